@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Devices, queue pairs joined by a reliable connection, posting and waiting. */
+#ifndef VERBS_RC_H
+#define VERBS_RC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <infiniband/verbs.h>
+
+/* How two queue pairs are made and joined. */
+struct rc {
+	enum ibv_mtu mtu;
+	unsigned int send_wr, recv_wr, sge, inline_data, cqe;
+	uint8_t timeout;	/* 4.096 us * 2^timeout; 0 waits for ever */
+	uint8_t retry_cnt, rnr_retry, min_rnr_timer, rd_atomic;
+	uint32_t psn;
+	unsigned int access;
+	bool sq_sig_all;
+};
+
+struct rc rc_default(void);
+
+#define ALL_REMOTE (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC)
+#define ALL_ACCESS (IBV_ACCESS_LOCAL_WRITE | ALL_REMOTE)
+
+/* One side of a connection. */
+struct end {
+	struct ibv_context *ctx;
+	struct ibv_pd *pd;
+	struct ibv_comp_channel *events;
+	struct ibv_cq *scq, *rcq;
+	struct ibv_qp *qp;
+	union ibv_gid gid;
+	uint8_t gid_index;
+};
+
+struct pair {
+	struct rc rc;
+	struct end a, b;
+};
+
+struct ibv_context *device_open(const char *name);
+bool device_has_odp(struct ibv_context *ctx);
+/* Skips the test where the device cannot do on-demand paging. */
+void need_odp(struct ibv_context *ctx);
+
+/* A context, its PD, CQs and GID, without a queue pair. */
+void end_open(struct end *end, const char *device, const struct rc *rc);
+struct ibv_qp *end_qp(struct end *end, const struct rc *rc);
+
+void qp_init(struct ibv_qp *qp, const struct rc *rc);
+void qp_rtr(struct ibv_qp *qp, const struct end *end, const struct rc *rc,
+	    const union ibv_gid *remote, uint32_t remote_qpn);
+void qp_rts(struct ibv_qp *qp, const struct rc *rc);
+void qp_to(struct ibv_qp *qp, enum ibv_qp_state state);
+enum ibv_qp_state qp_state(struct ibv_qp *qp);
+
+/* Two connected ends: one on options.device, one on options.peer. */
+void pair_open(struct pair *pair, const struct rc *rc);
+/* Brings the queue pairs of @pair, in any state, through RESET to RTS. */
+void pair_connect(struct pair *pair);
+
+void post_send(struct end *end, struct ibv_send_wr *wr);
+void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n);
+
+/* One completion, within PATIENCE. */
+struct ibv_wc wait_wc(struct ibv_cq *cq);
+/* One completion of @wr_id with @status. */
+struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status status);
+/* No completion for @ms. */
+void expect_quiet(struct ibv_cq *cq, unsigned int ms);
+/* Waits for the queue pair to be in @state. */
+void expect_state(struct ibv_qp *qp, enum ibv_qp_state state);
+
+unsigned int mtu_bytes(enum ibv_mtu mtu);
+
+#endif

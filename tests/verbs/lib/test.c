@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/test.h"
+
+struct options options = { .device = "rxe0" };
+
+struct undo_entry {
+	struct undo_entry *next;
+	undo_fn fn;
+	void *object;
+};
+
+static struct undo_entry *undo_list;
+
+void parse_options(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "d:p:f")) != -1) {
+		if (c == 'd') {
+			options.device = optarg;
+		} else if (c == 'p') {
+			options.peer = optarg;
+		} else if (c == 'f') {
+			options.full = true;
+		} else {
+			fprintf(stderr, "usage: %s [-d DEVICE] [-p PEER_DEVICE] [-f]\n", argv[0]);
+			exit(2);
+		}
+	}
+	if (!options.peer)
+		options.peer = options.device;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+void defer(undo_fn fn, void *object)
+{
+	struct undo_entry *entry = malloc(sizeof(*entry));
+
+	assert_non_null(entry);
+	*entry = (struct undo_entry){ .next = undo_list, .fn = fn, .object = object };
+	undo_list = entry;
+}
+
+static int undo_scratch(void *object)
+{
+	free(object);
+	return 0;
+}
+
+void *scratch(size_t len)
+{
+	void *memory = malloc(len + 1);
+
+	assert_non_null(memory);
+	defer(undo_scratch, memory);
+	return memory;
+}
+
+static struct undo_entry **undo_find(void *object)
+{
+	struct undo_entry **at = &undo_list;
+
+	while (*at && (*at)->object != object)
+		at = &(*at)->next;
+	assert_non_null(*at);
+	return at;
+}
+
+static int undo_entry_run(struct undo_entry **at)
+{
+	struct undo_entry *entry = *at;
+	int ret;
+
+	*at = entry->next;
+	ret = entry->fn(entry->object);
+	free(entry);
+	return ret;
+}
+
+void undo(void *object)
+{
+	assert_int_equal(undo_entry_run(undo_find(object)), 0);
+}
+
+void undo_refused(void *object, int err)
+{
+	struct undo_entry *entry = *undo_find(object);
+
+	assert_int_equal(entry->fn(object), err);
+}
+
+static int undo_all(void **state)
+{
+	int failures = 0;
+
+	(void)state;
+	while (undo_list) {
+		int ret = undo_entry_run(&undo_list);
+
+		if (ret) {
+			printf("clean-up failed: %s\n", strerror(ret < 0 ? errno : ret));
+			failures++;
+		}
+	}
+	return failures ? -1 : 0;
+}
+
+int run_group(const char *group, struct CMUnitTest *tests, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		tests[i].teardown_func = undo_all;
+	return _cmocka_run_group_tests(group, tests, n, NULL, NULL);
+}
+
+void skip_because(const char *reason, ...)
+{
+	va_list args;
+
+	va_start(args, reason);
+	printf("# skipped: ");
+	vprintf(reason, args);
+	printf("\n");
+	va_end(args);
+	_skip(__FILE__, __LINE__);
+	abort();
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+}
+
+void sleep_ms(unsigned int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l };
+
+	nanosleep(&t, NULL);
+}
+
+static int child_kill(void *object)
+{
+	int pid = (intptr_t)object;
+
+	if (waitpid(pid, NULL, WNOHANG) == 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	return 0;
+}
+
+int child_start(void (*fn)(void *arg), void *arg)
+{
+	int pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		fn(arg);
+		_exit(0);
+	}
+	defer(child_kill, (void *)(intptr_t)pid);
+	return pid;
+}
+
+int child_wait(int pid)
+{
+	uint64_t end = now_ms() + PATIENCE;
+	int status;
+
+	while (now_ms() < end) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		sleep_ms(1);
+	}
+	fail_msg("child %d did not end within %d ms", pid, PATIENCE);
+	return -1;
+}

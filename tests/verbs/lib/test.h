@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What every test program is made of: options, time limits, clean-up, skips. */
+#ifndef VERBS_TEST_H
+#define VERBS_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* How long anything that must happen may take, in ms: a hang is a failure, slowness is not. */
+#define PATIENCE 30000
+
+struct options {
+	const char *device;	/* -d: the device under test */
+	const char *peer;	/* -p: the device at the other end; the same one by default */
+	bool full;		/* -f: the long sweep */
+};
+
+extern struct options options;
+
+void parse_options(int argc, char **argv);
+
+/* Runs the tests, each followed by the undoing of all that it left behind. */
+int run_group(const char *group, struct CMUnitTest *tests, size_t n);
+
+/*
+ * Undo @object with @fn when the test ends, however it ends; the last one first. @fn returns
+ * 0, or the test fails: an object that cannot be destroyed is a bug.
+ */
+typedef int (*undo_fn)(void *object);
+void defer(undo_fn fn, void *object);
+
+/* malloc that never fails and is freed at the end of the test. */
+void *scratch(size_t len);
+
+/* Undo @object now. */
+void undo(void *object);
+
+/* Undo @object now and expect its destruction to be refused with @err; it stays. */
+void undo_refused(void *object, int err);
+
+void __attribute__((noreturn, format(printf, 1, 2))) skip_because(const char *reason, ...);
+
+uint64_t now_ms(void);
+void sleep_ms(unsigned int ms);
+
+/* A child process that runs @fn and leaves; killed at the end of the test if it lives. */
+int child_start(void (*fn)(void *arg), void *arg);
+/* Waits for it, returns its wait status. */
+int child_wait(int pid);
+
+#endif
