@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/odp_test drives ib_umem_odp without any transport: programs register their memory
+ * and access it through the region as a network card would.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+#include <rdma/ib_umem_odp.h>
+#include <rdma/ib_verbs.h>
+
+#include "internal.h"
+
+struct test_device {
+	struct ib_device ibdev;
+	unsigned long io_page;	/* what mmap() of the device shows: device memory to the mm */
+};
+
+struct test_file {
+	struct xarray regions;
+	struct mutex race_lock;	/* protects race */
+	struct race *race;
+};
+
+/*
+ * Never registered with the RDMA core: to ib_umem_odp a device is a key, and one without
+ * a parent pins memory without a DMA mapping, as rxe does.
+ */
+static struct test_device *test_device;
+
+void region_release(struct kref *ref)
+{
+	struct region *region = container_of(ref, struct region, ref);
+
+	umem_odp_put(region->umem);
+	kfree(region);
+}
+
+static void region_put(struct region *region)
+{
+	kref_put(&region->ref, region_release);
+}
+
+static struct region *region_get(struct test_file *file, u32 handle)
+{
+	struct region *region;
+
+	xa_lock(&file->regions);
+	region = xa_load(&file->regions, handle);
+	if (region)
+		kref_get(&region->ref);
+	xa_unlock(&file->regions);
+	return region;
+}
+
+static struct ib_umem_odp *umem_get(const struct odp_test_register *args)
+{
+	int access = IB_ACCESS_REMOTE_READ;
+
+	if (args->flags & ODP_TEST_WRITABLE)
+		access |= IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC;
+	if (args->flags & ODP_TEST_PINNED)
+		return umem_odp_get_pinned(&test_device->ibdev, args->address, args->length,
+					   access);
+	return umem_odp_get(&test_device->ibdev, args->address, args->length, access);
+}
+
+static int do_register(struct test_file *file, struct odp_test_register *args)
+{
+	struct region *region = kzalloc(sizeof(*region), GFP_KERNEL);
+	int ret;
+
+	if (!region)
+		return -ENOMEM;
+	kref_init(&region->ref);
+	region->umem = umem_get(args);
+	if (IS_ERR(region->umem)) {
+		ret = PTR_ERR(region->umem);
+		kfree(region);
+		return ret;
+	}
+	ret = xa_alloc(&file->regions, &args->handle, region, xa_limit_31b, GFP_KERNEL);
+	if (ret)
+		region_put(region);
+	return ret;
+}
+
+static int do_put(struct test_file *file, struct odp_test_put *args)
+{
+	struct region *region = xa_erase(&file->regions, args->handle);
+
+	if (!region)
+		return -ENOENT;
+	region_put(region);
+	return 0;
+}
+
+/* Bottom halves off: where a driver copies, sleeping is a bug that the kernel reports. */
+static size_t copy_once(struct region *region, struct odp_test_copy *args, void *bounce,
+			bool write)
+{
+	u64 offset = args->offset + args->done;
+	size_t n = args->length - args->done;
+
+	guard(bh)();
+	if (write)
+		return umem_odp_write(region->umem, offset, bounce + args->done, n);
+	return umem_odp_read(region->umem, offset, bounce + args->done, n);
+}
+
+static int copy_all(struct region *region, struct odp_test_copy *args, void *bounce, bool write)
+{
+	unsigned int flags = write ? UMEM_ODP_FAULT_WRITE : 0;
+	ssize_t ret;
+
+	for (;;) {
+		args->done += copy_once(region, args, bounce, write);
+		if (args->done == args->length || !(args->flags & ODP_TEST_FAULTING))
+			return 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = umem_odp_fault(region->umem, args->offset + args->done,
+				     args->length - args->done, flags);
+		if (ret < 0 && ret != -EBUSY) {
+			args->error = ret;
+			return 0;
+		}
+		cond_resched();
+	}
+}
+
+static int do_copy(struct region *region, struct odp_test_copy *args, bool write)
+{
+	void __user *buffer = u64_to_user_ptr(args->buffer);
+	void *bounce;
+	int ret = -EFAULT;
+
+	if (args->length > ODP_TEST_COPY_MAX)
+		return -E2BIG;
+	bounce = kvzalloc(max(args->length, 1ull), GFP_KERNEL);
+	if (!bounce)
+		return -ENOMEM;
+	args->done = 0;
+	args->error = 0;
+	if (!write || !copy_from_user(bounce, buffer, args->length))
+		ret = copy_all(region, args, bounce, write);
+	if (!ret && !write && copy_to_user(buffer, bounce, args->done))
+		ret = -EFAULT;
+	kvfree(bounce);
+	return ret;
+}
+
+static int atomic_once(struct region *region, struct odp_test_atomic *args)
+{
+	guard(bh)();
+	return umem_odp_atomic(region->umem, args->offset, args->op, args->operand,
+			       args->compare, &args->old);
+}
+
+static int do_atomic(struct region *region, struct odp_test_atomic *args)
+{
+	for (;;) {
+		args->error = atomic_once(region, args);
+		if (args->error != -EAGAIN || !(args->flags & ODP_TEST_FAULTING))
+			return 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		args->error = umem_odp_fault(region->umem, args->offset, sizeof(u64),
+					     UMEM_ODP_FAULT_WRITE);
+		if (args->error < 0 && args->error != -EBUSY)
+			return 0;
+	}
+}
+
+static int do_fault(struct region *region, struct odp_test_fault *args)
+{
+	args->result = umem_odp_fault(region->umem, args->offset, args->length, args->flags);
+	return 0;
+}
+
+static int do_query(struct region *region, struct odp_test_query *args)
+{
+	u8 __user *states = u64_to_user_ptr(args->states);
+	u64 offset = args->offset;
+	u64 page;
+
+	for (page = 0; page < args->pages; page++) {
+		if (offset >= region->umem->length)
+			return -EINVAL;
+		if (put_user((u8)umem_odp_query(region->umem, offset), states + page))
+			return -EFAULT;
+		offset += PAGE_SIZE - offset_in_page(region->umem->address + offset);
+	}
+	return 0;
+}
+
+static int do_stats(struct region *region, struct odp_test_stats *args)
+{
+	struct umem_odp_mirror_stats stats;
+
+	umem_odp_mirror_stats(region->umem, &stats);
+	args->windows = stats.windows;
+	args->leaves = stats.leaves;
+	args->table_bytes = stats.table_bytes;
+	args->faults = stats.faults;
+	args->invalidations = stats.invalidations;
+	args->region_faults = atomic64_read(&region->umem->faults);
+	args->region_pages = atomic64_read(&region->umem->pages_faulted);
+	return 0;
+}
+
+static int do_race_start(struct test_file *file, struct region *region,
+			 struct odp_test_race_start *args)
+{
+	struct race *race;
+
+	guard(mutex)(&file->race_lock);
+	if (file->race)
+		return -EBUSY;
+	race = race_start(region, args);
+	if (IS_ERR(race))
+		return PTR_ERR(race);
+	file->race = race;
+	return 0;
+}
+
+static int do_race_stop(struct test_file *file, struct odp_test_race_stop *args)
+{
+	struct race *race;
+
+	guard(mutex)(&file->race_lock);
+	race = file->race;
+	file->race = NULL;
+	return race ? race_stop(race, args) : -ENOENT;
+}
+
+/* Every call but RACE_STOP starts with it. */
+union test_args {
+	u32 handle;
+	struct odp_test_register reg;
+	struct odp_test_put put;
+	struct odp_test_copy copy;
+	struct odp_test_atomic atomic;
+	struct odp_test_fault fault;
+	struct odp_test_query query;
+	struct odp_test_stats stats;
+	struct odp_test_race_start race_start;
+	struct odp_test_race_stop race_stop;
+};
+
+static int region_call(struct test_file *file, struct region *region, unsigned int cmd,
+		       union test_args *args)
+{
+	switch (cmd) {
+	case ODP_TEST_READ:
+		return do_copy(region, &args->copy, false);
+	case ODP_TEST_WRITE:
+		return do_copy(region, &args->copy, true);
+	case ODP_TEST_ATOMIC:
+		return do_atomic(region, &args->atomic);
+	case ODP_TEST_FAULT:
+		return do_fault(region, &args->fault);
+	case ODP_TEST_QUERY:
+		return do_query(region, &args->query);
+	case ODP_TEST_STATS:
+		return do_stats(region, &args->stats);
+	case ODP_TEST_RACE_START:
+		return do_race_start(file, region, &args->race_start);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int file_call(struct test_file *file, unsigned int cmd, union test_args *args)
+{
+	struct region *region;
+	int ret;
+
+	switch (cmd) {
+	case ODP_TEST_REGISTER:
+		return do_register(file, &args->reg);
+	case ODP_TEST_PUT:
+		return do_put(file, &args->put);
+	case ODP_TEST_RACE_STOP:
+		return do_race_stop(file, &args->race_stop);
+	}
+	region = region_get(file, args->handle);
+	if (!region)
+		return -ENOENT;
+	ret = region_call(file, region, cmd, args);
+	region_put(region);
+	return ret;
+}
+
+static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	void __user *at = (void __user *)arg;
+	union test_args args = {};
+	int ret;
+
+	if (_IOC_SIZE(cmd) > sizeof(args))
+		return -ENOTTY;
+	if (copy_from_user(&args, at, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	ret = file_call(filp->private_data, cmd, &args);
+	if (!ret && _IOC_DIR(cmd) & _IOC_READ && copy_to_user(at, &args, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	return ret;
+}
+
+static int test_open(struct inode *inode, struct file *filp)
+{
+	struct test_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+
+	if (!file)
+		return -ENOMEM;
+	xa_init_flags(&file->regions, XA_FLAGS_ALLOC);
+	mutex_init(&file->race_lock);
+	filp->private_data = file;
+	return 0;
+}
+
+static int test_release(struct inode *inode, struct file *filp)
+{
+	struct test_file *file = filp->private_data;
+	struct region *region;
+	unsigned long handle;
+
+	if (file->race)
+		race_stop(file->race, NULL);
+	xa_for_each(&file->regions, handle, region)
+		region_put(region);
+	xa_destroy(&file->regions);
+	kfree(file);
+	return 0;
+}
+
+/* A mapping that no region may reach: VM_IO and VM_PFNMAP. */
+static int test_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
+		return -EINVAL;
+	return remap_pfn_range(vma, vma->vm_start, __pa(test_device->io_page) >> PAGE_SHIFT,
+			       PAGE_SIZE, vma->vm_page_prot);
+}
+
+static const struct file_operations test_fops = {
+	.owner = THIS_MODULE,
+	.open = test_open,
+	.release = test_release,
+	.unlocked_ioctl = test_ioctl,
+	.mmap = test_mmap,
+};
+
+static struct miscdevice test_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "odp_test",
+	.fops = &test_fops,
+	.mode = 0600,
+};
+
+static int __init test_init(void)
+{
+	int ret = -ENOMEM;
+
+	test_device = ib_alloc_device(test_device, ibdev);
+	if (!test_device)
+		return -ENOMEM;
+	test_device->io_page = get_zeroed_page(GFP_KERNEL);
+	if (!test_device->io_page)
+		goto err_device;
+	ret = misc_register(&test_misc);
+	if (ret)
+		goto err_page;
+	return 0;
+
+err_page:
+	free_page(test_device->io_page);
+err_device:
+	ib_dealloc_device(&test_device->ibdev);
+	return ret;
+}
+
+static void __exit test_exit(void)
+{
+	misc_deregister(&test_misc);
+	free_page(test_device->io_page);
+	ib_dealloc_device(&test_device->ibdev);
+}
+
+module_init(test_init);
+module_exit(test_exit);
+
+MODULE_DESCRIPTION("Tests of ib_umem_odp");
+MODULE_LICENSE("GPL");
