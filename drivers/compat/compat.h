@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every difference between the kernels, and nowhere else: the code outside of
+ * this folder is written for the newest one. Included before everything else.
+ */
+#ifndef RXE_ODP_COMPAT_H
+#define RXE_ODP_COMPAT_H
+
+#include "config.h"
+
+#ifndef HAVE_IB_UMEM_GET_VA
+#define ib_umem_get_va ib_umem_get
+#endif
+
+#ifndef HAVE_CREATE_CQ_ATTRS
+#define compat_create_cq_attrs ib_udata
+#else
+#define compat_create_cq_attrs uverbs_attr_bundle
+#endif
+
+#ifndef HAVE_RESIZE_USER_CQ
+#define resize_user_cq resize_cq
+#define compat_resize_cqe int
+#else
+#define compat_resize_cqe unsigned int
+#endif
+
+#ifndef HAVE_REG_MR_DMAH
+#define compat_dmah_param
+#else
+#define compat_dmah_param struct ib_dmah *dmah,
+#endif
+
+#ifndef HAVE_HMM_UNLOCKED
+#include "hmm.h"
+#endif
+
+#ifndef HAVE_HRTIMER_SETUP
+#include "hrtimer.h"
+#endif
+
+#ifndef HAVE_UDP_TUNNEL_TAKES_SOCK
+#define compat_tunnel_sock(sock) (sock)
+#else
+#define compat_tunnel_sock(sock) ((sock)->sk)
+#endif
+
+#endif /* RXE_ODP_COMPAT_H */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Accesses
+ *
+ * The one routine that moves bytes between a region and the kernel. A page is
+ * touched only while its leaf's lock is held, so that the notifier's callback
+ * waits for it.
+ */
+#include <linux/export.h>
+#include <linux/highmem.h>
+
+#include "odp.h"
+
+enum odp_direction {
+	ODP_OUT,		/* memory -> buffer */
+	ODP_IN,			/* buffer -> memory */
+};
+
+static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
+{
+	return offset <= umem->length && len <= umem->length - offset;
+}
+
+/*
+ * The page behind an entry, if the entry allows the access; else NULL. A page
+ * about to be written is noted as dirty. Caller: holds the leaf's lock.
+ */
+static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
+				  bool write)
+{
+	unsigned long *entry = odp_leaf_entry(leaf, i);
+	unsigned long value;
+
+	if (!entry)
+		return NULL;
+	value = READ_ONCE(*entry);
+	if (!(value & ODP_VALID) || (write && !(value & ODP_WRITE)))
+		return NULL;
+	if (write && !(value & ODP_DIRTY))
+		set_bit(ODP_DIRTY_BIT, entry);
+	return odp_entry_page(value, i);
+}
+
+static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
+			  size_t len, enum odp_direction dir)
+{
+	void *va = kmap_local_page(page);
+
+	if (dir == ODP_IN) {
+		memcpy(va + offset, buf, len);
+		flush_dcache_page(page);
+	} else {
+		memcpy(buf, va + offset, len);
+	}
+	kunmap_local(va);
+}
+
+/* Returns bytes copied; @addr + @len is not beyond the leaf. */
+static size_t odp_copy_leaf(struct odp_leaf *leaf, unsigned long addr,
+			    void *buf, size_t len, enum odp_direction dir)
+{
+	size_t done = 0;
+
+	read_lock_bh(&leaf->lock);
+	while (done < len) {
+		unsigned int offset = offset_in_page(addr + done);
+		size_t n = min_t(size_t, len - done, PAGE_SIZE - offset);
+		struct page *page = odp_use_entry(leaf,
+						  odp_page_index(addr + done),
+						  dir == ODP_IN);
+
+		if (!page)
+			break;
+		odp_copy_page(page, offset, buf + done, n, dir);
+		done += n;
+	}
+	read_unlock_bh(&leaf->lock);
+	return done;
+}
+
+static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
+		       size_t len, enum odp_direction dir)
+{
+	unsigned long addr = umem->address + offset;
+	size_t done = 0;
+
+	if (!odp_in_region(umem, offset, len))
+		return 0;
+
+	rcu_read_lock();
+	while (done < len) {
+		struct odp_window *window =
+			odp_window_find(umem->mirror, addr + done);
+		size_t n = min_t(size_t, len - done,
+				 odp_leaf_end(addr + done) - (addr + done));
+		size_t copied;
+
+		if (!window)
+			break;
+		copied = odp_copy_leaf(&window->leaves[odp_leaf_index(addr + done)],
+				       addr + done, buf + done, n, dir);
+		done += copied;
+		if (copied < n)
+			break;
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+size_t umem_odp_read(struct ib_umem_odp *umem, u64 offset, void *dst,
+		     size_t len)
+{
+	return odp_copy(umem, offset, dst, len, ODP_OUT);
+}
+EXPORT_SYMBOL_GPL(umem_odp_read);
+
+size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
+		      size_t len)
+{
+	if (!umem->writable)
+		return 0;
+	return odp_copy(umem, offset, (void *)src, len, ODP_IN);
+}
+EXPORT_SYMBOL_GPL(umem_odp_write);
+
+static u64 odp_atomic_page(struct page *page, unsigned int offset,
+			   enum umem_odp_atomic_op op, u64 operand, u64 compare)
+{
+	void *va = kmap_local_page(page);
+	atomic64_t *word = va + offset;
+	u64 old;
+
+	if (op == UMEM_ODP_CMP_SWAP)
+		old = atomic64_cmpxchg(word, compare, operand);
+	else
+		old = atomic64_fetch_add(operand, word);
+	flush_dcache_page(page);
+	kunmap_local(va);
+	return old;
+}
+
+int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
+		    enum umem_odp_atomic_op op, u64 operand, u64 compare,
+		    u64 *old)
+{
+	unsigned long addr = umem->address + offset;
+	struct odp_window *window;
+	struct odp_leaf *leaf;
+	struct page *page;
+	int ret = -EAGAIN;
+
+	if (!odp_in_region(umem, offset, sizeof(u64)) ||
+	    !IS_ALIGNED(addr, sizeof(u64)))
+		return -EINVAL;
+	if (!umem->writable)
+		return -EPERM;
+
+	rcu_read_lock();
+	window = odp_window_find(umem->mirror, addr);
+	if (!window)
+		goto out;
+	leaf = &window->leaves[odp_leaf_index(addr)];
+	read_lock_bh(&leaf->lock);
+	page = odp_use_entry(leaf, odp_page_index(addr), true);
+	if (page) {
+		*old = odp_atomic_page(page, offset_in_page(addr), op, operand,
+				       compare);
+		ret = 0;
+	}
+	read_unlock_bh(&leaf->lock);
+out:
+	rcu_read_unlock();
+	return ret;
+}
+EXPORT_SYMBOL_GPL(umem_odp_atomic);
+
+unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset)
+{
+	unsigned long addr = umem->address + offset;
+	unsigned long value = 0, *entry;
+	struct odp_window *window;
+	struct odp_leaf *leaf;
+
+	rcu_read_lock();
+	window = odp_window_find(umem->mirror, addr);
+	if (window) {
+		leaf = &window->leaves[odp_leaf_index(addr)];
+		read_lock_bh(&leaf->lock);
+		entry = odp_leaf_entry(leaf, odp_page_index(addr));
+		if (entry)
+			value = READ_ONCE(*entry);
+		read_unlock_bh(&leaf->lock);
+	}
+	rcu_read_unlock();
+
+	return (value & ODP_VALID ? UMEM_ODP_PRESENT : 0) |
+	       (value & ODP_WRITE ? UMEM_ODP_WRITABLE : 0) |
+	       (value & ODP_DIRTY ? UMEM_ODP_DIRTY : 0) |
+	       (value & ODP_HUGE ? UMEM_ODP_HUGE : 0);
+}
+EXPORT_SYMBOL_GPL(umem_odp_query);

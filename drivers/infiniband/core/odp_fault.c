@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Faults
+ *
+ * A fault asks the mm for a leaf at a time: the pages that are wanted, and, for
+ * free, what the CPU has mapped beside them. The answer comes into an array of
+ * the fault's own and becomes entries only under the leaf's lock and a sequence
+ * that still holds.
+ */
+#include <linux/export.h>
+#include <linux/fs.h>
+#include <linux/hmm.h>
+#include <linux/magic.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "odp.h"
+
+/* How long a fault lets itself be invalidated, and how often it may fail. */
+#define ODP_FAULT_TIMEOUT	HZ
+#define ODP_FAULT_TRIES		16
+
+/**
+ * struct odp_fault - one call of umem_odp_fault()
+ * @umem: the region
+ * @mm: its address space, of which an mm_users is held
+ * @write: pages have to be writable
+ * @snapshot: pages have to be there already
+ * @ahead: where looking ahead for a sequential stream ends, an address
+ * @pfns: what hmm_range_fault() says of a leaf
+ * @table: a spare table, or NULL
+ */
+struct odp_fault {
+	struct ib_umem_odp *umem;
+	struct mm_struct *mm;
+	bool write;
+	bool snapshot;
+	unsigned long ahead;
+	unsigned long *pfns;
+	unsigned long *table;
+};
+
+/* The part of a leaf that one hmm_range_fault() is about. */
+struct odp_span {
+	unsigned long base;	/* of the leaf */
+	unsigned long start;	/* first page wanted */
+	unsigned long end;	/* of the pages wanted */
+	unsigned long ahead;	/* of the pages that would be good to have */
+	unsigned long lo, hi;	/* the mapping's part of the leaf */
+	bool anonymous;
+};
+
+/* Is the memory outside the kernel's own mapping, as memfd_secret()'s is? */
+static bool odp_vma_is_hidden(const struct vm_area_struct *vma)
+{
+	return vma->vm_file &&
+	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+/* Caller: holds mmap_lock. */
+static int odp_vma_check(const struct odp_fault *f,
+			 const struct vm_area_struct *vma)
+{
+	if (!vma)
+		return -EFAULT;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || odp_vma_is_hidden(vma))
+		return -EOPNOTSUPP;
+	if (!(vma->vm_flags & VM_READ))
+		return -EACCES;
+	if (f->write && !(vma->vm_flags & VM_WRITE))
+		return -EPERM;
+	return 0;
+}
+
+/* Clips @span to the mapping that its first page lies in. */
+static int odp_span_clip(const struct odp_fault *f, struct odp_span *span)
+{
+	struct vm_area_struct *vma;
+	int ret;
+
+	mmap_read_lock(f->mm);
+	vma = vma_lookup(f->mm, span->start);
+	ret = odp_vma_check(f, vma);
+	if (!ret) {
+		span->lo = max(span->base, vma->vm_start);
+		span->hi = min(span->base + ODP_LEAF_SIZE, vma->vm_end);
+		span->anonymous = vma_is_anonymous(vma);
+	}
+	mmap_read_unlock(f->mm);
+	if (ret)
+		return ret;
+
+	span->end = min(span->end, span->hi);
+	span->ahead = clamp(f->ahead, span->end, span->hi);
+	return 0;
+}
+
+/*
+ * Takes the CPU's own way to the page, for what it says of a page that
+ * hmm_range_fault() could not get, and because it can wait where
+ * hmm_range_fault() cannot (userfaultfd).
+ * Returns 0 where there was no trouble.
+ */
+static int odp_fault_cause(const struct odp_fault *f, unsigned long addr)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
+			     FAULT_FLAG_KILLABLE |
+			     (f->write ? FAULT_FLAG_WRITE : 0);
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+	int ret;
+
+	mmap_read_lock(f->mm);
+	vma = vma_lookup(f->mm, addr);
+	ret = odp_vma_check(f, vma);
+	if (ret) {
+		mmap_read_unlock(f->mm);
+		return ret;
+	}
+	fault = handle_mm_fault(vma, addr, flags, NULL);
+	if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+		mmap_read_unlock(f->mm);
+
+	if (fault & VM_FAULT_OOM)
+		return -ENOMEM;
+	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
+		return -EHWPOISON;
+	if (fault & VM_FAULT_SIGBUS)
+		return -ENXIO;
+	if (fault & VM_FAULT_SIGSEGV)
+		return -EFAULT;
+	return 0;
+}
+
+/*
+ * What lies ahead of the pages wanted is a guess: memory that no one has asked
+ * for is read in, but a file's page is not made dirty or copied for it.
+ */
+static void odp_span_request(const struct odp_fault *f,
+			     const struct odp_span *span)
+{
+	unsigned long want = HMM_PFN_REQ_FAULT |
+			     (f->write ? HMM_PFN_REQ_WRITE : 0);
+	unsigned long guess = span->anonymous ? want : HMM_PFN_REQ_FAULT;
+	unsigned long addr;
+
+	memset(f->pfns, 0, ODP_LEAF_TABLE_SIZE);
+	if (f->snapshot)
+		return;
+	for (addr = span->start; addr < span->end; addr += PAGE_SIZE)
+		f->pfns[odp_page_index(addr)] = want;
+	for (; addr < span->ahead; addr += PAGE_SIZE)
+		f->pfns[odp_page_index(addr)] = guess;
+}
+
+/* Returns 0 with f->pfns filled and @seq the sequence they belong to. */
+static int odp_span_fault(const struct odp_fault *f, struct odp_window *window,
+			  const struct odp_span *span, unsigned long *seq)
+{
+	struct hmm_range range = {
+		.notifier = &window->notifier,
+		.start = span->lo,
+		.end = span->hi,
+		.hmm_pfns = f->pfns + odp_page_index(span->lo),
+		.pfn_flags_mask = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	int ret;
+
+	odp_span_request(f, span);
+	ret = hmm_range_fault_unlocked_timeout(&range, ODP_FAULT_TIMEOUT);
+	*seq = range.notifier_seq;
+	return ret;
+}
+
+static bool odp_hmm_allows(const struct odp_fault *f, unsigned long hmm_pfn)
+{
+	return hmm_pfn & HMM_PFN_VALID && !(hmm_pfn & HMM_PFN_ERROR) &&
+	       (!f->write || hmm_pfn & HMM_PFN_WRITE);
+}
+
+/* Bytes from the first page wanted on that the answer covers. */
+static unsigned long odp_span_got(const struct odp_fault *f,
+				  const struct odp_span *span)
+{
+	unsigned long addr = span->start;
+
+	while (addr < span->end &&
+	       odp_hmm_allows(f, f->pfns[odp_page_index(addr)]))
+		addr += PAGE_SIZE;
+	return addr - span->start;
+}
+
+/*
+ * Makes the answer the leaf's entries. Returns false where it has become old.
+ * The mapping is looked at once more: were it replaced since the first look,
+ * the sequence would tell, so this look and the answer belong together.
+ */
+static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
+			   const struct odp_span *span, unsigned long seq)
+{
+	struct odp_span again = *span;
+	int ret;
+
+	ret = odp_span_clip(f, &again);
+	if (ret)
+		return ret;
+	if (again.lo > span->lo || again.hi < span->hi)
+		return -EBUSY;
+	if (!f->table &&
+	    !READ_ONCE(window->leaves[odp_leaf_index(span->base)].word)) {
+		f->table = odp_table_alloc();
+		if (!f->table)
+			return -ENOMEM;
+	}
+	odp_leaf_reshape(window, span->base, f->pfns);
+	return odp_leaf_commit(window, span->base, f->pfns, seq, &f->table) ?
+		       0 : -EBUSY;
+}
+
+/* One try. Returns bytes present from the first page wanted on, or -errno. */
+static long odp_span_try(struct odp_fault *f, struct odp_window *window,
+			 struct odp_span *span)
+{
+	unsigned long seq, got;
+	int ret;
+
+	ret = odp_span_clip(f, span);
+	if (ret)
+		return ret;
+	ret = odp_span_fault(f, window, span, &seq);
+	if (ret == -EBUSY || ret == -EINTR)
+		return ret;
+	if (ret)
+		return -EFAULT;
+
+	got = odp_span_got(f, span);
+	if (!got)
+		return f->snapshot ? -EAGAIN : -EFAULT;
+	ret = odp_span_commit(f, window, span, seq);
+	return ret ? ret : got;
+}
+
+/*
+ * Tries until the first page wanted is there or the reason why it cannot be is
+ * known. A batch that fails is tried again with its first page only.
+ */
+static long odp_fault_missing(struct odp_fault *f, struct odp_window *window,
+			      unsigned long start, unsigned long end)
+{
+	unsigned long deadline = jiffies + ODP_FAULT_TIMEOUT;
+	struct odp_span span = {
+		.base = ALIGN_DOWN(start, ODP_LEAF_SIZE),
+		.start = start,
+	};
+	unsigned int failed = 0;
+	int cause;
+	long ret;
+
+	atomic64_inc(&f->umem->faults);
+	atomic64_inc(&f->umem->mirror->nr_faults);
+	for (;;) {
+		span.end = failed ? start + PAGE_SIZE : end;
+		if (failed)
+			f->ahead = 0;
+		ret = odp_span_try(f, window, &span);
+		if (ret == -EBUSY && time_before(jiffies, deadline))
+			continue;
+		if (ret != -EFAULT || failed >= ODP_FAULT_TRIES)
+			return ret;
+		if (failed++) {
+			cause = odp_fault_cause(f, start);
+			if (cause)
+				return cause;
+			deadline = jiffies + ODP_FAULT_TIMEOUT;
+		}
+	}
+}
+
+static long odp_fault_leaf(struct odp_fault *f, unsigned long start,
+			   unsigned long end)
+{
+	struct odp_mirror *mirror = f->umem->mirror;
+	struct odp_window *window;
+	struct mutex *lock;
+	long ret;
+
+	window = odp_window_get(mirror, start);
+	if (IS_ERR(window))
+		return PTR_ERR(window);
+
+	lock = &mirror->fault_locks[(start >> ODP_LEAF_SHIFT) %
+				    ODP_FAULT_LOCKS];
+	mutex_lock(lock);
+	if (odp_leaf_present(window, start, end, f->write))
+		ret = end - start;
+	else
+		ret = odp_fault_missing(f, window, start, end);
+	mutex_unlock(lock);
+
+	odp_window_put(window);
+	return ret;
+}
+
+/*
+ * As readahead does: a fault that begins where the last one ended looks ahead
+ * twice as far as that one did; any other begins anew.
+ */
+static void odp_stream_advance(struct odp_fault *f, unsigned long start,
+			       unsigned long end)
+{
+	struct ib_umem_odp *umem = f->umem;
+	u64 region_end = PAGE_ALIGN(umem->address + umem->length);
+	u64 bytes = 0;
+
+	if (READ_ONCE(umem->stream_next) == start)
+		bytes = clamp_t(u64, 2 * READ_ONCE(umem->stream_bytes),
+				end - start, ODP_LEAF_SIZE);
+	f->ahead = min(end + bytes, region_end);
+	WRITE_ONCE(umem->stream_bytes, bytes);
+	WRITE_ONCE(umem->stream_next, f->ahead);
+}
+
+static long odp_fault_range(struct odp_fault *f, unsigned long start,
+			    unsigned long end)
+{
+	unsigned long addr = start;
+	long ret = 0;
+
+	if (!f->snapshot)
+		odp_stream_advance(f, start, end);
+	while (addr < end) {
+		ret = odp_fault_leaf(f, addr, min(end, odp_leaf_end(addr)));
+		if (ret <= 0)
+			break;
+		addr += ret;
+		cond_resched();
+	}
+	atomic64_add((addr - start) >> PAGE_SHIFT, &f->umem->pages_faulted);
+	return addr > start ? addr - start : ret;
+}
+
+/* Tables are charged to whom they serve, whoever's thread this is. */
+static long odp_fault_charged(struct odp_fault *f, unsigned long start,
+			      unsigned long end)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(f->mm);
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	long ret = -ENOMEM;
+
+	f->pfns = kmalloc(ODP_LEAF_TABLE_SIZE, GFP_KERNEL_ACCOUNT);
+	if (f->pfns)
+		ret = odp_fault_range(f, start, end);
+	kfree(f->pfns);
+	odp_table_free(f->table);
+
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	return ret;
+}
+
+ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
+		       unsigned int flags)
+{
+	struct odp_fault f = {
+		.umem = umem,
+		.mm = umem->mirror->mm,
+		.write = flags & UMEM_ODP_FAULT_WRITE,
+		.snapshot = flags & UMEM_ODP_FAULT_SNAPSHOT,
+	};
+	u64 addr;
+	long ret;
+
+	if (!len || offset > umem->length || len > umem->length - offset)
+		return -EINVAL;
+	if (umem->pinned)
+		return -EFAULT;
+	if (f.write && !umem->writable)
+		return -EPERM;
+	if (!mmget_not_zero(f.mm))
+		return -ESRCH;
+
+	addr = umem->address + offset;
+	ret = odp_fault_charged(&f, addr & PAGE_MASK, PAGE_ALIGN(addr + len));
+	/* The last user's way out is long; it is not this thread's to go. */
+	mmput_async(f.mm);
+	return ret < 0 ? ret : min_t(u64, ret - offset_in_page(addr), len);
+}
+EXPORT_SYMBOL_GPL(umem_odp_fault);

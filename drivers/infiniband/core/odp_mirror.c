@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Mirrors and windows
+ *
+ * A window exists from the first fault in it until an unmapping has emptied it
+ * or the mirror goes. It carries the interval notifier, so an address space in
+ * which nothing of ours was touched has no notifier and pays nothing.
+ *
+ * How a translation and an invalidation that race are kept apart, without a
+ * lock that covers a window:
+ *
+ *	fault				callback
+ *	-----				--------
+ *	seq = read_begin()		mmu_interval_set_seq()
+ *	hmm_range_fault()		smp_mb()
+ *	lock leaf			for each leaf in populated:
+ *	set bit in populated			lock leaf
+ *	smp_mb()				drop entries
+ *	read_retry(seq)? undo, again		unlock leaf
+ *	write entries
+ *	unlock leaf
+ *
+ * Either the fault sees the new sequence, or the callback sees the bit and then
+ * finds the entries. So the callback need not visit leaves that are empty.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "odp.h"
+
+static enum odp_verdict odp_verdict(enum mmu_notifier_event event)
+{
+	switch (event) {
+	case MMU_NOTIFY_PROTECTION_PAGE:
+	case MMU_NOTIFY_SOFT_DIRTY:
+		return ODP_KEEP_READ;
+	case MMU_NOTIFY_UNMAP:
+	case MMU_NOTIFY_RELEASE:
+		return ODP_FREE;
+	default:
+		return ODP_DROP;
+	}
+}
+
+static void odp_window_invalidate(struct odp_window *window,
+				  unsigned long start, unsigned long end,
+				  enum odp_verdict verdict)
+{
+	unsigned long i, last;
+
+	start = max(start, window->base);
+	end = min(end, window->base + ODP_WINDOW_SIZE);
+	i = odp_leaf_index(start);
+	last = odp_leaf_index(end - 1);
+
+	for_each_set_bit_from(i, window->populated, last + 1) {
+		unsigned long base = window->base + (i << ODP_LEAF_SHIFT);
+
+		odp_leaf_invalidate(window, i, max(start, base),
+				    min(end, base + ODP_LEAF_SIZE), verdict);
+	}
+}
+
+/*
+ * Never sleeps, so it does its work for callers that may not block, too (the
+ * OOM reaper).
+ */
+static bool odp_notify(struct mmu_interval_notifier *notifier,
+		       const struct mmu_notifier_range *range,
+		       unsigned long cur_seq)
+{
+	struct odp_window *window =
+		container_of(notifier, struct odp_window, notifier);
+	enum odp_verdict verdict = odp_verdict(range->event);
+
+	mmu_interval_set_seq(notifier, cur_seq);
+	smp_mb(); /* pairs with the one in odp_leaf_commit() */
+	if (bitmap_empty(window->populated, ODP_WINDOW_LEAVES))
+		return true;
+
+	atomic64_inc(&window->mirror->nr_invalidations);
+	odp_window_invalidate(window, range->start, range->end, verdict);
+
+	if (range->event == MMU_NOTIFY_UNMAP &&
+	    bitmap_empty(window->populated, ODP_WINDOW_LEAVES))
+		schedule_work(&window->mirror->reap);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops odp_notifier_ops = {
+	.invalidate = odp_notify,
+};
+
+/* Pinned pages are marked dirty when they are unpinned. */
+static void odp_window_forget(struct odp_window *window)
+{
+	unsigned long i;
+
+	for_each_set_bit(i, window->populated, ODP_WINDOW_LEAVES)
+		odp_leaf_forget(window, i);
+}
+
+/* Caller: holds windows_lock; has the last reference. */
+static void odp_window_remove(struct odp_window *window)
+{
+	struct odp_mirror *mirror = window->mirror;
+
+	xa_erase(&mirror->windows, window->base >> ODP_WINDOW_SHIFT);
+	if (mirror->mm) {
+		odp_window_invalidate(window, window->base,
+				      window->base + ODP_WINDOW_SIZE, ODP_FREE);
+		mmu_interval_notifier_remove(&window->notifier);
+	} else {
+		odp_window_forget(window);
+	}
+	atomic_long_dec(&mirror->nr_windows);
+	kvfree_rcu(window, rcu);
+}
+
+static struct odp_window *odp_window_create(struct odp_mirror *mirror,
+					    unsigned long addr)
+{
+	struct odp_window *window;
+	unsigned long i;
+	int ret;
+
+	window = kvzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	if (!window)
+		return ERR_PTR(-ENOMEM);
+
+	window->mirror = mirror;
+	window->base = ALIGN_DOWN(addr, ODP_WINDOW_SIZE);
+	refcount_set(&window->refs, 1);
+	for (i = 0; i < ODP_WINDOW_LEAVES; i++)
+		rwlock_init(&window->leaves[i].lock);
+
+	if (mirror->mm) {
+		ret = mmu_interval_notifier_insert(&window->notifier,
+						   mirror->mm, window->base,
+						   ODP_WINDOW_SIZE,
+						   &odp_notifier_ops);
+		if (ret)
+			goto err_free;
+	}
+	ret = xa_err(xa_store(&mirror->windows, addr >> ODP_WINDOW_SHIFT,
+			      window, GFP_KERNEL_ACCOUNT));
+	if (ret)
+		goto err_remove;
+
+	atomic_long_inc(&mirror->nr_windows);
+	return window;
+
+err_remove:
+	if (mirror->mm)
+		mmu_interval_notifier_remove(&window->notifier);
+err_free:
+	kvfree(window);
+	return ERR_PTR(ret);
+}
+
+/**
+ * odp_window_get() - the window of an address, made if it is not there
+ * @mirror: whose
+ * @addr: any address in it
+ *
+ * Context: may sleep. For an on-demand mirror the caller holds a reference to
+ * the mm's users (mmget) and no mmap lock.
+ * Return: a referenced window, for odp_window_put(); or an ERR_PTR.
+ */
+struct odp_window *odp_window_get(struct odp_mirror *mirror,
+				  unsigned long addr)
+{
+	struct odp_window *window;
+
+	rcu_read_lock();
+	window = odp_window_find(mirror, addr);
+	if (window && !refcount_inc_not_zero(&window->refs))
+		window = NULL;
+	rcu_read_unlock();
+	if (window)
+		return window;
+
+	mutex_lock(&mirror->windows_lock);
+	window = odp_window_find(mirror, addr);
+	if (!window)
+		window = odp_window_create(mirror, addr);
+	if (!IS_ERR(window))
+		refcount_inc(&window->refs);
+	mutex_unlock(&mirror->windows_lock);
+	return window;
+}
+
+/**
+ * odp_window_put() - end of a use that odp_window_get() began
+ * @window: the window
+ *
+ * Context: any. The mirror's own reference keeps the window.
+ */
+void odp_window_put(struct odp_window *window)
+{
+	refcount_dec(&window->refs);
+}
+
+static void odp_mirror_reap(struct work_struct *work)
+{
+	struct odp_mirror *mirror =
+		container_of(work, struct odp_mirror, reap);
+	struct odp_window *window;
+	unsigned long index;
+
+	mutex_lock(&mirror->windows_lock);
+	xa_for_each(&mirror->windows, index, window) {
+		if (bitmap_empty(window->populated, ODP_WINDOW_LEAVES) &&
+		    refcount_dec_if_one(&window->refs))
+			odp_window_remove(window);
+	}
+	mutex_unlock(&mirror->windows_lock);
+}
+
+/**
+ * odp_mirror_create() - an empty mirror
+ * @ibdev: the device
+ * @mm: the address space; NULL for a mirror of pinned pages
+ *
+ * Context: may sleep.
+ * Return: the mirror, for odp_mirror_destroy(); or an ERR_PTR.
+ */
+struct odp_mirror *odp_mirror_create(struct ib_device *ibdev,
+				     struct mm_struct *mm)
+{
+	struct odp_mirror *mirror;
+	unsigned int i;
+
+	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
+	if (!mirror)
+		return ERR_PTR(-ENOMEM);
+
+	mirror->ibdev = ibdev;
+	mirror->mm = mm;
+	if (mm)
+		mmgrab(mm);
+	xa_init_flags(&mirror->windows, XA_FLAGS_ACCOUNT);
+	mutex_init(&mirror->windows_lock);
+	for (i = 0; i < ODP_FAULT_LOCKS; i++)
+		mutex_init(&mirror->fault_locks[i]);
+	INIT_WORK(&mirror->reap, odp_mirror_reap);
+	return mirror;
+}
+
+/**
+ * odp_mirror_destroy() - give everything back
+ * @mirror: no region uses it any more
+ *
+ * Context: may sleep; no mmap lock held.
+ */
+void odp_mirror_destroy(struct odp_mirror *mirror)
+{
+	struct odp_window *window;
+	unsigned long index;
+
+	mutex_lock(&mirror->windows_lock);
+	xa_for_each(&mirror->windows, index, window)
+		odp_window_remove(window);
+	mutex_unlock(&mirror->windows_lock);
+	cancel_work_sync(&mirror->reap);
+
+	xa_destroy(&mirror->windows);
+	if (mirror->mm)
+		mmdrop(mirror->mm);
+	kfree(mirror);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * On-demand paging for RDMA drivers: memory regions that mirror an address
+ * space instead of pinning it.
+ *
+ * How a driver uses it:
+ *
+ *	umem = umem_odp_get(ibdev, addr, length, access);     at registration
+ *	...
+ *	n = umem_odp_write(umem, offset, payload, len);       any context
+ *	if (n < len)                                          a page is missing
+ *		hand (umem, offset + n, len - n) to a worker that calls
+ *		umem_odp_fault(), and go on when it is done;
+ *	...
+ *	umem_odp_put(umem);                                   at deregistration
+ *
+ * A region made by umem_odp_get_pinned() is used in the same way; its pages
+ * never go missing.
+ */
+#ifndef IB_UMEM_ODP_H
+#define IB_UMEM_ODP_H
+
+#include <linux/types.h>
+#include <linux/atomic.h>
+
+struct ib_device;
+struct ib_umem;
+struct odp_mirror;
+
+/**
+ * struct ib_umem_odp - a memory region
+ * @mirror: the translations the region uses; shared by every on-demand region
+ *	of one (device, mm), private to a pinned region
+ * @pinned: the pinned pages; NULL for an on-demand region
+ * @address: first byte, a user virtual address
+ * @length: bytes
+ * @writable: the region may be written to
+ * @faults: calls of umem_odp_fault() that had to ask the mm for pages
+ * @pages_faulted: pages those calls made present
+ * @stream_next: where a sequential stream of faults would go on (a hint,
+ *	written without a lock)
+ * @stream_bytes: how far the next fault of that stream looks ahead (a hint,
+ *	written without a lock)
+ *
+ * Everything but the counters and the hints is constant.
+ */
+struct ib_umem_odp {
+	struct odp_mirror *mirror;
+	struct ib_umem *pinned;
+	u64 address;
+	u64 length;
+	bool writable;
+	atomic64_t faults;
+	atomic64_t pages_faulted;
+	u64 stream_next;
+	u64 stream_bytes;
+};
+
+/**
+ * umem_odp_get() - register an on-demand region of the current process
+ * @ibdev: device that will access the region
+ * @address: user virtual address of the first byte; need not be mapped, now
+ *	or later
+ * @length: bytes, at least 1
+ * @access: IB_ACCESS_* flags; decide whether the region may be written
+ *
+ * Takes the same time and memory for any length: nothing is looked up,
+ * faulted, pinned or locked.
+ *
+ * Context: process context of the owner; may sleep; takes no mmap lock.
+ * Return: the region, or an ERR_PTR: -EINVAL for an empty range or one that
+ * wraps or leaves the user address space, -ENOMEM.
+ */
+struct ib_umem_odp *umem_odp_get(struct ib_device *ibdev, u64 address,
+				 u64 length, int access);
+
+/**
+ * umem_odp_get_pinned() - pin memory of the current process as a region
+ * @ibdev: device that will access the region
+ * @address: user virtual address of the first byte
+ * @length: bytes, at least 1
+ * @access: IB_ACCESS_* flags, as in umem_odp_get()
+ *
+ * Accounts the pages as ib_umem_get() does (RLIMIT_MEMLOCK, VmPin).
+ *
+ * Context: process context of the owner; may sleep.
+ * Return: the region, or an ERR_PTR: what ib_umem_get() gives, or -ENOMEM.
+ */
+struct ib_umem_odp *umem_odp_get_pinned(struct ib_device *ibdev, u64 address,
+					u64 length, int access);
+
+/**
+ * umem_odp_put() - deregister a region
+ * @umem: the region; no call on it may be under way
+ *
+ * The last on-demand region of a (device, mm) takes the mirror with it. Pages
+ * written through the region are marked dirty before it returns.
+ *
+ * Context: process context; may sleep; no mmap lock held.
+ */
+void umem_odp_put(struct ib_umem_odp *umem);
+
+/**
+ * umem_odp_read() - copy out of a region
+ * @umem: the region
+ * @offset: bytes from the region's start
+ * @dst: kernel memory to fill
+ * @len: bytes; @offset + @len must lie inside the region (else nothing is
+ *	copied)
+ *
+ * Context: any but hard interrupt; never sleeps.
+ * Return: bytes copied. Fewer than @len: the page at @offset + that many is
+ * not present, see umem_odp_fault().
+ */
+size_t umem_odp_read(struct ib_umem_odp *umem, u64 offset, void *dst,
+		     size_t len);
+
+/**
+ * umem_odp_write() - copy into a region
+ * @umem: the region, writable (else nothing is copied)
+ * @offset: bytes from the region's start
+ * @src: kernel memory to copy from
+ * @len: bytes; @offset + @len must lie inside the region (else nothing is
+ *	copied)
+ *
+ * A page that the CPU's page table does not let the process write counts as
+ * missing, whatever made it read-only (copy-on-write, the zero page, KSM,
+ * write-back, dirty tracking).
+ *
+ * Context: any but hard interrupt; never sleeps.
+ * Return: bytes copied, as umem_odp_read().
+ */
+size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
+		      size_t len);
+
+/**
+ * enum umem_odp_atomic_op - what umem_odp_atomic() does
+ * @UMEM_ODP_FETCH_ADD: add the operand
+ * @UMEM_ODP_CMP_SWAP: store the operand where the word equals the comparand
+ */
+enum umem_odp_atomic_op {
+	UMEM_ODP_FETCH_ADD,
+	UMEM_ODP_CMP_SWAP,
+};
+
+/**
+ * umem_odp_atomic() - 64-bit atomic on a region
+ * @umem: the region
+ * @offset: bytes from the region's start; @umem->address + @offset must be a
+ *	multiple of 8
+ * @op: which operation
+ * @operand: what to add or to store, in the CPU's byte order
+ * @compare: the comparand of UMEM_ODP_CMP_SWAP
+ * @old: receives the word as it was
+ *
+ * Atomic against the processors' own atomic instructions, too.
+ *
+ * Context: any but hard interrupt; never sleeps.
+ * Return: 0; -EAGAIN where the page is not present or not writable, see
+ * umem_odp_fault(); -EINVAL for a word that is unaligned or outside the
+ * region; -EPERM for a region that may not be written.
+ */
+int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
+		    enum umem_odp_atomic_op op, u64 operand, u64 compare,
+		    u64 *old);
+
+/**
+ * enum umem_odp_fault_flags - how umem_odp_fault() makes pages present
+ * @UMEM_ODP_FAULT_WRITE: writable; without it readable is enough
+ * @UMEM_ODP_FAULT_SNAPSHOT: only pages that the CPU has mapped; no page is
+ *	faulted in (prefetch without page faults)
+ */
+enum umem_odp_fault_flags {
+	UMEM_ODP_FAULT_WRITE = 1 << 0,
+	UMEM_ODP_FAULT_SNAPSHOT = 1 << 1,
+};
+
+/**
+ * umem_odp_fault() - make a range of a region present
+ * @umem: the region
+ * @offset: bytes from the region's start
+ * @len: bytes that are going to be accessed, at least 1: pass the whole rest
+ *	of the message, it is made present in batches
+ * @flags: enum umem_odp_fault_flags
+ *
+ * Pages around the range that the CPU already has mapped are picked up on the
+ * way. Concurrent faults on the same pages become one. A page can be taken
+ * away again at any time: after a fault, try the access again.
+ *
+ * Context: process context; sleeps; no mmap lock and no lock of the kind that
+ * reclaim takes may be held. Works from a kernel thread.
+ * Return: bytes made present from @offset on, more than 0 (and perhaps more
+ * than @len never); or what the first page's trouble is:
+ *
+ * * -EFAULT: nothing is mapped there, or the region is pinned
+ * * -EACCES: the mapping may not be read (PROT_NONE)
+ * * -EPERM: write access to a mapping that is read-only, or to a region that
+ *   may not be written
+ * * -EOPNOTSUPP: the mapping is device memory (VM_IO, VM_PFNMAP)
+ * * -ENXIO: beyond the end of the mapped file (the CPU would get SIGBUS)
+ * * -EHWPOISON: the page's memory has failed
+ * * -ENOMEM: no memory for the page or for its translation
+ * * -ESRCH: the address space has been torn down
+ * * -EBUSY: invalidated over and over for a second; try again
+ * * -EAGAIN: UMEM_ODP_FAULT_SNAPSHOT, and the first page is not there
+ * * -EINVAL: outside the region
+ */
+ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
+		       unsigned int flags);
+
+/**
+ * enum umem_odp_page_state - what a mirror knows of a page
+ * @UMEM_ODP_PRESENT: it can be read
+ * @UMEM_ODP_WRITABLE: it can be written
+ * @UMEM_ODP_DIRTY: it has been written and the mm does not know yet
+ * @UMEM_ODP_HUGE: its translation is one entry for the whole leaf
+ */
+enum umem_odp_page_state {
+	UMEM_ODP_PRESENT = 1 << 0,
+	UMEM_ODP_WRITABLE = 1 << 1,
+	UMEM_ODP_DIRTY = 1 << 2,
+	UMEM_ODP_HUGE = 1 << 3,
+};
+
+/**
+ * umem_odp_query() - the state of one page's translation
+ * @umem: the region
+ * @offset: bytes from the region's start, inside the region
+ *
+ * Context: any but hard interrupt; never sleeps. The answer may be old when
+ * it arrives; for tests and for people.
+ * Return: a set of enum umem_odp_page_state, 0 where there is none.
+ */
+unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset);
+
+/**
+ * struct umem_odp_mirror_stats - the size and the history of a mirror
+ * @windows: windows (spans with a notifier)
+ * @leaves: leaves that hold at least one translation, or did
+ * @table_bytes: kernel memory of windows and leaves
+ * @faults: asked of the mm
+ * @invalidations: callbacks that found a leaf of ours in their range
+ */
+struct umem_odp_mirror_stats {
+	u64 windows;
+	u64 leaves;
+	u64 table_bytes;
+	u64 faults;
+	u64 invalidations;
+};
+
+/**
+ * umem_odp_mirror_stats() - what the mirror behind a region costs and did
+ * @umem: the region
+ * @stats: filled in
+ *
+ * Context: any; never sleeps.
+ */
+void umem_odp_mirror_stats(const struct ib_umem_odp *umem,
+			   struct umem_odp_mirror_stats *stats);
+
+#endif /* IB_UMEM_ODP_H */
