@@ -18,7 +18,7 @@ void region_release(struct kref *ref);
 
 struct race;
 
-/* Takes over the caller's reference to the region when it succeeds. */
+/* Takes a reference of its own to the region. */
 struct race *race_start(struct region *region, const struct odp_test_race_start *args);
 
 /* Ends the workers, fills in the result (NULL: nobody wants it) and frees the race. */

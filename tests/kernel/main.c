@@ -107,10 +107,13 @@ static size_t copy_once(struct region *region, struct odp_test_copy *args, void 
 	u64 offset = args->offset + args->done;
 	size_t n = args->length - args->done;
 
-	guard(bh)();
+	local_bh_disable();
 	if (write)
-		return umem_odp_write(region->umem, offset, bounce + args->done, n);
-	return umem_odp_read(region->umem, offset, bounce + args->done, n);
+		n = umem_odp_write(region->umem, offset, bounce + args->done, n);
+	else
+		n = umem_odp_read(region->umem, offset, bounce + args->done, n);
+	local_bh_enable();
+	return n;
 }
 
 static int copy_all(struct region *region, struct odp_test_copy *args, void *bounce, bool write)
@@ -157,9 +160,13 @@ static int do_copy(struct region *region, struct odp_test_copy *args, bool write
 
 static int atomic_once(struct region *region, struct odp_test_atomic *args)
 {
-	guard(bh)();
-	return umem_odp_atomic(region->umem, args->offset, args->op, args->operand,
-			       args->compare, &args->old);
+	int ret;
+
+	local_bh_disable();
+	ret = umem_odp_atomic(region->umem, args->offset, args->op, args->operand,
+			      args->compare, &args->old);
+	local_bh_enable();
+	return ret;
 }
 
 static int do_atomic(struct region *region, struct odp_test_atomic *args)
@@ -217,25 +224,26 @@ static int do_stats(struct region *region, struct odp_test_stats *args)
 static int do_race_start(struct test_file *file, struct region *region,
 			 struct odp_test_race_start *args)
 {
-	struct race *race;
+	struct race *race = ERR_PTR(-EBUSY);
 
-	guard(mutex)(&file->race_lock);
-	if (file->race)
-		return -EBUSY;
-	race = race_start(region, args);
-	if (IS_ERR(race))
-		return PTR_ERR(race);
-	file->race = race;
-	return 0;
+	mutex_lock(&file->race_lock);
+	if (!file->race) {
+		race = race_start(region, args);
+		if (!IS_ERR(race))
+			file->race = race;
+	}
+	mutex_unlock(&file->race_lock);
+	return PTR_ERR_OR_ZERO(race);
 }
 
 static int do_race_stop(struct test_file *file, struct odp_test_race_stop *args)
 {
 	struct race *race;
 
-	guard(mutex)(&file->race_lock);
+	mutex_lock(&file->race_lock);
 	race = file->race;
 	file->race = NULL;
+	mutex_unlock(&file->race_lock);
 	return race ? race_stop(race, args) : -ENOENT;
 }
 

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kit/odp.h"
+#include "lib/pattern.h"
+#include "lib/test.h"
+
+#define TEST_SECONDS 120
+
+static void *fd_object(int fd)
+{
+	return (void *)(intptr_t)(fd + 1);
+}
+
+static int fd_close(void *object)
+{
+	return close((intptr_t)object - 1);
+}
+
+int odp_open(void)
+{
+	int fd = open(ODP_TEST_DEVICE, O_RDWR);
+
+	if (fd < 0)
+		fail_msg("%s: %s (is odp_test.ko loaded?)", ODP_TEST_DEVICE, strerror(errno));
+	defer(fd_close, fd_object(fd));
+	alarm(options.full ? 10 * TEST_SECONDS : TEST_SECONDS);
+	return fd;
+}
+
+void odp_close(int fd)
+{
+	undo(fd_object(fd));
+}
+
+int region_try(struct region *r, int fd, uint64_t address, uint64_t length, unsigned int flags)
+{
+	struct odp_test_register args = { .address = address, .length = length, .flags = flags };
+
+	if (ioctl(fd, ODP_TEST_REGISTER, &args))
+		return -errno;
+	*r = (struct region){ fd, args.handle, (char *)address, length };
+	return 0;
+}
+
+void region_make(struct region *r, int fd, void *at, uint64_t length, unsigned int flags)
+{
+	assert_int_equal(region_try(r, fd, (uintptr_t)at, length, flags), 0);
+}
+
+void region_put(struct region *r)
+{
+	struct odp_test_put args = { .handle = r->handle };
+
+	assert_int_equal(ioctl(r->fd, ODP_TEST_PUT, &args), 0);
+}
+
+static struct outcome region_copy(struct region *r, unsigned long call, uint64_t offset,
+				  const void *buffer, uint64_t len, int flags)
+{
+	struct odp_test_copy args = {
+		.handle = r->handle,
+		.flags = flags,
+		.offset = offset,
+		.length = len,
+		.buffer = (uintptr_t)buffer,
+	};
+
+	if (ioctl(r->fd, call, &args))
+		fail_msg("copy of %#lx bytes at %#lx: %s", len, offset, strerror(errno));
+	return (struct outcome){ args.done, args.error };
+}
+
+struct outcome region_read(struct region *r, uint64_t offset, void *to, uint64_t len, int flags)
+{
+	return region_copy(r, ODP_TEST_READ, offset, to, len, flags);
+}
+
+struct outcome region_write(struct region *r, uint64_t offset, const void *from, uint64_t len,
+			    int flags)
+{
+	return region_copy(r, ODP_TEST_WRITE, offset, from, len, flags);
+}
+
+int region_atomic(struct region *r, uint64_t offset, int op, uint64_t operand, uint64_t compare,
+		  uint64_t *old, int flags)
+{
+	struct odp_test_atomic args = {
+		.handle = r->handle,
+		.flags = flags,
+		.op = op,
+		.offset = offset,
+		.operand = operand,
+		.compare = compare,
+	};
+
+	assert_int_equal(ioctl(r->fd, ODP_TEST_ATOMIC, &args), 0);
+	*old = args.old;
+	return args.error;
+}
+
+int64_t region_fault(struct region *r, uint64_t offset, uint64_t len, unsigned int flags)
+{
+	struct odp_test_fault args = {
+		.handle = r->handle,
+		.flags = flags,
+		.offset = offset,
+		.length = len,
+	};
+
+	if (ioctl(r->fd, ODP_TEST_FAULT, &args))
+		return -errno;
+	return args.result;
+}
+
+struct odp_test_stats region_stats(struct region *r)
+{
+	struct odp_test_stats stats = { .handle = r->handle };
+
+	assert_int_equal(ioctl(r->fd, ODP_TEST_STATS, &stats), 0);
+	return stats;
+}
+
+void region_states(struct region *r, uint64_t offset, uint64_t pages, uint8_t *states)
+{
+	struct odp_test_query args = {
+		.handle = r->handle,
+		.offset = offset,
+		.pages = pages,
+		.states = (uintptr_t)states,
+	};
+
+	assert_int_equal(ioctl(r->fd, ODP_TEST_QUERY, &args), 0);
+}
+
+uint8_t region_state(struct region *r, uint64_t offset)
+{
+	uint8_t state;
+
+	region_states(r, offset, 1, &state);
+	return state;
+}
+
+void states_are(struct region *r, uint64_t offset, uint64_t pages, uint8_t mask, uint8_t want,
+		const char *what)
+{
+	uint8_t *states = malloc(pages + 1);
+	uint64_t wrong = 0, first = 0;
+
+	assert_non_null(states);
+	region_states(r, offset, pages, states);
+	for (uint64_t i = pages; i-- > 0;) {
+		if ((states[i] & mask) != want) {
+			first = i;
+			wrong++;
+		}
+	}
+	if (wrong)
+		print_error("%s: %lu of %lu pages wrong, the first is %lu: state %#x & %#x, not %#x\n",
+			    what, wrong, pages, first, states[first], mask, want);
+	free(states);
+	assert_int_equal(wrong, 0);
+}
+
+void region_holds(struct region *r, uint64_t offset, const void *want, uint64_t len,
+		  const char *what)
+{
+	char *got = malloc(len + 1);
+	struct outcome end;
+
+	assert_non_null(got);
+	defer((undo_fn)(void (*)(void))free, got);
+	end = region_read(r, offset, got, len, ODP_TEST_FAULTING);
+	if (end.error || end.done != len)
+		fail_msg("%s: read ended after %#lx of %#lx bytes: %s", what, end.done, len,
+			 strerror(-end.error));
+	same_bytes(got, want, len, what);
+	undo(got);
+}
+
+void region_takes(struct region *r, uint64_t offset, const void *from, uint64_t len)
+{
+	struct outcome end = region_write(r, offset, from, len, ODP_TEST_FAULTING);
+
+	if (end.error || end.done != len)
+		fail_msg("write ended after %#lx of %#lx bytes: %s", end.done, len,
+			 strerror(-end.error));
+}
+
+static void copy_ends(struct region *r, unsigned long call, uint64_t offset, uint64_t len,
+		      uint64_t done, int error)
+{
+	char *buffer = calloc(1, len);
+	struct outcome end;
+
+	assert_non_null(buffer);
+	end = region_copy(r, call, offset, buffer, len, ODP_TEST_FAULTING);
+	free(buffer);
+	if (end.error != error || end.done != done)
+		fail_msg("%s at %#lx ended after %#lx bytes with %d, not after %#lx with %d",
+			 call == ODP_TEST_READ ? "read" : "write", offset, end.done, end.error,
+			 done, error);
+}
+
+void read_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, int error)
+{
+	copy_ends(r, ODP_TEST_READ, offset, len, done, error);
+}
+
+void write_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, int error)
+{
+	copy_ends(r, ODP_TEST_WRITE, offset, len, done, error);
+}
