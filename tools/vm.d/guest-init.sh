@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the guest does between its kernel and the command; process 1 starts it on the terminal.
+# The run folder /run/vm is shared with the host: job.sh comes from there, status goes there.
+
+fail() {
+	echo "vm: guest: $*" >&2
+	exit 1
+}
+
+mount_system() {
+	mount -t proc proc /proc
+	mount -t sysfs sys /sys
+	mount -t tmpfs tmp /tmp
+	mkdir -p /dev/pts /dev/shm /dev/mqueue
+	mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+	mount -t tmpfs shm /dev/shm
+	mount -t mqueue mqueue /dev/mqueue
+	mount -t cgroup2 cgroup /sys/fs/cgroup
+	mount -t debugfs debug /sys/kernel/debug
+	mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
+	ln -sf /proc/self/fd /dev/fd
+	ln -sf /proc/mounts /etc/mtab
+	ln -sf pts/ptmx /dev/ptmx
+}
+
+mount_shares() {
+	local i
+
+	for i in "${!VM_SHARES[@]}"; do
+		mkdir -p "${VM_SHARES[i]}"
+		case $VM_KERNEL in
+		uml)
+			mount -t hostfs -o "${VM_MODES[i]},hostfs=${VM_SHARES[i]}" \
+				none "${VM_SHARES[i]}" ;;
+		*)
+			mount -t 9p "share$i" "${VM_SHARES[i]}" -o \
+"${VM_MODES[i]},trans=virtio,version=9p2000.L,msize=262144,cache=$VM_9P_CACHE" ;;
+		esac || fail "cannot mount ${VM_SHARES[i]}"
+	done
+	[[ $VM_KERNEL != uml ]] || mount -t hostfs -o "ro,hostfs=$VM_UML/lib/modules" none /lib/modules
+}
+
+settings() {
+	echo "$VM_HOSTNAME" >/proc/sys/kernel/hostname
+	echo "127.0.0.1 localhost $VM_HOSTNAME" >/etc/hosts
+	echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+	ip link set lo up
+	# perftest divides by the MHz that it reads there, and UML gives none
+	if ! grep -q 'cpu MHz' /proc/cpuinfo; then
+		{ cat /proc/cpuinfo; printf 'cpu MHz\t\t: %s\n' "$VM_MHZ"; } >/run/cpuinfo
+		mount --bind /run/cpuinfo /proc/cpuinfo
+	fi
+}
+
+load_driver() {
+	echo "vm: loading the driver: $VM_DRIVER" >/dev/kmsg
+	case $VM_DRIVER in
+	none) return ;;
+	stock) modprobe -a rdma_rxe ib_uverbs rdma_ucm ib_umad ;;
+	ours)
+		modprobe -a ib_uverbs rdma_ucm ib_umad udp_tunnel ip6_udp_tunnel &&
+			insmod /run/vm/modules/ib_umem_odp.ko && insmod /run/vm/modules/rdma_rxe.ko
+		;;
+	esac || fail "cannot load the driver"
+}
+
+make_link() {
+	[[ $VM_DRIVER != none ]] || return 0
+	ip -batch - <<-'IP' && rdma link add rxe0 type rxe netdev veth0
+		link add veth0 mtu 4200 type veth peer name veth1 mtu 4200
+		link set veth1 up
+		link set veth0 up
+		address add 192.0.2.1/24 dev veth0
+		address add 2001:db8::1/64 dev veth0 nodad
+	IP
+}
+
+# Leaks and reference counts that were lost show themselves when the driver goes.
+unload_driver() {
+	[[ $VM_DRIVER == ours ]] || return 0
+	kill -9 -1
+	rdma link delete rxe0 2>/dev/null
+	rmmod rdma_rxe ib_umem_odp
+}
+
+run_command() {
+	[[ $VM_INTERACTIVE ]] || stty -opost
+	cd "$VM_CWD" 2>/dev/null || cd "$VM_REPO" || cd /
+	env -i HOME=/root USER=root SHELL=/bin/bash LANG=C.UTF-8 \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		"${VM_ENV[@]}" "${VM_COMMAND[@]}"
+}
+
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+# shellcheck source=/dev/null
+. /run/vm/job.sh
+: >/run/vm/started
+mount_system
+mount_shares
+settings
+load_driver
+make_link || fail "cannot make rxe0"
+: >/run/vm/ready
+run_command
+echo "$?" >/run/vm/status
+unload_driver

@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# kbuild.sh SOURCE STAGE KDIR [MAKE-ARGUMENT...]: builds the modules against the kernel of KDIR.
+# Works in STAGE, a copy of what they are made of, so that SOURCE stays as it is and one
+# checkout serves several kernels.
+set -eu
+source=$1 stage=$2 kdir=$3
+shift 3
+
+mkdir -p "$stage"
+rsync -a --delete --exclude=/drivers/compat/config.h --include='*/' --include='*.[chS]' \
+	--include=Makefile --include=configure --include='*.sh' --exclude='*' \
+	"$source/include" "$source/drivers" "$stage/"
+mkdir -p "$stage/tests"
+rsync -a --delete --include='*/' --include='*.[ch]' --include=Makefile --exclude='*' \
+	"$source/tests/kernel" "$stage/tests/"
+rsync -a "$source/Kbuild" "$stage/"
+
+cd "$stage"
+config=drivers/compat/config.h
+if [ -x drivers/compat/configure ] &&
+   { [ ! -e $config ] || [ "$(find drivers/compat -newer $config -name '*.c' -o -newer $config -name configure)" ]; }; then
+	./drivers/compat/configure "$kdir"
+fi
+make -C "$kdir" M="$stage" "$@" modules

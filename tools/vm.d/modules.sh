@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+# Our modules, built in the guest's chroot so that the toolchain is the kernel's own.
+
+build_dir() { echo "$VM_CACHE/build/$(hash_of - <<<"$VM_REPO")/$1"; }
+
+# modules_ensure KERNEL TO: builds what changed and copies the modules to the folder TO.
+modules_ensure() {
+	local kernel=$1 to=$2 dir
+	dir=$(build_dir "$kernel")
+
+	mkdir -p "$dir" "$to"
+	exec {build_fd}>"$dir.lock"
+	flock "$build_fd"
+	modules_make "$kernel" "$dir" >"$dir.log" 2>&1 || {
+		grep -vE '^(make|  (CC|LD|MODPOST|BTF))' "$dir.log" | tail -n 60 >&2
+		die "the modules do not build for $kernel, the whole log is $dir.log"
+	}
+	grep -E 'warning:' "$dir.log" >&2 || true
+	find "$dir" -name '*.ko' -exec cp -t "$to" {} +
+	exec {build_fd}>&-
+}
+
+modules_make() {
+	local kernel=$1 dir=$2 kdir arch=x86 arguments=()
+
+	if [[ $kernel == uml ]]; then
+		kdir=/usr/src/linux-uml
+		arch=um
+		arguments=(--bind "$(uml_dir)" "$kdir")
+	else
+		kdir=/lib/modules/$(kernel_release "$kernel")/build
+	fi
+	in_chroot "$(root_dir)" "${arguments[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
+		env ARCH="$arch" "$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" \
+		-j"$(nproc)" W=1
+}

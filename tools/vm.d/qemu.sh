@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+# Debian's own kernels under QEMU, with KVM where a probe boot shows that it works.
+
+readonly QEMU_PROBE_SECONDS=10
+
+qemu_machine() {
+	if [[ $1 == kvm ]]; then
+		echo "-machine q35,accel=kvm -cpu host"
+	else
+		echo "-machine q35 -accel tcg,thread=multi -cpu max,-la57"
+	fi
+}
+
+# qemu_boot ACCELERATOR KERNEL CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest
+qemu_boot() {
+	local accelerator=$1 kernel=$2 cpus=$3 memory=$4 log=$5 line=$6 release machine
+	shift 6
+
+	release=$(kernel_release "$kernel")
+	read -ra machine <<<"$(qemu_machine "$accelerator")"
+	exec qemu-system-x86_64 "${machine[@]}" -smp "$cpus" -m "$memory" \
+		-nodefaults -no-user-config -display none -no-reboot \
+		-kernel "$(root_dir)/boot/vmlinuz-$release" -initrd "$(initrd_file "$kernel")" \
+		-serial "file:$log" -append "console=ttyS0 loglevel=7 panic=-1 nokaslr \
+mitigations=off random.trust_cpu=on $line" "$@"
+}
+
+# qemu_accelerator KERNEL: on some machines /dev/kvm opens and guests then hang, so one is tried.
+qemu_accelerator() {
+	local known run
+	known=$VM_CACHE/accelerator-$(cat /etc/machine-id /proc/sys/kernel/osrelease | hash_of -)
+
+	if [[ ! -e $known ]]; then
+		run=$(mktemp -d "$VM_CACHE/run/probe.XXXX")
+		if [[ -w /dev/kvm ]] && qemu_probe "$run" "$1"; then
+			echo kvm >"$run/answer"
+		else
+			echo tcg >"$run/answer"
+		fi
+		say "accelerator: $(<"$run/answer") (remembered in $known)"
+		mv "$run/answer" "$known"
+		rm -r "$run"
+	fi
+	cat "$known"
+}
+
+qemu_probe() {
+	local run=$1 kernel=$2 probe i
+
+	say 'probing whether KVM works'
+	(qemu_boot kvm "$kernel" 1 512M "$run/log" vm_probe=1 </dev/null >"$run/out" 2>&1) &
+	probe=$!
+	for ((i = 0; i < QEMU_PROBE_SECONDS * 10; i++)); do
+		kill -0 "$probe" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$probe" 2>/dev/null
+	wait "$probe" 2>/dev/null
+	grep -q 'vm: probe: init was reached' "$run/log"
+}
+
+# qemu_start RUN_DIR KERNEL MEMORY CPUS: becomes the guest, with its terminal on our stdio.
+qemu_start() {
+	local run=$1 kernel=$2 memory=$3 cpus=$4 i options
+
+	options=(
+		-drive "file=$(image_file),if=virtio,format=raw,snapshot=on"
+		-device virtio-serial-pci -chardev "stdio,id=tty,signal=off"
+		-device virtconsole,chardev=tty
+		-virtfs "local,path=$run,mount_tag=run,security_model=none"
+	)
+	for i in "${!VM_SHARES[@]}"; do
+		options+=(-virtfs "local,path=${VM_SHARES[i]},mount_tag=share$i,security_model=none,\
+multidevs=remap,readonly=$([[ ${VM_MODES[i]} == ro ]] && echo on || echo off)")
+	done
+	qemu_boot "$(qemu_accelerator "$kernel")" "$kernel" "$cpus" "$memory" "$run/kernel.log" \
+		"vm_root=ext4 vm_run=run vm_tty=/dev/hvc0" "${options[@]}"
+}

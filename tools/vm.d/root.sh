@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+# The guests' root folder: Debian 13 with the compiler, both kernels' headers and the clients.
+
+readonly VM_MIRROR=${RXE_ODP_MIRROR:-http://deb.debian.org/debian}
+readonly VM_SUITE=trixie
+
+root_packages=(
+	bc bison ca-certificates e2fsprogs ethtool flex gcc gdb-minimal
+	ibverbs-providers ibverbs-utils iproute2 iputils-ping kmod less
+	libc6-dev libcmocka-dev libelf-dev libibverbs-dev librdmacm-dev libssl-dev
+	make meson ninja-build perftest pkgconf procps psmisc python3-pyverbs
+	rdma-core rdmacm-utils rsync sparse strace tcpdump util-linux xz-utils zstd
+)
+
+# What the root is made from and how: another recipe is another root.
+root_key() {
+	{
+		echo "$VM_MIRROR $VM_SUITE ${root_packages[*]} ${debian_kernels[*]}"
+		declare -f root_make kernels_install kernel_newest
+	} | hash_of -
+}
+
+root_dir() { echo "$VM_CACHE/root-$(root_key)"; }
+
+root_sources() {
+	local suite
+
+	for suite in "$VM_SUITE" "$VM_SUITE-updates" "$VM_SUITE-backports"; do
+		echo "deb $VM_MIRROR $suite main"
+	done
+	echo "deb $VM_MIRROR-security $VM_SUITE-security main"
+}
+
+root_ensure() { once "$(root_dir)" 'guest root' root_make; }
+
+root_make() {
+	local dir=$1
+
+	root_sources | as_root mmdebstrap --variant=minbase --format=directory \
+		--skip=cleanup/apt --include="$(IFS=,; echo "${root_packages[*]}")" \
+		"$VM_SUITE" "$dir" -
+	as_root mkdir -p "$dir/build" "$dir/usr/src/linux-uml"
+	kernels_install "$dir"
+	in_chroot "$dir" apt-get clean
+	as_root rm -f "$dir/etc/resolv.conf" "$dir/etc/hostname"
+}
+
+# in_chroot DIR [--bind FROM TO]... COMMAND...: mounts are the command's own, nothing is left behind.
+in_chroot() {
+	local dir=$1 mounts='mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev";'
+	shift
+
+	while [[ ${1-} == --bind ]]; do
+		mounts+=$(printf ' mkdir -p %q; mount --bind %q %q;' "$dir$3" "$2" "$dir$3")
+		shift 3
+	done
+	as_root env root="$dir" unshare --mount --propagation private \
+		bash -ec "$mounts"' exec chroot "$root" "$@"' chroot "$@"
+}

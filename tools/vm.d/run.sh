@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+# One run of a guest: its folder, its boot with retries, its end.
+
+readonly BOOT_TRIES=4 BOOT_SECONDS=90 RUNS_KEPT=40
+
+# A run's folder is locked as long as the run lasts; older ones go.
+run_dir_make() {
+	local dir n=0
+
+	mkdir -p "$VM_CACHE/run"
+	RUN=$(mktemp -d "$VM_CACHE/run/$(date +%H%M%S)-$VM_KERNEL-XXXX")
+	chmod 755 "$RUN"
+	exec {run_fd}>"$RUN/lock"
+	flock "$run_fd"
+	while read -r dir; do
+		((++n <= RUNS_KEPT)) || flock -n "$dir/lock" rm -rf "$dir" || true
+	done < <(ls -dt "$VM_CACHE"/run/*/)
+}
+
+run_prepare() {
+	root_ensure
+	if [[ $VM_KERNEL == uml ]]; then
+		uml_ensure
+		VM_UML=$(uml_dir)
+	else
+		image_ensure
+	fi
+	initrd_ensure "$VM_KERNEL"
+	run_dir_make
+	[[ $VM_DRIVER != ours ]] || modules_ensure "$VM_KERNEL" "$RUN/modules"
+	cp "$VM_LIB/guest-init.sh" "$RUN/"
+	VM_MHZ=$(sed -n 's/^cpu MHz\s*: //p;T;q' /proc/cpuinfo)
+	declare -p ${!VM_*} >"$RUN/job.sh"
+}
+
+run_start() {
+	if [[ $VM_KERNEL == uml ]]; then
+		uml_start "$RUN" "$VM_MEM" "$VM_SMP" \
+			"$([[ $VM_INTERACTIVE ]] && echo fd:0,fd:1 || echo null,fd:1)"
+	else
+		qemu_start "$RUN" "$VM_KERNEL" "$VM_MEM" "$VM_SMP"
+	fi
+}
+
+# Ends the guest when it does not reach init, or lasts longer than it may.
+run_guard() {
+	local guest=$1 left=$VM_TIMEOUT i
+
+	for ((i = 0; i < BOOT_SECONDS * 10; i++)); do
+		[[ ! -e $RUN/started ]] || break
+		sleep 0.1
+	done
+	if [[ -e $RUN/started ]]; then
+		sleep "$left"
+		: >"$RUN/timed-out"
+	fi
+	kill -9 "$guest"
+}
+
+run_once() {
+	local guest guard
+
+	rm -f "$RUN"/{started,ready,status,timed-out}
+	(run_start) <&"$1" >&"$2" &
+	guest=$!
+	run_guard "$guest" </dev/null >/dev/null 2>&1 &
+	guard=$!
+	# shellcheck disable=SC2064
+	trap "kill -9 $guest; pkill -P $guard; say interrupted; exit 130" INT TERM HUP
+	wait "$guest" || true
+	trap - INT TERM HUP
+	pkill -P "$guard" || true
+	kill "$guard" 2>/dev/null || true
+	wait "$guard" || true
+}
+
+# UML makes a terminal raw that it is given, so a command's output goes through a pipe.
+run_guest() {
+	local try null out cat
+
+	run_prepare
+	exec {null}</dev/null {out}> >(exec cat)
+	cat=$!
+	for ((try = 1; try <= BOOT_TRIES; try++)); do
+		if [[ $VM_INTERACTIVE ]]; then
+			run_once 0 1
+		else
+			run_once "$null" "$out"
+		fi
+		[[ ! -e $RUN/started ]] || break
+		cp "$RUN/kernel.log" "$RUN/kernel.log.boot-$try"
+		say "the guest died before init (log: $RUN/kernel.log.boot-$try), try $try of $BOOT_TRIES"
+	done
+	exec {out}>&-
+	wait "$cat"
+	run_verdict
+}
+
+# Sets the exit status: what the kernel says goes before the time limit, and that before the rest.
+run_verdict() {
+	if klog_report "$RUN/kernel.log"; then
+		say "kernel log: $RUN/kernel.log"
+		exit "$EXIT_KERNEL"
+	elif [[ -e $RUN/timed-out ]]; then
+		say "stopped after $VM_TIMEOUT s, kernel log: $RUN/kernel.log"
+		exit "$EXIT_TIMEOUT"
+	elif [[ ! -e $RUN/ready ]]; then
+		die "the guest did not come to the command, kernel log: $RUN/kernel.log"
+	elif [[ ! -s $RUN/status ]]; then
+		say "the guest died, kernel log: $RUN/kernel.log"
+		exit "$EXIT_KERNEL"
+	fi
+	exit "$(<"$RUN/status")"
+}

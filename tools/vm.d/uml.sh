@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+# Linux as a user process: built from Debian's linux-source in the guest's chroot, static, so
+# that it runs outside of it.
+
+readonly UML_SERIES=7.3
+
+uml_dir() { echo "$VM_CACHE/uml-$(hash_of "$VM_LIB/uml.config" <(declare -f uml_make uml_unpack))"; }
+
+uml_ensure() {
+	root_ensure
+	once "$(uml_dir)" 'uml kernel' uml_make
+}
+
+uml_make() {
+	local dir=$1
+
+	as_root mkdir -p "$dir"
+	as_root chown "$UID" "$dir"
+	uml_unpack "$dir"
+	cp "$VM_LIB/uml.config" "$dir/"
+	# shellcheck disable=SC2016
+	in_chroot "$(root_dir)" --bind "$dir" /usr/src/linux-uml bash -exc '
+		cd /usr/src/linux-uml
+		make ARCH=um KCONFIG_ALLCONFIG=uml.config allnoconfig
+		! grep "^CONFIG" uml.config | grep -vxFf .config
+		nice make ARCH=um -j"$(nproc)" linux modules
+		make ARCH=um INSTALL_MOD_PATH=. INSTALL_MOD_STRIP=1 modules_install
+		rm -f lib/modules/*/build vmlinux vmlinux.o vmlinux.a
+		find . \( -name "*.o" -o -name "*.a" \) ! -path "./scripts/*" -delete'
+}
+
+# Without what no kernel for a process needs: 2 of 3 files.
+uml_unpack() {
+	local dir=$1 name=linux-source-$UML_SERIES
+
+	(cd "$dir" && in_chroot "$(root_dir)" --bind "$dir" /usr/src/linux-uml \
+		sh -ec "cd /usr/src/linux-uml; apt-get download $name")
+	dpkg-deb --fsys-tarfile "$dir/$name"_*.deb | tar -xO "./usr/src/$name.tar.xz" |
+		tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
+			--exclude='*/drivers/gpu/drm/amd/include' --exclude='*/tools/testing/selftests'
+	rm "$dir/$name"_*.deb
+}
+
+# uml_start RUN_DIR MEMORY CPUS TTY: becomes the guest; its log goes to kernel.log.
+uml_start() {
+	local run=$1 memory=$2 cpus=$3 terminal=$4
+
+	export TMPDIR
+	TMPDIR=$(uml_memory_dir)
+	exec {log}>"$run/kernel.log"
+	exec "$(uml_dir)/linux" mem="$memory" ncpus="$cpus" seccomp=on initrd="$(initrd_file uml)" \
+		uml_dir="$run/" console=ttyS0 ssl0="null,fd:$log" con=null con0="$terminal" \
+		vm_root=hostfs vm_rootdir="$(root_dir)" vm_run="$run" vm_tty=/dev/tty0 \
+		loglevel=7 panic=-1 2>&"$log"
+}
+
+# UML maps a file as its memory; a container's /dev/shm may be too small for it.
+uml_memory_dir() {
+	if (($(df --output=avail -k /dev/shm | tail -n 1) > 4 << 20)); then
+		echo /dev/shm
+	else
+		echo "$VM_CACHE/run"
+	fi
+}
