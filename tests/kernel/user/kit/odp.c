@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -149,10 +148,9 @@ uint8_t region_state(struct region *r, uint64_t offset)
 void states_are(struct region *r, uint64_t offset, uint64_t pages, uint8_t mask, uint8_t want,
 		const char *what)
 {
-	uint8_t *states = malloc(pages + 1);
+	uint8_t *states = scratch(pages + 1);
 	uint64_t wrong = 0, first = 0;
 
-	assert_non_null(states);
 	region_states(r, offset, pages, states);
 	for (uint64_t i = pages; i-- > 0;) {
 		if ((states[i] & mask) != want) {
@@ -161,20 +159,17 @@ void states_are(struct region *r, uint64_t offset, uint64_t pages, uint8_t mask,
 		}
 	}
 	if (wrong)
-		print_error("%s: %lu of %lu pages wrong, the first is %lu: state %#x & %#x, not %#x\n",
-			    what, wrong, pages, first, states[first], mask, want);
-	free(states);
-	assert_int_equal(wrong, 0);
+		fail_msg("%s: %lu of %lu pages wrong, the first is %lu: state %#x & %#x, not %#x",
+			 what, wrong, pages, first, states[first], mask, want);
+	undo(states);
 }
 
 void region_holds(struct region *r, uint64_t offset, const void *want, uint64_t len,
 		  const char *what)
 {
-	char *got = malloc(len + 1);
+	char *got = scratch(len + 1);
 	struct outcome end;
 
-	assert_non_null(got);
-	defer((undo_fn)(void (*)(void))free, got);
 	end = region_read(r, offset, got, len, ODP_TEST_FAULTING);
 	if (end.error || end.done != len)
 		fail_msg("%s: read ended after %#lx of %#lx bytes: %s", what, end.done, len,
@@ -195,12 +190,12 @@ void region_takes(struct region *r, uint64_t offset, const void *from, uint64_t 
 static void copy_ends(struct region *r, unsigned long call, uint64_t offset, uint64_t len,
 		      uint64_t done, int error)
 {
-	char *buffer = calloc(1, len);
+	char *buffer = scratch(len);
 	struct outcome end;
 
-	assert_non_null(buffer);
+	memset(buffer, 0x5a, len);
 	end = region_copy(r, call, offset, buffer, len, ODP_TEST_FAULTING);
-	free(buffer);
+	undo(buffer);
 	if (end.error != error || end.done != done)
 		fail_msg("%s at %#lx ended after %#lx bytes with %d, not after %#lx with %d",
 			 call == ODP_TEST_READ ? "read" : "write", offset, end.done, end.error,

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The wire between options.device on veth0 and options.peer on veth1, which tests/run has put
+ * into the network namespace "peer".
+ */
+#ifndef VERBS_WIRE_H
+#define VERBS_WIRE_H
+
+/* Skips the test where both ends are one device. */
+void need_wire(void);
+
+/* What tc-netem(8) does to every packet in both directions until wire_repair or the test's end. */
+void wire_impair(const char *netem);
+void wire_repair(void);
+
+/* Runs a shell command; its failure is the test's. */
+void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A receiver that is not ready: the sender waits for it as long as it was told to. */
+#include <stdio.h>
+
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/test.h"
+
+#define LEN (5 * 1024)
+#define TIMER_10MS 20	/* the IBTA's code for 10.24 ms */
+
+struct rig {
+	struct pair pair;
+	struct buf a, b;
+};
+
+static void rig_open(struct rig *rig, int rnr_retry, int timer)
+{
+	struct rc rc = rc_default();
+
+	rc.rnr_retry = rnr_retry;
+	rc.min_rnr_timer = timer;
+	pair_open(&rig->pair, &rc);
+	rig->a = buf_anon(rig->pair.a.pd, 2 * LEN, ALL_ACCESS);
+	rig->b = buf_anon(rig->pair.b.pd, 2 * LEN, ALL_ACCESS);
+}
+
+static void rig_send(struct rig *rig, uint64_t wr_id)
+{
+	struct ibv_sge list = sge(&rig->a, 0, LEN);
+	struct ibv_send_wr wr = {
+		.wr_id = wr_id, .opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1,
+	};
+
+	pattern_fill(rig->a.p, LEN, 0, wr_id);
+	post_send(&rig->pair.a, &wr);
+}
+
+static void rig_receive(struct rig *rig, uint64_t wr_id)
+{
+	struct ibv_sge list = sge(&rig->b, 0, LEN);
+
+	post_recv(&rig->pair.b, wr_id, &list, 1);
+}
+
+static void rig_expect(struct rig *rig, uint64_t wr_id)
+{
+	expect_wc(rig->pair.b.rcq, wr_id, IBV_WC_SUCCESS);
+	expect_wc(rig->pair.a.scq, wr_id, IBV_WC_SUCCESS);
+	pattern_check(rig->b.p, LEN, 0, wr_id, "the message");
+}
+
+/* 7 means for ever. */
+static void test_late_receiver(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 7, 12);	/* 0.64 ms: hundreds of refusals */
+	for (int i = 1; i <= 5; i++) {
+		rig_send(&rig, i);
+		expect_quiet(rig.pair.a.scq, 20 * i);
+		rig_receive(&rig, i);
+		rig_expect(&rig, i);
+	}
+}
+
+/* The first message waits in vain for (retries + 1) refusals with the timer between them. */
+static void test_patience(void **state)
+{
+	(void)state;
+	for (int retries = 0; retries <= 6; retries += 2) {
+		uint64_t start, took;
+		struct rig rig;
+
+		rig_open(&rig, retries, TIMER_10MS);
+		start = now_ms();
+		rig_send(&rig, 1);
+		expect_wc(rig.pair.a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
+		took = now_ms() - start;
+		if (took + 1 < 10u * retries)
+			fail_msg("gave up %d retries after %d ms", retries, (int)took);
+	}
+}
+
+/* The count of retries is for one refusal in a row, not for the life of the connection. */
+static void test_count_restarts(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 6, TIMER_10MS);
+	for (int i = 1; i <= 10; i++) {
+		rig_send(&rig, i);
+		sleep_ms(15);
+		rig_receive(&rig, i);
+		rig_expect(&rig, i);
+	}
+}
+
+/* What needs no receive request passes; what stands behind the one that waits does not. */
+static void test_order_behind(void **state)
+{
+	struct ibv_send_wr wr = { .wr_id = 2, .opcode = IBV_WR_RDMA_WRITE };
+	struct ibv_sge list;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 7, 12);
+	rig_send(&rig, 1);
+	list = sge(&rig.a, 0, LEN);
+	wr.sg_list = &list;
+	wr.num_sge = 1;
+	wr.wr.rdma.remote_addr = (uintptr_t)rig.b.p + LEN;
+	wr.wr.rdma.rkey = rig.b.mr->rkey;
+	post_send(&rig.pair.a, &wr);
+	expect_quiet(rig.pair.a.scq, 50);
+	assert_int_equal(rig.b.p[LEN], 0);
+	rig_receive(&rig, 1);
+	rig_expect(&rig, 1);
+	expect_wc(rig.pair.a.scq, 2, IBV_WC_SUCCESS);
+	pattern_check(rig.b.p + LEN, LEN, 0, 1, "the write behind");
+}
+
+/* The immediate needs a receive request, the data before it do not. */
+static void test_write_imm(void **state)
+{
+	struct ibv_send_wr wr = {
+		.wr_id = 3, .opcode = IBV_WR_RDMA_WRITE_WITH_IMM, .imm_data = 77, .num_sge = 1,
+	};
+	struct ibv_sge list;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 7, 12);
+	list = sge(&rig.a, 0, LEN);
+	pattern_fill(rig.a.p, LEN, 0, 3);
+	wr.sg_list = &list;
+	wr.wr.rdma.remote_addr = (uintptr_t)rig.b.p;
+	wr.wr.rdma.rkey = rig.b.mr->rkey;
+	post_send(&rig.pair.a, &wr);
+	expect_quiet(rig.pair.a.scq, 30);
+	rig_receive(&rig, 3);
+	assert_int_equal(expect_wc(rig.pair.b.rcq, 3, IBV_WC_SUCCESS).imm_data, 77);
+	expect_wc(rig.pair.a.scq, 3, IBV_WC_SUCCESS);
+	pattern_check(rig.b.p, LEN, 0, 3, "written");
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_late_receiver),
+	cmocka_unit_test(test_patience),
+	cmocka_unit_test(test_count_restarts),
+	cmocka_unit_test(test_order_behind),
+	cmocka_unit_test(test_write_imm),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("rnr", tests, ARRAY_SIZE(tests));
+}
