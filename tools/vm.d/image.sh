@@ -41,6 +41,7 @@ initrd_modules() {
 	in_chroot "$(root_dir)" modprobe -aS "$release" --show-depends "${boot_modules[@]}" |
 		sed -n 's/^insmod \(\S*\).*/\1/p' | awk '!seen[$0]++' |
 		while read -r module; do
-			xz -dc "$(root_dir)$module" >"$dir/$((n++))-$(basename "$module" .xz)"
+			xz -dc "$(root_dir)$module" >"$dir/$n-$(basename "$module" .xz)"
+			((++n))
 		done
 }

@@ -17,9 +17,10 @@ rsync -a --delete --include='*/' --include='*.[ch]' --include=Makefile --exclude
 rsync -a "$source/Kbuild" "$stage/"
 
 cd "$stage"
-config=drivers/compat/config.h
-if [ -x drivers/compat/configure ] &&
-   { [ ! -e $config ] || [ "$(find drivers/compat -newer $config -name '*.c' -o -newer $config -name configure)" ]; }; then
+configured=drivers/compat/.configured
+if [ ! -e $configured ] || [ "$(find drivers/compat -newer $configured -name '*.c' -o \
+		-newer $configured -name configure)" ]; then
 	./drivers/compat/configure "$kdir"
+	touch $configured
 fi
 make -C "$kdir" M="$stage" "$@" modules

@@ -3,20 +3,23 @@
 
 build_dir() { echo "$VM_CACHE/build/$(hash_of - <<<"$VM_REPO")/$1"; }
 
-# modules_ensure KERNEL TO: builds what changed and copies the modules to the folder TO.
+# modules_ensure KERNEL [TO]: builds what changed and copies the modules to the folder TO.
 modules_ensure() {
-	local kernel=$1 to=$2 dir
+	local kernel=$1 to=${2-} dir
 	dir=$(build_dir "$kernel")
 
-	mkdir -p "$dir" "$to"
+	mkdir -p "$dir"
 	exec {build_fd}>"$dir.lock"
 	flock "$build_fd"
 	modules_make "$kernel" "$dir" >"$dir.log" 2>&1 || {
 		grep -vE '^(make|  (CC|LD|MODPOST|BTF))' "$dir.log" | tail -n 60 >&2
 		die "the modules do not build for $kernel, the whole log is $dir.log"
 	}
-	grep -E 'warning:' "$dir.log" >&2 || true
-	find "$dir" -name '*.ko' -exec cp -t "$to" {} +
+	grep -E -A5 'warning:' "$dir.log" >&2 || true
+	[[ ! $to ]] || {
+		mkdir -p "$to"
+		find "$dir" -name '*.ko' -exec cp -t "$to" {} +
+	}
 	exec {build_fd}>&-
 }
 
