@@ -202,6 +202,7 @@ enum umem_odp_fault_flags {
  * * -ENOMEM: no memory for the page or for its translation
  * * -ESRCH: the address space has been torn down
  * * -EBUSY: invalidated over and over for a second; try again
+ * * -EINTR: a fatal signal came in
  * * -EAGAIN: UMEM_ODP_FAULT_SNAPSHOT, and the first page is not there
  * * -EINVAL: outside the region
  */

@@ -50,20 +50,19 @@
  */
 #define ODP_VALID		BIT(0)
 #define ODP_WRITE		BIT(1)
-#define ODP_DIRTY_BIT		2
-#define ODP_DIRTY		BIT(ODP_DIRTY_BIT)
+#define ODP_DIRTY		BIT(2)
 #define ODP_HUGE		BIT(3)
 
 /**
  * struct odp_leaf - the translations of an aligned 2 MiB
- * @lock: held for reading while pages are accessed through the leaf, for
- *	writing while entries change
+ * @lock: held while pages are accessed through the leaf, and while entries
+ *	change. Not a reader-writer lock: with bottom halves off readers pass
+ *	waiting writers, and could keep the notifier's callback out for ever.
  * @word: 0: none; with ODP_HUGE: the one entry; else the address of a table
- *	of ODP_LEAF_PAGES entries. Under @lock; ODP_DIRTY is set atomically by
- *	readers.
+ *	of ODP_LEAF_PAGES entries. Under @lock.
  */
 struct odp_leaf {
-	rwlock_t lock;
+	spinlock_t lock;
 	unsigned long word;
 };
 

@@ -29,16 +29,12 @@ static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
 				  bool write)
 {
 	unsigned long *entry = odp_leaf_entry(leaf, i);
-	unsigned long value;
 
-	if (!entry)
+	if (!entry || !(*entry & ODP_VALID) || (write && !(*entry & ODP_WRITE)))
 		return NULL;
-	value = READ_ONCE(*entry);
-	if (!(value & ODP_VALID) || (write && !(value & ODP_WRITE)))
-		return NULL;
-	if (write && !(value & ODP_DIRTY))
-		set_bit(ODP_DIRTY_BIT, entry);
-	return odp_entry_page(value, i);
+	if (write)
+		*entry |= ODP_DIRTY;
+	return odp_entry_page(*entry, i);
 }
 
 static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
@@ -61,7 +57,7 @@ static size_t odp_copy_leaf(struct odp_leaf *leaf, unsigned long addr,
 {
 	size_t done = 0;
 
-	read_lock_bh(&leaf->lock);
+	spin_lock_bh(&leaf->lock);
 	while (done < len) {
 		unsigned int offset = offset_in_page(addr + done);
 		size_t n = min_t(size_t, len - done, PAGE_SIZE - offset);
@@ -74,7 +70,7 @@ static size_t odp_copy_leaf(struct odp_leaf *leaf, unsigned long addr,
 		odp_copy_page(page, offset, buf + done, n, dir);
 		done += n;
 	}
-	read_unlock_bh(&leaf->lock);
+	spin_unlock_bh(&leaf->lock);
 	return done;
 }
 
@@ -160,14 +156,14 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 	if (!window)
 		goto out;
 	leaf = &window->leaves[odp_leaf_index(addr)];
-	read_lock_bh(&leaf->lock);
+	spin_lock_bh(&leaf->lock);
 	page = odp_use_entry(leaf, odp_page_index(addr), true);
 	if (page) {
 		*old = odp_atomic_page(page, offset_in_page(addr), op, operand,
 				       compare);
 		ret = 0;
 	}
-	read_unlock_bh(&leaf->lock);
+	spin_unlock_bh(&leaf->lock);
 out:
 	rcu_read_unlock();
 	return ret;
@@ -185,11 +181,11 @@ unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset)
 	window = odp_window_find(umem->mirror, addr);
 	if (window) {
 		leaf = &window->leaves[odp_leaf_index(addr)];
-		read_lock_bh(&leaf->lock);
+		spin_lock_bh(&leaf->lock);
 		entry = odp_leaf_entry(leaf, odp_page_index(addr));
 		if (entry)
-			value = READ_ONCE(*entry);
-		read_unlock_bh(&leaf->lock);
+			value = *entry;
+		spin_unlock_bh(&leaf->lock);
 	}
 	rcu_read_unlock();
 

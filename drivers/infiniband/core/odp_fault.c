@@ -12,6 +12,7 @@
 #include <linux/hmm.h>
 #include <linux/magic.h>
 #include <linux/memcontrol.h>
+#include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -134,40 +135,56 @@ static int odp_fault_cause(const struct odp_fault *f, unsigned long addr)
 }
 
 /*
+ * Has the mm make the pages of a range present. hmm_range_fault() faults to the
+ * end of the range it is given whatever is asked of the single pages, so the
+ * range is just what is wanted.
+ */
+static int odp_mm_fault(const struct odp_fault *f, struct odp_window *window,
+			unsigned long start, unsigned long end, bool write)
+{
+	struct hmm_range range = {
+		.notifier = &window->notifier,
+		.start = start,
+		.end = end,
+		.hmm_pfns = f->pfns,
+		.default_flags = HMM_PFN_REQ_FAULT |
+				 (write ? HMM_PFN_REQ_WRITE : 0),
+	};
+
+	return hmm_range_fault_unlocked_timeout(&range, ODP_FAULT_TIMEOUT);
+}
+
+/*
  * What lies ahead of the pages wanted is a guess: memory that no one has asked
  * for is read in, but a file's page is not made dirty or copied for it.
  */
-static void odp_span_request(const struct odp_fault *f,
-			     const struct odp_span *span)
+static int odp_span_fault(const struct odp_fault *f, struct odp_window *window,
+			  const struct odp_span *span)
 {
-	unsigned long want = HMM_PFN_REQ_FAULT |
-			     (f->write ? HMM_PFN_REQ_WRITE : 0);
-	unsigned long guess = span->anonymous ? want : HMM_PFN_REQ_FAULT;
-	unsigned long addr;
+	int ret = odp_mm_fault(f, window, span->start, span->end, f->write);
 
-	memset(f->pfns, 0, ODP_LEAF_TABLE_SIZE);
-	if (f->snapshot)
-		return;
-	for (addr = span->start; addr < span->end; addr += PAGE_SIZE)
-		f->pfns[odp_page_index(addr)] = want;
-	for (; addr < span->ahead; addr += PAGE_SIZE)
-		f->pfns[odp_page_index(addr)] = guess;
+	if (!ret && span->ahead > span->end)
+		odp_mm_fault(f, window, span->end, span->ahead,
+			     f->write && span->anonymous);
+	return ret;
 }
 
-/* Returns 0 with f->pfns filled and @seq the sequence they belong to. */
-static int odp_span_fault(const struct odp_fault *f, struct odp_window *window,
-			  const struct odp_span *span, unsigned long *seq)
+/*
+ * Looks up what the CPU has in the mapping's part of the leaf. Returns 0 with
+ * f->pfns filled and @seq the sequence that it belongs to.
+ */
+static int odp_span_look(const struct odp_fault *f, struct odp_window *window,
+			 const struct odp_span *span, unsigned long *seq)
 {
 	struct hmm_range range = {
 		.notifier = &window->notifier,
 		.start = span->lo,
 		.end = span->hi,
 		.hmm_pfns = f->pfns + odp_page_index(span->lo),
-		.pfn_flags_mask = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
 	};
 	int ret;
 
-	odp_span_request(f, span);
+	memset(f->pfns, 0, ODP_LEAF_TABLE_SIZE);
 	ret = hmm_range_fault_unlocked_timeout(&range, ODP_FAULT_TIMEOUT);
 	*seq = range.notifier_seq;
 	return ret;
@@ -228,15 +245,21 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 	ret = odp_span_clip(f, span);
 	if (ret)
 		return ret;
-	ret = odp_span_fault(f, window, span, &seq);
-	if (ret == -EBUSY || ret == -EINTR)
-		return ret;
+	ret = odp_span_look(f, window, span, &seq);
 	if (ret)
-		return -EFAULT;
-
+		return ret;
 	got = odp_span_got(f, span);
+	if (got < span->end - span->start && !f->snapshot) {
+		ret = odp_span_fault(f, window, span);
+		if (ret)
+			return ret == -EBUSY || ret == -EINTR ? ret : -EFAULT;
+		ret = odp_span_look(f, window, span, &seq);
+		if (ret)
+			return ret;
+		got = odp_span_got(f, span);
+	}
 	if (!got)
-		return f->snapshot ? -EAGAIN : -EFAULT;
+		return f->snapshot ? -EAGAIN : -EBUSY;
 	ret = odp_span_commit(f, window, span, seq);
 	return ret ? ret : got;
 }

@@ -38,7 +38,7 @@ void odp_table_free(unsigned long *table)
 	free_pages((unsigned long)table, get_order(ODP_LEAF_TABLE_SIZE));
 }
 
-/* Caller: holds the leaf's lock for writing. Frees the table that was there. */
+/* Caller: holds the leaf's lock. Frees the table that was there. */
 static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 			      unsigned long word)
 {
@@ -132,7 +132,7 @@ void odp_leaf_invalidate(struct odp_window *window, unsigned long index,
 	struct odp_dirtied dirtied = {};
 
 	while (i <= last) {
-		write_lock_bh(&leaf->lock);
+		spin_lock_bh(&leaf->lock);
 		if (leaf->word & ODP_HUGE || !leaf->word) {
 			odp_leaf_set_word(window, index,
 				odp_entry_invalidate(leaf->word, verdict,
@@ -145,7 +145,7 @@ void odp_leaf_invalidate(struct odp_window *window, unsigned long index,
 			    end - start == ODP_LEAF_SIZE)
 				odp_leaf_set_word(window, index, 0);
 		}
-		write_unlock_bh(&leaf->lock);
+		spin_unlock_bh(&leaf->lock);
 		odp_dirtied_flush(&dirtied);
 	}
 }
@@ -183,13 +183,13 @@ bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 	unsigned int i;
 	bool present = true;
 
-	read_lock_bh(&leaf->lock);
+	spin_lock_bh(&leaf->lock);
 	for (i = odp_page_index(addr); i <= odp_page_index(end - 1); i++) {
 		present = odp_entry_allows(odp_leaf_entry(leaf, i), write);
 		if (!present)
 			break;
 	}
-	read_unlock_bh(&leaf->lock);
+	spin_unlock_bh(&leaf->lock);
 	return present;
 }
 
@@ -197,7 +197,7 @@ static unsigned long odp_entry_from_hmm(unsigned long hmm_pfn)
 {
 	if (!(hmm_pfn & HMM_PFN_VALID) || hmm_pfn & HMM_PFN_ERROR)
 		return 0;
-	return (unsigned long)hmm_pfn_to_phys(hmm_pfn) | ODP_VALID |
+	return page_to_pfn(hmm_pfn_to_page(hmm_pfn)) << PAGE_SHIFT | ODP_VALID |
 	       (hmm_pfn & HMM_PFN_WRITE ? ODP_WRITE : 0);
 }
 
@@ -280,7 +280,7 @@ bool odp_leaf_commit(struct odp_window *window, unsigned long base,
 	struct odp_leaf *leaf = &window->leaves[index];
 	bool stale;
 
-	write_lock_bh(&leaf->lock);
+	spin_lock_bh(&leaf->lock);
 	set_bit(index, window->populated);
 	smp_mb__after_atomic(); /* pairs with the one in odp_notify() */
 	stale = mmu_interval_read_retry(&window->notifier, seq) ||
@@ -289,7 +289,7 @@ bool odp_leaf_commit(struct odp_window *window, unsigned long base,
 		odp_leaf_fill(window, index, hmm_pfns, table);
 	if (!leaf->word)
 		clear_bit(index, window->populated);
-	write_unlock_bh(&leaf->lock);
+	spin_unlock_bh(&leaf->lock);
 	return !stale;
 }
 
