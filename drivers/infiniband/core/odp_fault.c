@@ -327,7 +327,7 @@ static long odp_fault_leaf(struct odp_fault *f, unsigned long start,
 
 /*
  * As readahead does: a fault that begins where the last one ended looks ahead
- * twice as far as that one did; any other begins anew.
+ * twice as far as that one did, but not beyond the leaf; any other begins anew.
  */
 static void odp_stream_advance(struct odp_fault *f, unsigned long start,
 			       unsigned long end)
@@ -339,7 +339,7 @@ static void odp_stream_advance(struct odp_fault *f, unsigned long start,
 	if (READ_ONCE(umem->stream_next) == start)
 		bytes = clamp_t(u64, 2 * READ_ONCE(umem->stream_bytes),
 				end - start, ODP_LEAF_SIZE);
-	f->ahead = min(end + bytes, region_end);
+	f->ahead = min3(end + bytes, region_end, (u64)odp_leaf_end(end - 1));
 	WRITE_ONCE(umem->stream_bytes, bytes);
 	WRITE_ONCE(umem->stream_next, f->ahead);
 }

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: The completer
+ *
+ * Matches responses with requests and gives out completions, in order. A PSN is
+ * acknowledged by its own response or by a later one; but a READ or an atomic
+ * is only complete with its own, so a later response says that theirs was lost
+ * (specification, 9.7.5.1.2).
+ */
+#include "rxe_transport.h"
+
+/* Shorter local ACK timeouts than a scheduler can keep are made this long. */
+#define RXE_MIN_TIMEOUT_NS	(2 * NSEC_PER_MSEC)
+
+/* The 5 bits of RNR NAK, in units of 10 us (specification, table 46). */
+static const u32 rxe_rnr_10us[32] = {
+	65536,	   1,	  2,	 3,	4,     6,     8,     12,
+	   16,	  24,	 32,	48,    64,    96,   128,    192,
+	  256,	 384,	512,   768,  1024,  1536,  2048,   3072,
+	 4096,	6144,  8192, 12288, 16384, 24576, 32768,  49152,
+};
+
+static bool rxe_needs_response(const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_RDMA_READ ||
+	       wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
+	       wqe->opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
+}
+
+/* --- completions --------------------------------------------------------- */
+
+static enum ib_wc_opcode rxe_wc_opcode(const struct rxe_swqe *wqe)
+{
+	switch (wqe->opcode) {
+	case IB_WR_RDMA_WRITE:
+	case IB_WR_RDMA_WRITE_WITH_IMM:
+		return IB_WC_RDMA_WRITE;
+	case IB_WR_RDMA_READ:
+		return IB_WC_RDMA_READ;
+	case IB_WR_ATOMIC_CMP_AND_SWP:
+		return IB_WC_COMP_SWAP;
+	case IB_WR_ATOMIC_FETCH_AND_ADD:
+		return IB_WC_FETCH_ADD;
+	case IB_WR_BIND_MW:
+		return (enum ib_wc_opcode)IB_UVERBS_WC_BIND_MW;
+	case IB_WR_LOCAL_INV:
+		return IB_WC_LOCAL_INV;
+	default:
+		return IB_WC_SEND;
+	}
+}
+
+/* The oldest request is done: frees its slot, then says so. */
+static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
+			    enum ib_wc_status status)
+{
+	struct rxe_sq *sq = &qp->sq;
+	struct ib_wc wc = {
+		.wr_id = wqe->wr_id,
+		.status = status,
+		.opcode = rxe_wc_opcode(wqe),
+		.byte_len = wqe->length,
+		.qp = &qp->ib,
+	};
+	bool tell = status || sq->sig_all || wqe->flags & IB_SEND_SIGNALED;
+
+	if (rxe_needs_response(wqe) && sq->rd_atomic)
+		sq->rd_atomic--;
+	sq->cons++;
+	if (qp->user)
+		rxe_ring_publish_consumer(&sq->ring, sq->cons);
+	if (tell)
+		rxe_cq_post(to_rcq(qp->ib.send_cq), &wc, false);
+}
+
+/**
+ * rxe_comp_retire() - complete what has been acknowledged
+ * @qp: the queue pair
+ *
+ * Context: sq.lock held.
+ */
+void rxe_comp_retire(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	while (sq->cons != sq->cur) {
+		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cons);
+
+		if (rxe_psn_cmp(sq->una, wqe->end_psn) < 0)
+			break;
+		rxe_comp_finish(qp, wqe, IB_WC_SUCCESS);
+	}
+}
+
+/**
+ * rxe_comp_fail() - complete the oldest request with an error
+ * @qp: the queue pair; goes to the error state
+ * @wqe: the oldest request
+ * @status: the error
+ *
+ * Context: sq.lock held.
+ */
+void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
+		   enum ib_wc_status status)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	if (sq->cur == sq->cons)
+		sq->cur++;
+	sq->offset = 0;
+	sq->deadline = 0;
+	rxe_comp_finish(qp, wqe, status);
+	rxe_qp_error(qp);
+}
+
+/**
+ * rxe_comp_flush() - complete everything with IB_WC_WR_FLUSH_ERR
+ * @qp: the queue pair, in the error state
+ *
+ * Context: sq.lock held.
+ */
+void rxe_comp_flush(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	sq->deadline = 0;
+	while (sq->cons != sq->prod)
+		rxe_comp_finish(qp, rxe_swqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
+	sq->cur = sq->cons;
+	sq->offset = 0;
+}
+
+/* --- timers -------------------------------------------------------------- */
+
+static u64 rxe_timeout_ns(const struct rxe_qp *qp)
+{
+	/* 4.096 us << timeout is the least; up to 4 times that is allowed. */
+	return max_t(u64, 2 * (4096ULL << qp->attr.timeout),
+		     RXE_MIN_TIMEOUT_NS);
+}
+
+/**
+ * rxe_comp_arm() - watch what is under way
+ * @qp: the queue pair
+ *
+ * The timer itself is left alone while it is armed: when it fires it looks at
+ * the deadline. So an acknowledgement costs no timer operation.
+ *
+ * Context: sq.lock held.
+ */
+void rxe_comp_arm(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	if (sq->una == sq->psn || sq->rnr_wait || !qp->attr.timeout) {
+		sq->deadline = 0;
+		return;
+	}
+	if (sq->deadline)
+		return;
+	sq->deadline = ktime_add_ns(ktime_get(), rxe_timeout_ns(qp));
+	if (!sq->timer_armed) {
+		sq->timer_armed = true;
+		hrtimer_start(&sq->timer, sq->deadline, HRTIMER_MODE_ABS_SOFT);
+	}
+}
+
+/* Goes back, if that may be tried once more. */
+static void rxe_comp_retry(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	sq->deadline = 0;
+	rxe_comp_retire(qp);
+	if (sq->cons == sq->prod)
+		return;
+	if (!sq->retries) {
+		rxe_count(qp_rxe(qp), RXE_CNT_RETRY_EXCEEDED);
+		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
+		return;
+	}
+	sq->retries--;
+	rxe_count(qp_rxe(qp), RXE_CNT_COMPLETER_RETRY);
+	rxe_req_go_back(qp);
+}
+
+/**
+ * rxe_comp_timeout() - no progress until the deadline
+ * @qp: the queue pair
+ *
+ * Context: sq.lock held.
+ */
+void rxe_comp_timeout(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	sq->timed_out = false;
+	/* Progress since then; or it is our own page that is waited for. */
+	if (!sq->deadline || ktime_before(ktime_get(), sq->deadline) ||
+	    rxe_fault_busy(&sq->scatter) ||
+	    !skb_queue_empty_lockless(&sq->responses)) {
+		sq->deadline = 0;
+		return;
+	}
+	rxe_count(qp_rxe(qp), RXE_CNT_TIMEOUT_RETRY);
+	rxe_comp_retry(qp);
+}
+
+/* --- responses ----------------------------------------------------------- */
+
+static void rxe_comp_progress(struct rxe_qp *qp, u32 una)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	sq->una = una;
+	sq->retries = qp->attr.retry_cnt;
+	sq->rnr_retries = qp->attr.rnr_retry;
+	sq->deadline = 0;
+	/* An answer to what was sent before going back. */
+	if (rxe_psn_cmp(una, sq->psn) > 0)
+		rxe_req_go_back(qp);
+}
+
+/* The oldest request whose PSNs reach beyond what is acknowledged, or NULL. */
+static struct rxe_swqe *rxe_comp_oldest(const struct rxe_sq *sq)
+{
+	u32 i;
+
+	for (i = sq->cons; i != sq->prod; i++) {
+		struct rxe_swqe *wqe = rxe_swqe(sq, i);
+
+		if (!wqe->started)
+			return NULL;
+		if (rxe_psn_cmp(sq->una, wqe->end_psn) < 0)
+			return wqe;
+	}
+	return NULL;
+}
+
+/*
+ * Everything before @psn has reached the responder. Returns false where that is
+ * not so: the response to a READ or an atomic before it has been lost.
+ */
+static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
+{
+	struct rxe_sq *sq = &qp->sq;
+	struct rxe_swqe *wqe;
+
+	while (rxe_psn_cmp(sq->una, psn) < 0) {
+		wqe = rxe_comp_oldest(sq);
+		if (!wqe || rxe_needs_response(wqe))
+			return false;
+		if (rxe_psn_cmp(psn, wqe->end_psn) < 0) {
+			rxe_comp_progress(qp, psn);
+			break;
+		}
+		rxe_comp_progress(qp, wqe->end_psn);
+	}
+	return true;
+}
+
+static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
+{
+	struct rxe_sq *sq = &qp->sq;
+	u64 delay = rxe_rnr_10us[syndrome & RXE_AETH_VALUE_MASK] * 10000ULL;
+
+	if (sq->rnr_wait)
+		return;
+	rxe_count(qp_rxe(qp), RXE_CNT_RCV_RNR);
+	if (!sq->rnr_retries) {
+		rxe_count(qp_rxe(qp), RXE_CNT_RNR_RETRY_EXCEEDED);
+		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons),
+			      IB_WC_RNR_RETRY_EXC_ERR);
+		return;
+	}
+	if (qp->attr.rnr_retry != 7)
+		sq->rnr_retries--;
+	sq->rnr_wait = true;
+	sq->deadline = 0;
+	rxe_req_go_back(qp);
+	hrtimer_start(&sq->rnr_timer, ktime_add_ns(ktime_get(), delay),
+		      HRTIMER_MODE_ABS_SOFT);
+}
+
+static void rxe_comp_nak(struct rxe_qp *qp, u8 syndrome)
+{
+	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
+
+	switch (syndrome) {
+	case RXE_AETH_NAK_SEQ:
+		rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
+		rxe_comp_retry(qp);
+		break;
+	case RXE_AETH_NAK_INVALID:
+		rxe_comp_fail(qp, wqe, IB_WC_REM_INV_REQ_ERR);
+		break;
+	case RXE_AETH_NAK_ACCESS:
+		rxe_comp_fail(qp, wqe, IB_WC_REM_ACCESS_ERR);
+		break;
+	case RXE_AETH_NAK_OP:
+		rxe_comp_fail(qp, wqe, IB_WC_REM_OP_ERR);
+		break;
+	}
+}
+
+static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
+{
+	u8 type = headers->syndrome & RXE_AETH_TYPE_MASK;
+	bool nak = type == RXE_AETH_TYPE_NAK || type == RXE_AETH_RNR;
+	u32 psn = nak ? headers->psn : rxe_psn_add(headers->psn, 1);
+	bool stale = rxe_psn_cmp(headers->psn, qp->sq.una) < 0;
+
+	if (!rxe_comp_acknowledge(qp, psn)) {
+		rxe_comp_retry(qp);
+		return 0;
+	}
+	rxe_comp_retire(qp);
+	if (!nak || stale || !rxe_comp_oldest(&qp->sq))
+		return 0;
+	if (type == RXE_AETH_RNR)
+		rxe_comp_rnr(qp, headers->syndrome);
+	else
+		rxe_comp_nak(qp, headers->syndrome);
+	return 0;
+}
+
+/*
+ * The request that a READ response or atomic acknowledgement belongs to, all
+ * before it acknowledged; NULL: the packet is not to be used.
+ */
+static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp, u32 psn)
+{
+	struct rxe_swqe *wqe;
+
+	if (rxe_psn_cmp(psn, qp->sq.una) < 0)
+		return NULL;
+	if (!rxe_comp_acknowledge(qp, psn)) {
+		rxe_comp_retry(qp);
+		return NULL;
+	}
+	rxe_comp_retire(qp);
+	wqe = rxe_comp_oldest(&qp->sq);
+	return wqe && rxe_needs_response(wqe) ? wqe : NULL;
+}
+
+/* Puts a response where the request wants it. Returns -EAGAIN if parked. */
+static int rxe_comp_scatter(struct rxe_qp *qp, struct rxe_swqe *wqe,
+			    u32 offset, void *buf, u32 len)
+{
+	struct rxe_list list = {
+		.sge = wqe->sge,
+		.num_sge = wqe->num_sge,
+		.access = IB_ACCESS_LOCAL_WRITE,
+	};
+	int ret = qp->sq.scatter.result;
+
+	qp->sq.scatter.result = 0;
+	if (!ret)
+		ret = rxe_list_copy(qp, &list, offset, buf, len,
+				    wqe->length - offset, &qp->sq.scatter);
+	if (ret && ret != -EAGAIN)
+		rxe_comp_fail(qp, wqe, IB_WC_LOC_PROT_ERR);
+	return ret;
+}
+
+static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	const struct rxe_pkt *pkt = rxe_pkt(skb);
+	struct rxe_swqe *wqe = rxe_comp_match(qp, pkt->psn);
+	u32 offset;
+	int ret;
+
+	if (!wqe || wqe->opcode != IB_WR_RDMA_READ)
+		return 0;
+	offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
+	if (pkt->payload != min(qp->mtu, wqe->length - offset)) {
+		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		return 0;
+	}
+	ret = rxe_comp_scatter(qp, wqe, offset, rxe_payload(skb), pkt->payload);
+	if (ret)
+		return ret;
+	rxe_comp_progress(qp, rxe_psn_add(pkt->psn, 1));
+	return 0;
+}
+
+static int rxe_comp_atomic(struct rxe_qp *qp, struct rxe_headers *headers)
+{
+	struct rxe_swqe *wqe = rxe_comp_match(qp, headers->psn);
+	int ret;
+
+	if (!wqe || wqe->opcode == IB_WR_RDMA_READ)
+		return 0;
+	ret = rxe_comp_scatter(qp, wqe, 0, &headers->original, sizeof(u64));
+	if (ret)
+		return ret;
+	rxe_comp_progress(qp, rxe_psn_add(headers->psn, 1));
+	return 0;
+}
+
+/* Returns -EAGAIN where the packet has to be looked at again. */
+static int rxe_comp_one(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	const struct rxe_pkt *pkt = rxe_pkt(skb);
+	struct rxe_headers headers;
+	int ret;
+
+	/* An answer to what was never asked. */
+	if (rxe_psn_cmp(pkt->psn, qp->sq.sent_psn) >= 0)
+		return 0;
+
+	rxe_wire_decode(skb, &headers);
+	switch (pkt->op->kind) {
+	case RXE_OP_READ_RESPONSE:
+		ret = rxe_comp_read(qp, skb);
+		break;
+	case RXE_OP_ATOMIC_ACK:
+		ret = rxe_comp_atomic(qp, &headers);
+		break;
+	default:
+		ret = rxe_comp_ack(qp, &headers);
+		break;
+	}
+	return ret == -EAGAIN ? ret : 0;
+}
+
+/**
+ * rxe_comp_responses() - handle what has come in
+ * @qp: the queue pair
+ * @budget: packets
+ *
+ * Context: sq.lock held.
+ * Return: packets handled.
+ */
+unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
+{
+	struct rxe_sq *sq = &qp->sq;
+	unsigned int handled = 0;
+	struct sk_buff *skb;
+
+	while (handled < budget && !rxe_fault_busy(&sq->scatter)) {
+		skb = skb_peek(&sq->responses);
+		if (!skb || rxe_comp_one(qp, skb))
+			break;
+		skb_unlink(skb, &sq->responses);
+		kfree_skb(skb);
+		handled++;
+		if (rxe_qp_state(qp) == IB_QPS_ERR)
+			break;
+	}
+	rxe_comp_retire(qp);
+	return handled;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Between packets and memory
+ *
+ * Payload goes from a region into a packet, or from a packet into a region, at
+ * one place. Keys and rights are checked for each packet, in the RCU read
+ * section in which the bytes move, so a region that is deregistered between two
+ * packets is not touched by the second. A packet that meets a missing page is
+ * copied again from its beginning when the page is there.
+ */
+#include "rxe_transport.h"
+
+/*
+ * Returns 0, -EAGAIN with the fault under way, or -EFAULT. @rest: bytes of the
+ * message from @place on, the length that a fault is for.
+ */
+static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
+			  u64 rest, bool write, struct rxe_fault *fault)
+{
+	struct rxe_place missing = *place;
+	size_t done;
+
+	if (write)
+		done = umem_odp_write(place->mr->umem, place->offset, buf, len);
+	else
+		done = umem_odp_read(place->mr->umem, place->offset, buf, len);
+	if (done == len)
+		return 0;
+	missing.offset += done;
+	return rxe_fault_start(fault, &missing, rest - done, write);
+}
+
+static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_sge *sge,
+			u64 offset, void *buf, u32 len, u64 rest, int access,
+			struct rxe_fault *fault)
+{
+	struct rxe_place place;
+	int ret;
+
+	rcu_read_lock();
+	ret = rxe_lkey_resolve(qp_rxe(qp), qp->ib.pd, sge->lkey,
+			       sge->addr + offset, rest, access, &place);
+	if (!ret)
+		ret = rxe_place_copy(&place, buf, len, rest, access, fault);
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * rxe_list_copy() - copy between a buffer and a gather or scatter list
+ * @qp: whose list it is
+ * @list: the list
+ * @offset: bytes into the list, where to begin
+ * @buf: payload of a packet
+ * @len: bytes
+ * @rest: bytes of the message from @offset on that are known to follow, at
+ *	least @len; if a page is missing, that many are made present
+ * @fault: where to wait
+ *
+ * Context: a task, with the lock of its half of the QP.
+ * Return: 0; -EAGAIN: the task is parked on @fault; -EINVAL, -EACCES: what is
+ * wrong with the list; -EMSGSIZE: it is too short; -EFAULT.
+ */
+int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
+		  void *buf, u32 len, u64 rest, struct rxe_fault *fault)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; len && i < list->num_sge; i++) {
+		const struct rxe_sge *sge = &list->sge[i];
+		u64 room, known;
+		u32 n;
+
+		if (offset >= sge->length) {
+			offset -= sge->length;
+			continue;
+		}
+		room = sge->length - offset;
+		known = min(room, rest);
+		n = min_t(u64, len, room);
+		ret = rxe_sge_copy(qp, sge, offset, buf, n, known, list->access,
+				   fault);
+		if (ret)
+			return ret;
+		buf += n;
+		len -= n;
+		rest -= known;
+		offset = 0;
+	}
+	return len ? -EMSGSIZE : 0;
+}
+
+/**
+ * rxe_region_copy() - copy between a buffer and memory that the peer names
+ * @qp: the responder
+ * @rkey: of the memory
+ * @addr: first byte
+ * @buf: payload of a packet
+ * @len: bytes
+ * @rest: bytes of the message from @addr on, at least @len
+ * @access: IB_ACCESS_REMOTE_READ: into @buf; IB_ACCESS_REMOTE_WRITE: out of it
+ * @fault: where to wait
+ *
+ * Context: a task, with the lock of its half of the QP.
+ * Return: 0; -EAGAIN: the task is parked on @fault; -EINVAL, -EACCES, -EFAULT:
+ * the peer may not do that.
+ */
+int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
+		    u64 rest, int access, struct rxe_fault *fault)
+{
+	struct rxe_place place;
+	int ret;
+
+	if (!len)
+		return 0;
+	rcu_read_lock();
+	ret = rxe_rkey_resolve(qp, rkey, addr, rest, access, &place);
+	if (!ret)
+		ret = rxe_place_copy(&place, buf, len, rest,
+				     access == IB_ACCESS_REMOTE_WRITE, fault);
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * rxe_region_atomic() - execute an atomic request
+ * @qp: the responder
+ * @headers: of the request; the address is a multiple of 8
+ * @old: receives the word as it was
+ * @fault: where to wait
+ *
+ * Context: a task, with the lock of its half of the QP.
+ * Return: as rxe_region_copy().
+ */
+int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
+		      u64 *old, struct rxe_fault *fault)
+{
+	enum umem_odp_atomic_op op =
+		headers->opcode == IB_OPCODE_RC_COMPARE_SWAP ?
+			UMEM_ODP_CMP_SWAP : UMEM_ODP_FETCH_ADD;
+	struct rxe_place place;
+	int ret;
+
+	rcu_read_lock();
+	ret = rxe_rkey_resolve(qp, headers->rkey, headers->va, sizeof(u64),
+			       IB_ACCESS_REMOTE_ATOMIC, &place);
+	if (!ret) {
+		ret = umem_odp_atomic(place.mr->umem, place.offset, op,
+				      headers->swap_add, headers->compare, old);
+		if (ret == -EAGAIN)
+			ret = rxe_fault_start(fault, &place, sizeof(u64), true);
+	}
+	rcu_read_unlock();
+	return ret;
+}

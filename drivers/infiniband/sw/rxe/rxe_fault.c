@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Waiting for pages
+ *
+ * The one place where the data path sleeps. A task that misses a page parks
+ * itself here: it returns without having more to do, and is kicked when the
+ * page is there. Its packets stay queued; other queue pairs go on.
+ */
+#include "rxe.h"
+
+static struct workqueue_struct *rxe_fault_wq;
+
+static void rxe_fault_work(struct work_struct *work)
+{
+	struct rxe_fault *fault = container_of(work, struct rxe_fault, work);
+	struct rxe_mr *mr = fault->mr;
+	ssize_t ret;
+
+	do {
+		ret = umem_odp_fault(mr->umem, fault->offset, fault->len,
+				     fault->write ? UMEM_ODP_FAULT_WRITE : 0);
+	} while (ret == -EBUSY);
+
+	rxe_mr_release(mr);
+	fault->result = min_t(ssize_t, ret, 0);
+	smp_store_release(&fault->busy, false);
+	rxe_task_kick(fault->task);
+}
+
+/**
+ * rxe_fault_init() - make a place to wait
+ * @fault: the place
+ * @task: who waits
+ */
+void rxe_fault_init(struct rxe_fault *fault, struct rxe_task *task)
+{
+	INIT_WORK(&fault->work, rxe_fault_work);
+	fault->task = task;
+}
+
+/**
+ * rxe_fault_start() - have pages made present
+ * @fault: where the task waits; not busy
+ * @place: the first byte that is missing
+ * @len: bytes that will be accessed from there on, inside the region
+ * @write: they will be written
+ *
+ * Context: the task, in the RCU read section in which @place was resolved. It
+ * returns afterwards, and looks at rxe_fault_busy() and @fault->result first
+ * when it runs again.
+ * Return: -EAGAIN; or -EFAULT, not parked: the region is being deregistered.
+ */
+int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
+		    u64 len, bool write)
+{
+	if (!rxe_mr_hold(place->mr))
+		return -EFAULT;
+	fault->mr = place->mr;
+	fault->offset = place->offset;
+	fault->len = len;
+	fault->write = write;
+	fault->since = ktime_get();
+	fault->busy = true;
+	rxe_count(to_rxe(place->mr->ib.device), RXE_CNT_PAGE_FAULTS);
+	queue_work(rxe_fault_wq, &fault->work);
+	return -EAGAIN;
+}
+
+/**
+ * rxe_fault_drain() - wait until nothing is under way
+ * @fault: the place; its task does not start anything any more
+ *
+ * Context: may sleep, as long as the fault does.
+ */
+void rxe_fault_drain(struct rxe_fault *fault)
+{
+	flush_work(&fault->work);
+	fault->busy = false;
+	fault->result = 0;
+}
+
+int rxe_fault_module_init(void)
+{
+	rxe_fault_wq = alloc_workqueue("rxe_fault", WQ_UNBOUND, 0);
+	return rxe_fault_wq ? 0 : -ENOMEM;
+}
+
+void rxe_fault_module_exit(void)
+{
+	destroy_workqueue(rxe_fault_wq);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the device offers, and how it paces itself. */
+#ifndef RXE_LIMITS_H
+#define RXE_LIMITS_H
+
+#include <linux/sizes.h>
+
+#define RXE_UVERBS_ABI_VERSION	2
+#define RXE_VENDOR_ID		0xffffff
+#define RXE_ROCE_V2_UDP_PORT	4791
+
+#define RXE_MAX_QP		(1 << 20)
+#define RXE_MIN_QPN		16
+#define RXE_MAX_QPN		0xffffff
+#define RXE_MAX_WR		(1 << 20)
+#define RXE_MAX_SGE		32
+#define RXE_MAX_INLINE		512
+#define RXE_MAX_CQ		(1 << 20)
+#define RXE_MAX_CQE		((1 << 22) - 1)
+#define RXE_MAX_PD		(1 << 20)
+#define RXE_MAX_AH		(1 << 15)
+#define RXE_MAX_MR		(1 << 20)
+#define RXE_MAX_MW		(1 << 20)
+#define RXE_MAX_SRQ		(1 << 18)
+#define RXE_MAX_RD_ATOMIC	128
+#define RXE_MAX_MSG		(1U << 31)
+/* PSNs are compared modulo 2^24, so a message has fewer than half of that. */
+#define RXE_MAX_PACKETS		(1U << 22)
+#define RXE_GID_TABLE		1024
+#define RXE_PKEY		0xffff
+
+/* PSNs that may be under way, and how many go by without asking for an ACK. */
+#define RXE_WINDOW		256
+#define RXE_ACK_EVERY		64
+/* Packets that wait for a responder or a completer; more are dropped. */
+#define RXE_MAX_QUEUED		1024
+/* Packets a task handles before others have their turn. */
+#define RXE_TASK_BUDGET		64
+
+#endif /* RXE_LIMITS_H */

@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: UDP/IP
+ *
+ * One pair of UDP sockets (IPv4, IPv6) in a network namespace serves all of its
+ * links, from the first link to the last.
+ */
+#include <linux/udp.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/netns/generic.h>
+#include <net/route.h>
+#include <net/udp.h>
+#include <net/udp_tunnel.h>
+
+#include "rxe_transport.h"
+
+/**
+ * struct rxe_netns - what a network namespace has of ours
+ * @lock: serialises opening and closing; protects @links
+ * @links: devices that use the sockets
+ * @sock4: for IPv4
+ * @sock6: for IPv6; NULL where the namespace has none
+ * @devs: struct rxe_dev by the netdev's ifindex; RCU
+ */
+struct rxe_netns {
+	struct mutex lock;
+	unsigned int links;
+	struct socket *sock4;
+	struct socket *sock6;
+	struct xarray devs;
+};
+
+static unsigned int rxe_netns_id;
+
+static struct rxe_netns *rxe_netns(struct net *net)
+{
+	return net_generic(net, rxe_netns_id);
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+/* Does the packet come from the peer that the QP is connected to? */
+static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
+{
+	const struct rxe_av *av = &qp->av;
+
+	if (skb->protocol == htons(ETH_P_IP))
+		return av->network_type == RXE_NETWORK_TYPE_IPV4 &&
+		       ip_hdr(skb)->saddr ==
+			       av->dgid_addr._sockaddr_in.sin_addr.s_addr &&
+		       ip_hdr(skb)->daddr ==
+			       av->sgid_addr._sockaddr_in.sin_addr.s_addr;
+	return av->network_type == RXE_NETWORK_TYPE_IPV6 &&
+	       ipv6_addr_equal(&ipv6_hdr(skb)->saddr,
+			       &av->dgid_addr._sockaddr_in6.sin6_addr) &&
+	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr,
+			       &av->sgid_addr._sockaddr_in6.sin6_addr);
+}
+
+/* Takes the packet. Caller: has a reference to the QP. */
+static void rxe_deliver(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	bool response = rxe_op_is_response(rxe_pkt(skb)->op);
+	struct sk_buff_head *queue = response ? &qp->sq.responses :
+						&qp->rq.requests;
+
+	if (skb_queue_len_lockless(queue) >= RXE_MAX_QUEUED) {
+		rxe_count(qp_rxe(qp), RXE_CNT_DROPPED);
+		kfree_skb(skb);
+		return;
+	}
+	skb_queue_tail(queue, skb);
+	rxe_task_kick(response ? &qp->sq.task : &qp->rq.task);
+}
+
+static struct rxe_qp *rxe_find_connected(struct rxe_dev *rxe,
+					 struct sk_buff *skb)
+{
+	struct rxe_qp *qp = rxe_qp_find(rxe, rxe_pkt(skb)->qpn);
+
+	if (qp && !rxe_from_peer(qp, skb)) {
+		rxe_qp_put(qp);
+		return NULL;
+	}
+	return qp;
+}
+
+/*
+ * Between two links of one namespace packets arrive through lo, which is
+ * nobody's: then it is the link that has the connection.
+ */
+static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
+					   struct sk_buff *skb)
+{
+	struct rxe_dev *rxe = xa_load(&ns->devs, skb->dev->ifindex);
+	struct rxe_qp *qp;
+	unsigned long i;
+
+	if (rxe)
+		return rxe_find_connected(rxe, skb);
+	xa_for_each(&ns->devs, i, rxe) {
+		qp = rxe_find_connected(rxe, skb);
+		if (qp)
+			return qp;
+	}
+	return NULL;
+}
+
+/* Makes the packet begin with the BTH and end with the ICRC. */
+static int rxe_net_trim(struct sk_buff *skb)
+{
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, sizeof(struct udphdr)))
+		return -EINVAL;
+	len = ntohs(udp_hdr(skb)->len);
+	if (len < sizeof(struct udphdr) || pskb_trim_rcsum(skb, len) ||
+	    skb_linearize(skb))
+		return -EINVAL;
+	skb_pull(skb, sizeof(struct udphdr));
+	return 0;
+}
+
+static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
+{
+	struct rxe_netns *ns = rxe_netns(sock_net(sk));
+	struct rxe_qp *qp;
+
+	if (rxe_net_trim(skb) || rxe_wire_parse(skb))
+		goto drop;
+
+	rcu_read_lock();
+	qp = rxe_find_destination(ns, skb);
+	rcu_read_unlock();
+	if (!qp)
+		goto drop;
+	if (!rxe_wire_intact(skb)) {
+		rxe_count(qp_rxe(qp), RXE_CNT_ICRC_ERR);
+		rxe_qp_put(qp);
+		goto drop;
+	}
+	rxe_count(qp_rxe(qp), RXE_CNT_RCVD_PKTS);
+	skb_dst_drop(skb);
+	rxe_deliver(qp, skb);
+	rxe_qp_put(qp);
+	return 0;
+drop:
+	kfree_skb(skb);
+	return 0;
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+static struct dst_entry *rxe_route4(struct rxe_dev *rxe,
+				    const struct rxe_av *av)
+{
+	struct flowi4 fl4 = {
+		.flowi4_oif = rxe->ndev->ifindex,
+		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
+		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
+		.flowi4_proto = IPPROTO_UDP,
+	};
+	struct rtable *rt = ip_route_output_key(dev_net(rxe->ndev), &fl4);
+
+	return IS_ERR(rt) ? NULL : &rt->dst;
+}
+
+static struct dst_entry *rxe_route6(struct rxe_dev *rxe,
+				    const struct rxe_av *av)
+{
+	struct net *net = dev_net(rxe->ndev);
+	struct rxe_netns *ns = rxe_netns(net);
+	struct flowi6 fl6 = {
+		.flowi6_oif = rxe->ndev->ifindex,
+		.saddr = av->sgid_addr._sockaddr_in6.sin6_addr,
+		.daddr = av->dgid_addr._sockaddr_in6.sin6_addr,
+		.flowi6_proto = IPPROTO_UDP,
+	};
+	struct dst_entry *dst;
+
+	if (!ns->sock6)
+		return NULL;
+	dst = ip6_dst_lookup_flow(net, ns->sock6->sk, &fl6, NULL);
+	return IS_ERR(dst) ? NULL : dst;
+}
+
+/* The route to the peer, with a reference, or NULL. */
+static struct dst_entry *rxe_route(struct rxe_qp *qp)
+{
+	const struct rxe_av *av = &qp->av;
+	struct dst_entry *dst;
+
+	spin_lock_bh(&qp->dst_lock);
+	dst = qp->dst;
+	if (dst && dst_check(dst, qp->dst_cookie))
+		goto out;
+	dst_release(dst);
+	if (av->network_type == RXE_NETWORK_TYPE_IPV4) {
+		dst = rxe_route4(qp_rxe(qp), av);
+		qp->dst_cookie = 0;
+	} else {
+		dst = rxe_route6(qp_rxe(qp), av);
+		qp->dst_cookie = dst ? rt6_get_cookie(dst_rt6_info(dst)) : 0;
+	}
+	qp->dst = dst;
+out:
+	if (dst)
+		dst_hold(dst);
+	spin_unlock_bh(&qp->dst_lock);
+	return dst;
+}
+
+/**
+ * rxe_net_forget_route() - have the way to the peer looked up anew
+ * @qp: the queue pair
+ *
+ * Context: any.
+ */
+void rxe_net_forget_route(struct rxe_qp *qp)
+{
+	spin_lock_bh(&qp->dst_lock);
+	dst_release(qp->dst);
+	qp->dst = NULL;
+	spin_unlock_bh(&qp->dst_lock);
+}
+
+static void rxe_push_udp(const struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct udphdr *udp;
+
+	__skb_push(skb, sizeof(*udp));
+	skb_reset_transport_header(skb);
+	udp = udp_hdr(skb);
+	udp->source = htons(qp->src_port);
+	udp->dest = htons(RXE_ROCE_V2_UDP_PORT);
+	udp->len = htons(skb->len);
+	udp->check = 0;
+}
+
+static void rxe_push_ip4(const struct rxe_av *av, struct sk_buff *skb)
+{
+	struct iphdr *ip;
+
+	skb_push(skb, sizeof(*ip));
+	skb_reset_network_header(skb);
+	ip = ip_hdr(skb);
+	*ip = (struct iphdr){
+		.version = 4,
+		.ihl = sizeof(*ip) / 4,
+		.tos = av->grh.traffic_class,
+		.tot_len = htons(skb->len),
+		.frag_off = htons(IP_DF),
+		.ttl = av->grh.hop_limit ?: 64,
+		.protocol = IPPROTO_UDP,
+		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
+		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
+	};
+	skb->protocol = htons(ETH_P_IP);
+}
+
+static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
+{
+	unsigned int payload_len = skb->len;
+	struct ipv6hdr *ip6;
+
+	skb_push(skb, sizeof(*ip6));
+	skb_reset_network_header(skb);
+	ip6 = ipv6_hdr(skb);
+	ip6_flow_hdr(ip6, av->grh.traffic_class,
+		     htonl(av->grh.flow_label & 0xfffff));
+	ip6->payload_len = htons(payload_len);
+	ip6->nexthdr = IPPROTO_UDP;
+	ip6->hop_limit = av->grh.hop_limit ?: 64;
+	ip6->saddr = av->sgid_addr._sockaddr_in6.sin6_addr;
+	ip6->daddr = av->dgid_addr._sockaddr_in6.sin6_addr;
+	skb->protocol = htons(ETH_P_IPV6);
+}
+
+/* Adds UDP and IP, then the ICRC, which covers them. */
+static void rxe_net_envelope(const struct rxe_qp *qp, struct sk_buff *skb)
+{
+	unsigned int headers;
+
+	rxe_push_udp(qp, skb);
+	if (qp->av.network_type == RXE_NETWORK_TYPE_IPV4)
+		rxe_push_ip4(&qp->av, skb);
+	else
+		rxe_push_ip6(&qp->av, skb);
+
+	headers = skb_transport_offset(skb) + sizeof(struct udphdr);
+	__skb_pull(skb, headers);
+	rxe_wire_seal(skb);
+	__skb_push(skb, headers);
+}
+
+static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct net *net = dev_net(qp_rxe(qp)->ndev);
+	struct rxe_netns *ns = rxe_netns(net);
+	struct dst_entry *dst = rxe_route(qp);
+	int ret;
+
+	if (!dst) {
+		kfree_skb(skb);
+		return -EHOSTUNREACH;
+	}
+	rxe_net_envelope(qp, skb);
+	memset(skb->cb, 0, sizeof(skb->cb));
+	skb_dst_set(skb, dst);
+	skb->dev = dst->dev;
+	if (skb->protocol == htons(ETH_P_IP))
+		ret = ip_local_out(net, ns->sock4->sk, skb);
+	else
+		ret = ip6_local_out(net, ns->sock6->sk, skb);
+	return net_xmit_eval(ret);
+}
+
+static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct rxe_qp *peer;
+
+	rcu_read_lock();
+	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
+	rcu_read_unlock();
+	if (!peer) {
+		kfree_skb(skb);
+		return 0;
+	}
+	if (peer->loopback)
+		rxe_deliver(peer, skb);
+	else
+		kfree_skb(skb);
+	rxe_qp_put(peer);
+	return 0;
+}
+
+/**
+ * rxe_net_send() - send a packet to a QP's peer
+ * @qp: the sender
+ * @skb: made by rxe_wire_build(); taken, whatever becomes of it
+ *
+ * Context: a task of @qp (bottom halves off).
+ * Return: 0, or -errno where the packet is known not to have left. Reliability
+ * is the callers' concern.
+ */
+int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	int ret;
+
+	if (!netif_running(qp_rxe(qp)->ndev)) {
+		kfree_skb(skb);
+		ret = -ENETDOWN;
+	} else if (qp->loopback) {
+		ret = rxe_net_loop(qp, skb);
+	} else {
+		ret = rxe_net_transmit(qp, skb);
+	}
+	rxe_count(qp_rxe(qp), ret ? RXE_CNT_SEND_ERR : RXE_CNT_SENT_PKTS);
+	return ret;
+}
+
+/* --- sockets -------------------------------------------------------------- */
+
+static struct socket *rxe_socket(struct net *net, sa_family_t family)
+{
+	struct udp_port_cfg port = {
+		.family = family,
+		.local_udp_port = htons(RXE_ROCE_V2_UDP_PORT),
+		.ipv6_v6only = family == AF_INET6,
+	};
+	struct udp_tunnel_sock_cfg tunnel = {
+		.encap_type = 1,
+		.encap_rcv = rxe_net_receive,
+	};
+	struct socket *sock;
+	int ret;
+
+	ret = udp_sock_create(net, &port, &sock);
+	if (ret)
+		return ERR_PTR(ret);
+	setup_udp_tunnel_sock(net, compat_tunnel_sock(sock), &tunnel);
+	return sock;
+}
+
+static void rxe_netns_close(struct rxe_netns *ns)
+{
+	if (ns->sock6)
+		udp_tunnel_sock_release(compat_tunnel_sock(ns->sock6));
+	if (ns->sock4)
+		udp_tunnel_sock_release(compat_tunnel_sock(ns->sock4));
+	ns->sock4 = NULL;
+	ns->sock6 = NULL;
+}
+
+static int rxe_netns_open(struct rxe_netns *ns, struct net *net)
+{
+	struct socket *sock;
+
+	sock = rxe_socket(net, AF_INET);
+	if (IS_ERR(sock))
+		return PTR_ERR(sock);
+	ns->sock4 = sock;
+
+	sock = rxe_socket(net, AF_INET6);
+	if (!IS_ERR(sock)) {
+		ns->sock6 = sock;
+	} else if (PTR_ERR(sock) != -EAFNOSUPPORT) {
+		rxe_netns_close(ns);
+		return PTR_ERR(sock);
+	}
+	return 0;
+}
+
+/**
+ * rxe_net_open() - let a link receive packets
+ * @rxe: the link, complete but for being registered
+ *
+ * Context: may sleep.
+ * Return: 0, or what making a UDP socket gave (-EADDRINUSE: port 4791 of the
+ * namespace is somebody else's).
+ */
+int rxe_net_open(struct rxe_dev *rxe)
+{
+	struct net *net = dev_net(rxe->ndev);
+	struct rxe_netns *ns = rxe_netns(net);
+	int ret = 0;
+
+	mutex_lock(&ns->lock);
+	if (!ns->links)
+		ret = rxe_netns_open(ns, net);
+	if (!ret) {
+		ret = xa_insert(&ns->devs, rxe->ndev->ifindex, rxe, GFP_KERNEL);
+		if (!ret)
+			ns->links++;
+		else if (!ns->links)
+			rxe_netns_close(ns);
+	}
+	mutex_unlock(&ns->lock);
+	return ret;
+}
+
+/**
+ * rxe_net_close() - the end of what rxe_net_open() began
+ * @rxe: the link; no packet will reach it when this returns
+ *
+ * Context: may sleep.
+ */
+void rxe_net_close(struct rxe_dev *rxe)
+{
+	struct rxe_netns *ns = rxe_netns(dev_net(rxe->ndev));
+
+	mutex_lock(&ns->lock);
+	xa_erase(&ns->devs, rxe->ndev->ifindex);
+	if (!--ns->links)
+		rxe_netns_close(ns);
+	mutex_unlock(&ns->lock);
+	synchronize_net();
+}
+
+static int __net_init rxe_netns_init(struct net *net)
+{
+	struct rxe_netns *ns = rxe_netns(net);
+
+	mutex_init(&ns->lock);
+	xa_init(&ns->devs);
+	return 0;
+}
+
+static void __net_exit rxe_netns_exit(struct net *net)
+{
+	WARN_ON(rxe_netns(net)->links);
+}
+
+static struct pernet_operations rxe_netns_ops = {
+	.init = rxe_netns_init,
+	.exit = rxe_netns_exit,
+	.id = &rxe_netns_id,
+	.size = sizeof(struct rxe_netns),
+};
+
+int rxe_net_module_init(void)
+{
+	return register_pernet_subsys(&rxe_netns_ops);
+}
+
+void rxe_net_module_exit(void)
+{
+	unregister_pernet_subsys(&rxe_netns_ops);
+}

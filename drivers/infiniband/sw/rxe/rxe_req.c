@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: The requester
+ *
+ * Takes work requests from the ring into private copies, and makes packets of
+ * them, in the doorbell's own context. It stops where the protocol says so
+ * (window, outstanding READs, fence, RNR), where a page of the payload is
+ * missing, or where its share is used up; a response, a fault's end or the task
+ * list starts it again.
+ */
+#include <linux/unaligned.h>
+
+#include "rxe_transport.h"
+
+/* How long to wait when there is no memory for a packet. */
+#define RXE_NOMEM_DELAY_NS	NSEC_PER_MSEC
+
+static bool rxe_is_read(const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_RDMA_READ;
+}
+
+static bool rxe_is_atomic(const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
+	       wqe->opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
+}
+
+static bool rxe_is_write(const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_RDMA_WRITE ||
+	       wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM;
+}
+
+static bool rxe_is_send(const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_SEND || wqe->opcode == IB_WR_SEND_WITH_IMM ||
+	       wqe->opcode == IB_WR_SEND_WITH_INV;
+}
+
+static bool rxe_is_local(const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_BIND_MW || wqe->opcode == IB_WR_LOCAL_INV;
+}
+
+/* --- from the ring ------------------------------------------------------- */
+
+static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
+{
+	switch (wqe->opcode) {
+	case IB_WR_ATOMIC_CMP_AND_SWP:
+	case IB_WR_ATOMIC_FETCH_AND_ADD:
+		wqe->remote_addr = wr->wr.atomic.remote_addr;
+		wqe->rkey = wr->wr.atomic.rkey;
+		wqe->compare_add = wr->wr.atomic.compare_add;
+		wqe->swap = wr->wr.atomic.swap;
+		break;
+	case IB_WR_BIND_MW:
+		wqe->mw.addr = wr->wr.mw.addr;
+		wqe->mw.length = wr->wr.mw.length;
+		wqe->mw.mr_lkey = wr->wr.mw.mr_lkey;
+		wqe->mw.mw_rkey = wr->wr.mw.mw_rkey;
+		wqe->mw.new_rkey = wr->wr.mw.rkey;
+		wqe->mw.access = wr->wr.mw.access;
+		break;
+	default:
+		wqe->remote_addr = wr->wr.rdma.remote_addr;
+		wqe->rkey = wr->wr.rdma.rkey;
+		break;
+	}
+}
+
+/* Copies the list or the inline data. Returns what is wrong with it. */
+static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
+					   struct rxe_swqe *wqe, u32 num_sge,
+					   u32 inline_len, const void *data)
+{
+	const struct rxe_sq *sq = &qp->sq;
+	u64 length = 0;
+	u32 i;
+
+	if (wqe->flags & IB_SEND_INLINE && (rxe_is_send(wqe) ||
+					    rxe_is_write(wqe))) {
+		if (inline_len > sq->max_inline)
+			return IB_WC_LOC_LEN_ERR;
+		memcpy(wqe->inline_data, data, inline_len);
+		wqe->length = inline_len;
+		return IB_WC_SUCCESS;
+	}
+	wqe->flags &= ~IB_SEND_INLINE;
+
+	if (num_sge > sq->max_sge)
+		return IB_WC_LOC_QP_OP_ERR;
+	memcpy(wqe->sge, data, num_sge * sizeof(*wqe->sge));
+	wqe->num_sge = num_sge;
+	for (i = 0; i < num_sge; i++)
+		length += wqe->sge[i].length;
+	if (length > RXE_MAX_MSG ||
+	    DIV_ROUND_UP_ULL(length, qp->mtu) > RXE_MAX_PACKETS ||
+	    (rxe_is_atomic(wqe) && length < sizeof(u64)))
+		return IB_WC_LOC_LEN_ERR;
+	wqe->length = rxe_is_atomic(wqe) ? sizeof(u64) : length;
+	return IB_WC_SUCCESS;
+}
+
+static enum ib_wc_status rxe_fetch_check(const struct rxe_qp *qp,
+					 const struct rxe_swqe *wqe)
+{
+	if (rxe_is_read(wqe) || rxe_is_atomic(wqe))
+		return qp->attr.max_rd_atomic ? IB_WC_SUCCESS :
+						IB_WC_LOC_QP_OP_ERR;
+	if (rxe_is_send(wqe) || rxe_is_write(wqe) || rxe_is_local(wqe))
+		return IB_WC_SUCCESS;
+	return IB_WC_LOC_QP_OP_ERR;
+}
+
+/*
+ * The slot is user space's, which may write to it at any time: it is read once,
+ * and only what was read is looked at.
+ */
+static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
+			  struct rxe_swqe *wqe)
+{
+	struct rxe_send_wr wr;
+	u32 num_sge, inline_len;
+
+	memcpy(&wr, &slot->wr, sizeof(wr));
+	num_sge = READ_ONCE(slot->dma.num_sge);
+	inline_len = READ_ONCE(slot->dma.length);
+	barrier();
+
+	memset(wqe, 0, sizeof(*wqe));
+	wqe->wr_id = wr.wr_id;
+	wqe->opcode = wr.opcode;
+	wqe->flags = wr.send_flags;
+	wqe->imm_data = wr.ex.imm_data;
+	rxe_fetch_target(wqe, &wr);
+	wqe->status = rxe_fetch_check(qp, wqe);
+	if (!wqe->status && !rxe_is_local(wqe))
+		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, inline_len,
+						slot->dma.sge);
+}
+
+/**
+ * rxe_req_fetch() - pick up what user space has posted
+ * @qp: the queue pair
+ *
+ * Context: sq.lock held.
+ * Return: how many.
+ */
+unsigned int rxe_req_fetch(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+	u32 posted, i;
+
+	if (!qp->user)
+		return 0;
+	posted = (rxe_ring_producer(&sq->ring) - sq->prod) & sq->ring.mask;
+	posted = min(posted, sq->ring.mask - (sq->prod - sq->cons));
+	for (i = 0; i < posted; i++, sq->prod++)
+		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
+			      rxe_swqe(sq, sq->prod));
+	return posted;
+}
+
+/* --- from the kernel ------------------------------------------------------ */
+
+static void rxe_post_target(struct rxe_swqe *wqe, const struct ib_send_wr *wr)
+{
+	if (rxe_is_atomic(wqe)) {
+		const struct ib_atomic_wr *atomic = atomic_wr(wr);
+
+		wqe->remote_addr = atomic->remote_addr;
+		wqe->rkey = atomic->rkey;
+		wqe->compare_add = atomic->compare_add;
+		wqe->swap = atomic->swap;
+	} else if (rxe_is_read(wqe) || rxe_is_write(wqe)) {
+		wqe->remote_addr = rdma_wr(wr)->remote_addr;
+		wqe->rkey = rdma_wr(wr)->rkey;
+	}
+}
+
+static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
+{
+	struct rxe_sq *sq = &qp->sq;
+	struct rxe_swqe *wqe;
+	int i;
+
+	if (sq->prod - sq->cons >= sq->ring.mask)
+		return -ENOMEM;
+	if (wr->num_sge > sq->max_sge || wr->opcode == IB_WR_BIND_MW ||
+	    wr->send_flags & IB_SEND_INLINE)
+		return -EINVAL;
+
+	wqe = rxe_swqe(sq, sq->prod);
+	memset(wqe, 0, sizeof(*wqe));
+	wqe->wr_id = wr->wr_id;
+	wqe->opcode = wr->opcode;
+	wqe->flags = wr->send_flags;
+	wqe->imm_data = wr->ex.imm_data;
+	if (rxe_fetch_check(qp, wqe))
+		return -EINVAL;
+	rxe_post_target(wqe, wr);
+	wqe->num_sge = wr->num_sge;
+	for (i = 0; i < wr->num_sge; i++) {
+		wqe->sge[i].addr = wr->sg_list[i].addr;
+		wqe->sge[i].length = wr->sg_list[i].length;
+		wqe->sge[i].lkey = wr->sg_list[i].lkey;
+		wqe->length += wr->sg_list[i].length;
+	}
+	sq->prod++;
+	return 0;
+}
+
+/**
+ * rxe_req_post() - post_send: the doorbell
+ * @qp: the queue pair
+ * @wr: the kernel's requests; NULL from user space, whose are in the ring
+ * @bad_wr: receives the first that was not taken
+ *
+ * The packets are built and sent before this returns, but for what has to wait.
+ *
+ * Context: process or softirq.
+ * Return: 0; -EINVAL: the QP's state or a request does not allow it; -ENOMEM:
+ * the queue is full.
+ */
+int rxe_req_post(struct rxe_qp *qp, const struct ib_send_wr *wr,
+		 const struct ib_send_wr **bad_wr)
+{
+	int ret = 0;
+
+	if (rxe_qp_state(qp) < IB_QPS_RTS) {
+		if (bad_wr)
+			*bad_wr = wr;
+		return -EINVAL;
+	}
+	spin_lock_bh(&qp->sq.lock);
+	for (; wr && !ret; wr = ret ? wr : wr->next) {
+		ret = rxe_post_one(qp, wr);
+		if (ret)
+			*bad_wr = wr;
+	}
+	spin_unlock_bh(&qp->sq.lock);
+
+	if (irqs_disabled())
+		rxe_task_kick_deferred(&qp->sq.task);
+	else
+		rxe_task_kick(&qp->sq.task);
+	return ret;
+}
+
+/* --- to the wire --------------------------------------------------------- */
+
+static u8 rxe_send_opcode(const struct rxe_swqe *wqe, bool first, bool last)
+{
+	static const u8 plain[2][2] = {
+		{ IB_OPCODE_RC_SEND_MIDDLE, IB_OPCODE_RC_SEND_LAST },
+		{ IB_OPCODE_RC_SEND_FIRST, IB_OPCODE_RC_SEND_ONLY },
+	};
+
+	if (last && wqe->opcode == IB_WR_SEND_WITH_IMM)
+		return first ? IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE :
+			       IB_OPCODE_RC_SEND_LAST_WITH_IMMEDIATE;
+	if (last && wqe->opcode == IB_WR_SEND_WITH_INV)
+		return first ? IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE :
+			       IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE;
+	return plain[first][last];
+}
+
+static u8 rxe_write_opcode(const struct rxe_swqe *wqe, bool first, bool last)
+{
+	static const u8 plain[2][2] = {
+		{ IB_OPCODE_RC_RDMA_WRITE_MIDDLE,
+		  IB_OPCODE_RC_RDMA_WRITE_LAST },
+		{ IB_OPCODE_RC_RDMA_WRITE_FIRST,
+		  IB_OPCODE_RC_RDMA_WRITE_ONLY },
+	};
+
+	if (last && wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM)
+		return first ? IB_OPCODE_RC_RDMA_WRITE_ONLY_WITH_IMMEDIATE :
+			       IB_OPCODE_RC_RDMA_WRITE_LAST_WITH_IMMEDIATE;
+	return plain[first][last];
+}
+
+static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
+		      u32 len)
+{
+	struct rxe_list list = { .sge = wqe->sge, .num_sge = wqe->num_sge };
+	u32 offset = qp->sq.offset;
+
+	if (wqe->flags & IB_SEND_INLINE) {
+		memcpy(buf, wqe->inline_data + offset, len);
+		return 0;
+	}
+	qp->sq.gather_for = qp->sq.cur;
+	return rxe_list_copy(qp, &list, offset, buf, len, wqe->length - offset,
+			     &qp->sq.gather);
+}
+
+/* Without memory for a packet: a pause, as if the peer had asked for it. */
+static int rxe_req_pause(struct rxe_sq *sq)
+{
+	sq->rnr_wait = true;
+	hrtimer_start(&sq->rnr_timer,
+		      ktime_add_ns(ktime_get(), RXE_NOMEM_DELAY_NS),
+		      HRTIMER_MODE_ABS_SOFT);
+	return -EAGAIN;
+}
+
+static void rxe_req_sent(struct rxe_sq *sq, u32 next_psn)
+{
+	sq->psn = next_psn;
+	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
+		sq->sent_psn = next_psn;
+}
+
+/* Sends the next packet of a SEND or WRITE. */
+static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
+{
+	struct rxe_sq *sq = &qp->sq;
+	u32 len = min(qp->mtu, wqe->length - sq->offset);
+	bool first = !sq->offset;
+	bool last = sq->offset + len == wqe->length;
+	struct rxe_headers headers = {
+		.opcode = rxe_is_send(wqe) ?
+				  rxe_send_opcode(wqe, first, last) :
+				  rxe_write_opcode(wqe, first, last),
+		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
+		.ack_req = last || sq->psn % RXE_ACK_EVERY == 0,
+		.qpn = qp->attr.dest_qp_num,
+		.psn = sq->psn,
+		.va = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.length = wqe->length,
+		.imm_data = wqe->imm_data,
+		.invalidate_rkey = wqe->invalidate_rkey,
+	};
+	struct sk_buff *skb = rxe_wire_build(&headers, len);
+	int ret;
+
+	if (!skb)
+		return rxe_req_pause(sq);
+	ret = rxe_gather(qp, wqe, rxe_payload(skb), len);
+	if (ret) {
+		kfree_skb(skb);
+		return ret;
+	}
+	rxe_req_sent(sq, rxe_psn_add(sq->psn, 1));
+	sq->offset += len;
+	if (last) {
+		sq->cur++;
+		sq->offset = 0;
+	}
+	rxe_net_send(qp, skb);
+	return 0;
+}
+
+static u8 rxe_query_opcode(const struct rxe_swqe *wqe)
+{
+	switch (wqe->opcode) {
+	case IB_WR_ATOMIC_CMP_AND_SWP:
+		return IB_OPCODE_RC_COMPARE_SWAP;
+	case IB_WR_ATOMIC_FETCH_AND_ADD:
+		return IB_OPCODE_RC_FETCH_ADD;
+	default:
+		return IB_OPCODE_RC_RDMA_READ_REQUEST;
+	}
+}
+
+/* Sends a READ, or what is left to be read, or an atomic. */
+static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
+{
+	struct rxe_sq *sq = &qp->sq;
+	bool cmp_swap = wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP;
+	struct rxe_headers headers = {
+		.opcode = rxe_query_opcode(wqe),
+		.ack_req = true,
+		.qpn = qp->attr.dest_qp_num,
+		.psn = sq->psn,
+		.va = wqe->remote_addr + sq->offset,
+		.rkey = wqe->rkey,
+		.length = wqe->length - sq->offset,
+		.swap_add = cmp_swap ? wqe->swap : wqe->compare_add,
+		.compare = cmp_swap ? wqe->compare_add : 0,
+	};
+	struct sk_buff *skb = rxe_wire_build(&headers, 0);
+
+	if (!skb)
+		return rxe_req_pause(sq);
+	rxe_req_sent(sq, wqe->end_psn);
+	sq->rd_atomic++;
+	sq->cur++;
+	sq->offset = 0;
+	rxe_net_send(qp, skb);
+	return 0;
+}
+
+static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
+{
+	int ret;
+
+	if (wqe->opcode == IB_WR_BIND_MW)
+		ret = rxe_mw_bind(qp, wqe);
+	else
+		ret = rxe_rkey_invalidate(qp, wqe->invalidate_rkey);
+	if (ret) {
+		wqe->status = IB_WC_MW_BIND_ERR;
+		return ret;
+	}
+	qp->sq.cur++;
+	return 0;
+}
+
+static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
+{
+	u32 packets = 1;
+
+	if (rxe_is_local(wqe))
+		packets = 0;
+	else if (!rxe_is_atomic(wqe))
+		packets = max_t(u32, DIV_ROUND_UP(wqe->length, qp->mtu), 1);
+	wqe->first_psn = qp->sq.psn;
+	wqe->end_psn = rxe_psn_add(wqe->first_psn, packets);
+	wqe->started = true;
+}
+
+/* May the next packet of @wqe go? */
+static bool rxe_req_may_send(const struct rxe_qp *qp,
+			     const struct rxe_swqe *wqe)
+{
+	const struct rxe_sq *sq = &qp->sq;
+
+	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
+		return false;
+	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
+		return false;
+	if ((rxe_is_read(wqe) || rxe_is_atomic(wqe)) &&
+	    sq->rd_atomic >= qp->attr.max_rd_atomic)
+		return false;
+	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
+}
+
+/* Returns 0 if something was sent or done, -errno if nothing can be now. */
+static int rxe_req_step(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+	struct rxe_swqe *wqe;
+	int ret;
+
+	if (sq->rnr_wait || sq->cur == sq->prod || rxe_fault_busy(&sq->gather))
+		return -EAGAIN;
+	wqe = rxe_swqe(sq, sq->cur);
+	if (sq->gather.result && sq->gather_for == sq->cur) {
+		wqe->status = IB_WC_LOC_PROT_ERR;
+		sq->gather.result = 0;
+	}
+	if (wqe->status)
+		return -EINVAL;
+	if (!rxe_req_may_send(qp, wqe))
+		return -EAGAIN;
+
+	if (!wqe->started)
+		rxe_req_start(qp, wqe);
+	if (rxe_is_local(wqe))
+		return rxe_req_local(qp, wqe);
+	if (rxe_is_read(wqe) || rxe_is_atomic(wqe))
+		return rxe_req_query(qp, wqe);
+	ret = rxe_req_payload(qp, wqe);
+	if (ret && ret != -EAGAIN)
+		wqe->status = ret == -EMSGSIZE ? IB_WC_LOC_LEN_ERR :
+						 IB_WC_LOC_PROT_ERR;
+	return ret;
+}
+
+static void rxe_req_check_drained(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	if (rxe_qp_state(qp) != IB_QPS_SQD || sq->drained_event ||
+	    sq->cons != sq->cur || sq->offset)
+		return;
+	sq->drained_event = true;
+	if (qp->attr.en_sqd_async_notify)
+		rxe_qp_event(qp, IB_EVENT_SQ_DRAINED);
+}
+
+/**
+ * rxe_req_send() - send what may be sent
+ * @qp: the queue pair, in RTS or SQD
+ * @budget: packets
+ *
+ * A request that cannot be sent fails when those before it are complete.
+ *
+ * Context: sq.lock held.
+ * Return: packets sent.
+ */
+unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
+{
+	struct rxe_sq *sq = &qp->sq;
+	unsigned int sent = 0;
+
+	while (sent < budget && !rxe_req_step(qp))
+		sent++;
+	rxe_comp_retire(qp);
+	if (sq->cur != sq->prod && sq->cons == sq->cur) {
+		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cur);
+
+		if (wqe->status)
+			rxe_comp_fail(qp, wqe, wqe->status);
+	}
+	rxe_req_check_drained(qp);
+	rxe_comp_arm(qp);
+	return sent;
+}
+
+/**
+ * rxe_req_go_back() - send again what has not been acknowledged
+ * @qp: the queue pair
+ *
+ * Context: sq.lock held.
+ */
+void rxe_req_go_back(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+	struct rxe_swqe *wqe;
+
+	sq->rd_atomic = 0;
+	sq->psn = sq->una;
+	sq->offset = 0;
+	for (sq->cur = sq->cons; sq->cur != sq->prod; sq->cur++) {
+		wqe = rxe_swqe(sq, sq->cur);
+		if (!wqe->started)
+			break;
+		if (rxe_psn_cmp(sq->una, wqe->end_psn) < 0) {
+			sq->offset = rxe_psn_cmp(sq->una, wqe->first_psn) *
+				     qp->mtu;
+			break;
+		}
+		sq->rd_atomic += rxe_is_read(wqe) || rxe_is_atomic(wqe);
+	}
+}

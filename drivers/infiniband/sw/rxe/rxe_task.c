@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Tasks
+ *
+ * Work is done where it arises: in the doorbell's system call, in the softirq
+ * that receives a packet. What a task gives rise to (a packet for a QP of this
+ * device, a completion to announce) is another task, appended to the run list
+ * of the same processor, so nothing recurses and no lock is held across it. A
+ * processor that has done its share leaves the rest to a worker.
+ */
+#include <linux/percpu.h>
+
+#include "rxe.h"
+
+/* Runs of tasks that one system call or softirq may be made to do. */
+#define RXE_RUN_SHARE	256
+
+/**
+ * struct rxe_runlist - tasks owned by a processor
+ * @tasks: to be run, in order
+ * @running: someone below on this processor's stack is at it
+ *
+ * Touched by its processor only, with bottom halves off.
+ */
+struct rxe_runlist {
+	struct list_head tasks;
+	bool running;
+};
+
+static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
+static struct workqueue_struct *rxe_task_wq;
+
+/* Returns true if the task has to be run again. */
+static bool rxe_task_run(struct rxe_task *task)
+{
+	int seen = atomic_read_acquire(&task->pending);
+
+	if (task->fn(task))
+		return true;
+	/* From here on, at 0, the task may be gone. */
+	return atomic_sub_return(seen, &task->pending) != 0;
+}
+
+static void rxe_runlist_hand_over(struct rxe_runlist *list)
+{
+	struct rxe_task *task, *next;
+
+	list_for_each_entry_safe(task, next, &list->tasks, node) {
+		list_del(&task->node);
+		queue_work(rxe_task_wq, &task->work);
+	}
+}
+
+/* Caller: bottom halves are off. */
+static void rxe_runlist_run(struct rxe_runlist *list)
+{
+	unsigned int share = RXE_RUN_SHARE;
+	struct rxe_task *task;
+
+	if (list->running)
+		return;
+	list->running = true;
+	while (share-- && !list_empty(&list->tasks)) {
+		task = list_first_entry(&list->tasks, struct rxe_task, node);
+		list_del(&task->node);
+		if (rxe_task_run(task))
+			list_add_tail(&task->node, &list->tasks);
+	}
+	rxe_runlist_hand_over(list);
+	list->running = false;
+}
+
+static void rxe_task_enqueue(struct rxe_task *task)
+{
+	struct rxe_runlist *list;
+
+	local_bh_disable();
+	list = this_cpu_ptr(&rxe_runlist);
+	list_add_tail(&task->node, &list->tasks);
+	rxe_runlist_run(list);
+	local_bh_enable();
+}
+
+static void rxe_task_work(struct work_struct *work)
+{
+	rxe_task_enqueue(container_of(work, struct rxe_task, work));
+}
+
+/**
+ * rxe_task_init() - make a task
+ * @task: the task
+ * @fn: does a bounded part of its work and returns true if there is more; runs
+ *	with bottom halves off, never twice at once
+ */
+void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
+{
+	atomic_set(&task->pending, 0);
+	INIT_LIST_HEAD(&task->node);
+	INIT_WORK(&task->work, rxe_task_work);
+	task->fn = fn;
+}
+
+/**
+ * rxe_task_kick() - there is something to do for a task
+ * @task: the task
+ *
+ * It runs before this returns, unless it is running elsewhere (then it runs
+ * once more there) or a task is what calls (then it runs after that one).
+ *
+ * Context: process or softirq, interrupts on; no lock held that a task takes.
+ */
+void rxe_task_kick(struct rxe_task *task)
+{
+	if (atomic_inc_return(&task->pending) == 1)
+		rxe_task_enqueue(task);
+}
+
+/**
+ * rxe_task_kick_deferred() - the same, but it runs in a worker
+ * @task: the task
+ *
+ * Context: any.
+ */
+void rxe_task_kick_deferred(struct rxe_task *task)
+{
+	if (atomic_inc_return(&task->pending) == 1)
+		queue_work(rxe_task_wq, &task->work);
+}
+
+/**
+ * rxe_task_drain() - wait until a task is idle
+ * @task: the task; nobody kicks it any more, or what it finds to do has become
+ *	nothing
+ *
+ * Context: may sleep.
+ */
+void rxe_task_drain(struct rxe_task *task)
+{
+	while (atomic_read_acquire(&task->pending))
+		usleep_range(20, 50);
+	flush_work(&task->work);
+}
+
+int rxe_task_module_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_LIST_HEAD(&per_cpu(rxe_runlist, cpu).tasks);
+	rxe_task_wq = alloc_workqueue("rxe_task", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				      0);
+	return rxe_task_wq ? 0 : -ENOMEM;
+}
+
+void rxe_task_module_exit(void)
+{
+	destroy_workqueue(rxe_task_wq);
+}

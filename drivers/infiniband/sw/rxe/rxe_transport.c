@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: The two halves of a queue pair
+ *
+ * The sending task is requester and completer in turn, the receiving task the
+ * responder. Here they are set up, wound down, and told of changes.
+ */
+#include "rxe_transport.h"
+
+static bool rxe_send_task(struct rxe_task *task)
+{
+	struct rxe_qp *qp = container_of(task, struct rxe_qp, sq.task);
+	struct rxe_sq *sq = &qp->sq;
+	unsigned int completed = 0, sent = 0;
+
+	spin_lock_bh(&sq->lock);
+	switch (rxe_qp_state(qp)) {
+	case IB_QPS_RTS:
+	case IB_QPS_SQD:
+		rxe_req_fetch(qp);
+		if (sq->timed_out)
+			rxe_comp_timeout(qp);
+		completed = rxe_comp_responses(qp, RXE_TASK_BUDGET);
+		sent = rxe_req_send(qp, RXE_TASK_BUDGET);
+		rxe_comp_retire(qp);
+		break;
+	case IB_QPS_SQE:
+	case IB_QPS_ERR:
+		skb_queue_purge(&sq->responses);
+		rxe_req_fetch(qp);
+		rxe_comp_flush(qp);
+		break;
+	default:
+		skb_queue_purge(&sq->responses);
+		break;
+	}
+	spin_unlock_bh(&sq->lock);
+	return completed == RXE_TASK_BUDGET || sent == RXE_TASK_BUDGET;
+}
+
+static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
+{
+	struct rxe_qp *qp = container_of(timer, struct rxe_qp, sq.timer);
+	struct rxe_sq *sq = &qp->sq;
+	bool expired = false;
+
+	spin_lock_bh(&sq->lock);
+	if (sq->deadline && ktime_before(ktime_get(), sq->deadline)) {
+		hrtimer_set_expires(timer, sq->deadline);
+		spin_unlock_bh(&sq->lock);
+		return HRTIMER_RESTART;
+	}
+	sq->timer_armed = false;
+	if (sq->deadline) {
+		sq->timed_out = true;
+		expired = true;
+	}
+	spin_unlock_bh(&sq->lock);
+	if (expired)
+		rxe_task_kick(&sq->task);
+	return HRTIMER_NORESTART;
+}
+
+static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
+{
+	struct rxe_qp *qp = container_of(timer, struct rxe_qp, sq.rnr_timer);
+
+	spin_lock_bh(&qp->sq.lock);
+	qp->sq.rnr_wait = false;
+	spin_unlock_bh(&qp->sq.lock);
+	rxe_task_kick(&qp->sq.task);
+	return HRTIMER_NORESTART;
+}
+
+static enum hrtimer_restart rxe_fault_timer(struct hrtimer *timer)
+{
+	struct rxe_qp *qp = container_of(timer, struct rxe_qp, rq.fault_timer);
+
+	spin_lock_bh(&qp->rq.lock);
+	qp->rq.fault_long = true;
+	spin_unlock_bh(&qp->rq.lock);
+	rxe_task_kick(&qp->rq.task);
+	return HRTIMER_NORESTART;
+}
+
+static void rxe_timer_init(struct hrtimer *timer,
+			   enum hrtimer_restart (*fn)(struct hrtimer *))
+{
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
+}
+
+/**
+ * rxe_transport_init() - set up a new QP's tasks, timers and queues
+ * @qp: the QP, zeroed but for what create_qp has filled in
+ *
+ * Return: 0.
+ */
+int rxe_transport_init(struct rxe_qp *qp)
+{
+	spin_lock_init(&qp->sq.lock);
+	spin_lock_init(&qp->rq.lock);
+	spin_lock_init(&qp->dst_lock);
+	rxe_task_init(&qp->sq.task, rxe_send_task);
+	rxe_task_init(&qp->rq.task, rxe_resp_task);
+	skb_queue_head_init(&qp->sq.responses);
+	skb_queue_head_init(&qp->rq.requests);
+	rxe_timer_init(&qp->sq.timer, rxe_retry_timer);
+	rxe_timer_init(&qp->sq.rnr_timer, rxe_rnr_timer);
+	rxe_timer_init(&qp->rq.fault_timer, rxe_fault_timer);
+	rxe_fault_init(&qp->sq.gather, &qp->sq.task);
+	rxe_fault_init(&qp->sq.scatter, &qp->sq.task);
+	rxe_fault_init(&qp->rq.place, &qp->rq.task);
+	return 0;
+}
+
+/**
+ * rxe_transport_drain() - bring a QP's tasks, timers and faults to rest
+ * @qp: its state is one in which tasks have nothing to do
+ *
+ * Context: may sleep, as long as a fault does; no lock held.
+ */
+void rxe_transport_drain(struct rxe_qp *qp)
+{
+	/* A fault or a timer kicks a task; a task may start either, once. */
+	do {
+		rxe_task_drain(&qp->sq.task);
+		rxe_task_drain(&qp->rq.task);
+		rxe_fault_drain(&qp->sq.gather);
+		rxe_fault_drain(&qp->sq.scatter);
+		rxe_fault_drain(&qp->rq.place);
+		hrtimer_cancel(&qp->sq.timer);
+		hrtimer_cancel(&qp->sq.rnr_timer);
+		hrtimer_cancel(&qp->rq.fault_timer);
+	} while (atomic_read(&qp->sq.task.pending) ||
+		 atomic_read(&qp->rq.task.pending));
+	skb_queue_purge(&qp->sq.responses);
+	skb_queue_purge(&qp->rq.requests);
+	rxe_net_forget_route(qp);
+}
+
+static void rxe_ring_reset(struct rxe_ring *ring)
+{
+	if (!ring->buf)
+		return;
+	rxe_ring_publish_producer(ring, 0);
+	rxe_ring_publish_consumer(ring, 0);
+}
+
+static void rxe_sq_reset(struct rxe_sq *sq)
+{
+	spin_lock_bh(&sq->lock);
+	sq->prod = 0;
+	sq->cur = 0;
+	sq->cons = 0;
+	sq->offset = 0;
+	sq->rd_atomic = 0;
+	sq->rnr_wait = false;
+	sq->timed_out = false;
+	sq->timer_armed = false;
+	sq->deadline = 0;
+	sq->drained_event = false;
+	rxe_ring_reset(&sq->ring);
+	spin_unlock_bh(&sq->lock);
+}
+
+static void rxe_rq_reset(struct rxe_rq *rq)
+{
+	spin_lock_bh(&rq->lock);
+	rq->kernel_prod = 0;
+	rq->cons = 0;
+	rq->have_wqe = false;
+	rq->msn = 0;
+	rq->kind = RXE_OP_NONE;
+	rq->nak_sent = false;
+	rq->ack_due = false;
+	rq->fault_long = false;
+	rq->rnr_sent = false;
+	rq->reading = false;
+	rq->num_replays = 0;
+	rxe_ring_reset(&rq->ring);
+	spin_unlock_bh(&rq->lock);
+}
+
+/**
+ * rxe_transport_reset() - make a QP as new
+ * @qp: its state is IB_QPS_RESET already
+ *
+ * Context: may sleep; modify_mutex held, no spinning lock.
+ */
+void rxe_transport_reset(struct rxe_qp *qp)
+{
+	rxe_transport_drain(qp);
+	rxe_sq_reset(&qp->sq);
+	rxe_rq_reset(&qp->rq);
+}
+
+static void rxe_sq_modified(struct rxe_qp *qp, int mask)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	spin_lock_bh(&sq->lock);
+	if (mask & IB_QP_SQ_PSN) {
+		sq->psn = qp->attr.sq_psn;
+		sq->sent_psn = sq->psn;
+		sq->una = sq->psn;
+	}
+	if (mask & IB_QP_RETRY_CNT)
+		sq->retries = qp->attr.retry_cnt;
+	if (mask & IB_QP_RNR_RETRY)
+		sq->rnr_retries = qp->attr.rnr_retry;
+	if (mask & IB_QP_STATE && qp->attr.qp_state != IB_QPS_SQD)
+		sq->drained_event = false;
+	spin_unlock_bh(&sq->lock);
+}
+
+static void rxe_rq_modified(struct rxe_qp *qp, int mask)
+{
+	struct rxe_rq *rq = &qp->rq;
+
+	spin_lock_bh(&rq->lock);
+	if (mask & IB_QP_RQ_PSN)
+		rq->psn = qp->attr.rq_psn;
+	if (mask & IB_QP_MAX_DEST_RD_ATOMIC)
+		rq->max_replays = max_t(u32, qp->attr.max_dest_rd_atomic, 1);
+	spin_unlock_bh(&rq->lock);
+}
+
+/**
+ * rxe_transport_modified() - act on a change of a QP
+ * @qp: the QP, with the new attributes and state
+ * @mask: enum ib_qp_attr_mask, what was changed
+ *
+ * Context: process context; modify_mutex held, no spinning lock.
+ */
+void rxe_transport_modified(struct rxe_qp *qp, int mask)
+{
+	rxe_sq_modified(qp, mask);
+	rxe_rq_modified(qp, mask);
+	if (mask & IB_QP_AV)
+		rxe_net_forget_route(qp);
+	rxe_task_kick(&qp->sq.task);
+	rxe_task_kick(&qp->rq.task);
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/crc32.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <linux/unaligned.h>
+
+#include "rxe_limits.h"
+#include "rxe_wire.h"
+
+struct rxe_bth {
+	u8 opcode;
+	u8 flags;		/* SE, M, pad count (2), version (4) */
+	__be16 pkey;
+	__be32 qpn;		/* FECN, BECN, reserved (6), QPN (24) */
+	__be32 psn;		/* A, reserved (7), PSN (24) */
+} __packed;
+
+#define RXE_BTH_SE		0x80
+#define RXE_BTH_PAD_SHIFT	4
+#define RXE_BTH_PAD_MASK	0x3
+#define RXE_BTH_VERSION_MASK	0xf
+#define RXE_BTH_ACK_REQ		BIT(31)
+#define RXE_BTH_24		0xffffff
+
+struct rxe_reth {
+	__be64 va;
+	__be32 rkey;
+	__be32 length;
+} __packed;
+
+struct rxe_atomiceth {
+	__be64 va;
+	__be32 rkey;
+	__be64 swap_add;
+	__be64 compare;
+} __packed;
+
+#define BTH		sizeof(struct rxe_bth)
+#define RETH		sizeof(struct rxe_reth)
+#define ATOMICETH	sizeof(struct rxe_atomiceth)
+#define AETH		sizeof(__be32)
+#define ATOMICACKETH	sizeof(__be64)
+#define IMMDT		sizeof(__be32)
+#define IETH		sizeof(__be32)
+
+const struct rxe_op rxe_ops[256] = {
+	[IB_OPCODE_RC_SEND_FIRST] = {
+		.kind = RXE_OP_SEND, .first = 1, .payload = 1,
+		.header_len = BTH },
+	[IB_OPCODE_RC_SEND_MIDDLE] = {
+		.kind = RXE_OP_SEND, .payload = 1, .header_len = BTH },
+	[IB_OPCODE_RC_SEND_LAST] = {
+		.kind = RXE_OP_SEND, .last = 1, .payload = 1,
+		.header_len = BTH },
+	[IB_OPCODE_RC_SEND_LAST_WITH_IMMEDIATE] = {
+		.kind = RXE_OP_SEND, .last = 1, .imm = 1, .payload = 1,
+		.header_len = BTH + IMMDT },
+	[IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE] = {
+		.kind = RXE_OP_SEND, .last = 1, .inv = 1, .payload = 1,
+		.header_len = BTH + IETH },
+	[IB_OPCODE_RC_SEND_ONLY] = {
+		.kind = RXE_OP_SEND, .first = 1, .last = 1, .payload = 1,
+		.header_len = BTH },
+	[IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE] = {
+		.kind = RXE_OP_SEND, .first = 1, .last = 1, .imm = 1,
+		.payload = 1, .header_len = BTH + IMMDT },
+	[IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE] = {
+		.kind = RXE_OP_SEND, .first = 1, .last = 1, .inv = 1,
+		.payload = 1, .header_len = BTH + IETH },
+	[IB_OPCODE_RC_RDMA_WRITE_FIRST] = {
+		.kind = RXE_OP_WRITE, .first = 1, .payload = 1,
+		.header_len = BTH + RETH },
+	[IB_OPCODE_RC_RDMA_WRITE_MIDDLE] = {
+		.kind = RXE_OP_WRITE, .payload = 1, .header_len = BTH },
+	[IB_OPCODE_RC_RDMA_WRITE_LAST] = {
+		.kind = RXE_OP_WRITE, .last = 1, .payload = 1,
+		.header_len = BTH },
+	[IB_OPCODE_RC_RDMA_WRITE_LAST_WITH_IMMEDIATE] = {
+		.kind = RXE_OP_WRITE, .last = 1, .imm = 1, .payload = 1,
+		.header_len = BTH + IMMDT },
+	[IB_OPCODE_RC_RDMA_WRITE_ONLY] = {
+		.kind = RXE_OP_WRITE, .first = 1, .last = 1, .payload = 1,
+		.header_len = BTH + RETH },
+	[IB_OPCODE_RC_RDMA_WRITE_ONLY_WITH_IMMEDIATE] = {
+		.kind = RXE_OP_WRITE, .first = 1, .last = 1, .imm = 1,
+		.payload = 1, .header_len = BTH + RETH + IMMDT },
+	[IB_OPCODE_RC_RDMA_READ_REQUEST] = {
+		.kind = RXE_OP_READ, .first = 1, .last = 1,
+		.header_len = BTH + RETH },
+	[IB_OPCODE_RC_COMPARE_SWAP] = {
+		.kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
+		.header_len = BTH + ATOMICETH },
+	[IB_OPCODE_RC_FETCH_ADD] = {
+		.kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
+		.header_len = BTH + ATOMICETH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_FIRST] = {
+		.kind = RXE_OP_READ_RESPONSE, .first = 1, .payload = 1,
+		.header_len = BTH + AETH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_MIDDLE] = {
+		.kind = RXE_OP_READ_RESPONSE, .payload = 1,
+		.header_len = BTH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_LAST] = {
+		.kind = RXE_OP_READ_RESPONSE, .last = 1, .payload = 1,
+		.header_len = BTH + AETH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_ONLY] = {
+		.kind = RXE_OP_READ_RESPONSE, .first = 1, .last = 1,
+		.payload = 1, .header_len = BTH + AETH },
+	[IB_OPCODE_RC_ACKNOWLEDGE] = {
+		.kind = RXE_OP_ACK, .first = 1, .last = 1,
+		.header_len = BTH + AETH },
+	[IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE] = {
+		.kind = RXE_OP_ATOMIC_ACK, .first = 1, .last = 1,
+		.header_len = BTH + AETH + ATOMICACKETH },
+};
+
+static bool rxe_op_has_reth(const struct rxe_op *op)
+{
+	return op->kind == RXE_OP_READ || (op->kind == RXE_OP_WRITE && op->first);
+}
+
+static bool rxe_op_has_aeth(const struct rxe_op *op)
+{
+	return rxe_op_is_response(op) &&
+	       (op->kind != RXE_OP_READ_RESPONSE || op->first || op->last);
+}
+
+static void *put_reth(void *p, const struct rxe_headers *h)
+{
+	struct rxe_reth *reth = p;
+
+	reth->va = cpu_to_be64(h->va);
+	reth->rkey = cpu_to_be32(h->rkey);
+	reth->length = cpu_to_be32(h->length);
+	return reth + 1;
+}
+
+static void *put_atomiceth(void *p, const struct rxe_headers *h)
+{
+	struct rxe_atomiceth *eth = p;
+
+	eth->va = cpu_to_be64(h->va);
+	eth->rkey = cpu_to_be32(h->rkey);
+	eth->swap_add = cpu_to_be64(h->swap_add);
+	eth->compare = cpu_to_be64(h->compare);
+	return eth + 1;
+}
+
+static void *put_be32(void *p, u32 value)
+{
+	put_unaligned_be32(value, p);
+	return p + sizeof(__be32);
+}
+
+static void rxe_wire_encode(void *p, const struct rxe_headers *h, u32 pad)
+{
+	const struct rxe_op *op = &rxe_ops[h->opcode];
+	struct rxe_bth *bth = p;
+
+	bth->opcode = h->opcode;
+	bth->flags = (h->solicited ? RXE_BTH_SE : 0) | pad << RXE_BTH_PAD_SHIFT;
+	bth->pkey = cpu_to_be16(RXE_PKEY);
+	bth->qpn = cpu_to_be32(h->qpn & RXE_BTH_24);
+	bth->psn = cpu_to_be32((h->psn & RXE_BTH_24) |
+			       (h->ack_req ? RXE_BTH_ACK_REQ : 0));
+	p = bth + 1;
+
+	if (rxe_op_has_reth(op))
+		p = put_reth(p, h);
+	if (op->kind == RXE_OP_ATOMIC)
+		p = put_atomiceth(p, h);
+	if (rxe_op_has_aeth(op))
+		p = put_be32(p, h->syndrome << 24 | (h->msn & RXE_BTH_24));
+	if (op->kind == RXE_OP_ATOMIC_ACK)
+		put_unaligned_be64(h->original, p);
+	if (op->imm)
+		p = put_be32(p, be32_to_cpu(h->imm_data));
+	if (op->inv)
+		p = put_be32(p, h->invalidate_rkey);
+}
+
+/**
+ * rxe_wire_build() - make a packet
+ * @headers: its headers
+ * @payload: bytes of payload, for the caller to fill at rxe_payload()
+ *
+ * There is room in front for UDP, IP and a link layer, and behind for the ICRC.
+ *
+ * Context: any; does not sleep.
+ * Return: the packet, skb->cb filled in, or NULL.
+ */
+struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
+{
+	const struct rxe_op *op = &rxe_ops[headers->opcode];
+	u32 pad = -payload & RXE_BTH_PAD_MASK;
+	unsigned int room = MAX_HEADER + sizeof(struct ipv6hdr) +
+			    sizeof(struct udphdr);
+	struct rxe_pkt *pkt;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(room + op->header_len + payload + pad + IB_ICRC_BYTES,
+			GFP_ATOMIC);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, room);
+	rxe_wire_encode(skb_put(skb, op->header_len), headers, pad);
+	skb_put(skb, payload);
+	skb_put_zero(skb, pad + IB_ICRC_BYTES);
+
+	pkt = rxe_pkt(skb);
+	pkt->op = op;
+	pkt->opcode = headers->opcode;
+	pkt->solicited = headers->solicited;
+	pkt->ack_req = headers->ack_req;
+	pkt->qpn = headers->qpn & RXE_BTH_24;
+	pkt->psn = headers->psn & RXE_BTH_24;
+	pkt->payload = payload;
+	return skb;
+}
+
+/**
+ * rxe_wire_parse() - look at a packet that has come in
+ * @skb: linear, beginning with the BTH and ending with the ICRC
+ *
+ * Context: any.
+ * Return: 0 with skb->cb filled in; -EINVAL for what is not a packet of ours.
+ */
+int rxe_wire_parse(struct sk_buff *skb)
+{
+	const struct rxe_bth *bth = (const void *)skb->data;
+	struct rxe_pkt *pkt = rxe_pkt(skb);
+	u32 pad, psn;
+
+	if (skb->len < BTH + IB_ICRC_BYTES)
+		return -EINVAL;
+	pkt->op = &rxe_ops[bth->opcode];
+	pad = bth->flags >> RXE_BTH_PAD_SHIFT & RXE_BTH_PAD_MASK;
+	if (!pkt->op->header_len || bth->flags & RXE_BTH_VERSION_MASK ||
+	    skb->len < pkt->op->header_len + pad + IB_ICRC_BYTES ||
+	    /* membership in the one partition, full or limited */
+	    (be16_to_cpu(bth->pkey) & 0x7fff) != (RXE_PKEY & 0x7fff))
+		return -EINVAL;
+
+	psn = be32_to_cpu(bth->psn);
+	pkt->opcode = bth->opcode;
+	pkt->solicited = bth->flags & RXE_BTH_SE;
+	pkt->ack_req = psn & RXE_BTH_ACK_REQ;
+	pkt->qpn = be32_to_cpu(bth->qpn) & RXE_BTH_24;
+	pkt->psn = psn & RXE_BTH_24;
+	pkt->payload = skb->len - pkt->op->header_len - pad - IB_ICRC_BYTES;
+	if (pkt->payload && !pkt->op->payload)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * rxe_wire_decode() - read a packet's headers
+ * @skb: a packet that rxe_wire_build() or rxe_wire_parse() has seen
+ * @h: filled with those headers that the packet has, the rest with 0
+ */
+void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
+{
+	const struct rxe_pkt *pkt = rxe_pkt(skb);
+	const void *p = skb->data + BTH;
+
+	*h = (struct rxe_headers){
+		.opcode = pkt->opcode,
+		.solicited = pkt->solicited,
+		.ack_req = pkt->ack_req,
+		.qpn = pkt->qpn,
+		.psn = pkt->psn,
+	};
+	if (rxe_op_has_reth(pkt->op)) {
+		const struct rxe_reth *reth = p;
+
+		h->va = be64_to_cpu(reth->va);
+		h->rkey = be32_to_cpu(reth->rkey);
+		h->length = be32_to_cpu(reth->length);
+		p += RETH;
+	}
+	if (pkt->op->kind == RXE_OP_ATOMIC) {
+		const struct rxe_atomiceth *eth = p;
+
+		h->va = be64_to_cpu(eth->va);
+		h->rkey = be32_to_cpu(eth->rkey);
+		h->swap_add = be64_to_cpu(eth->swap_add);
+		h->compare = be64_to_cpu(eth->compare);
+	}
+	if (rxe_op_has_aeth(pkt->op)) {
+		u32 aeth = get_unaligned_be32(p);
+
+		h->syndrome = aeth >> 24;
+		h->msn = aeth & RXE_BTH_24;
+		p += AETH;
+	}
+	if (pkt->op->kind == RXE_OP_ATOMIC_ACK)
+		h->original = get_unaligned_be64(p);
+	if (pkt->op->imm)
+		h->imm_data = get_unaligned((const __be32 *)p);
+	if (pkt->op->inv)
+		h->invalidate_rkey = get_unaligned_be32(p);
+}
+
+/*
+ * The network header with those fields all ones that may change on the way
+ * (annex A17.3.3). Returns its length.
+ */
+static size_t rxe_icrc_ip(const struct sk_buff *skb, void *to)
+{
+	if (ip_hdr(skb)->version == 4) {
+		struct iphdr *ip = to;
+
+		memcpy(ip, ip_hdr(skb), sizeof(*ip));
+		ip->tos = 0xff;
+		ip->ttl = 0xff;
+		ip->check = (__force __sum16)0xffff;
+		return sizeof(*ip);
+	} else {
+		struct ipv6hdr *ip6 = to;
+
+		memcpy(ip6, ipv6_hdr(skb), sizeof(*ip6));
+		ip6->priority = 0xf;
+		memset(ip6->flow_lbl, 0xff, sizeof(ip6->flow_lbl));
+		ip6->hop_limit = 0xff;
+		return sizeof(*ip6);
+	}
+}
+
+/**
+ * rxe_wire_icrc() - the invariant CRC of a packet
+ * @skb: linear, beginning with the BTH, network and transport header set
+ *
+ * Return: the CRC, as it stands in the packet's last four bytes.
+ */
+__le32 rxe_wire_icrc(const struct sk_buff *skb)
+{
+	/* LRH, of which RoCE has none, then IP, UDP and BTH */
+	u8 masked[8 + sizeof(struct ipv6hdr) + sizeof(struct udphdr) + BTH];
+	struct rxe_bth *bth;
+	struct udphdr *udp;
+	void *p = masked;
+	u32 crc;
+
+	memset(p, 0xff, 8);
+	p += 8;
+	p += rxe_icrc_ip(skb, p);
+	udp = p;
+	memcpy(udp, udp_hdr(skb), sizeof(*udp));
+	udp->check = (__force __sum16)0xffff;
+	bth = (void *)(udp + 1);
+	memcpy(bth, skb->data, BTH);
+	bth->qpn |= cpu_to_be32(~RXE_BTH_24);
+	p = bth + 1;
+
+	crc = crc32_le(~0, masked, p - (void *)masked);
+	crc = crc32_le(crc, skb->data + BTH, skb->len - BTH - IB_ICRC_BYTES);
+	return cpu_to_le32(~crc);
+}
+
+/**
+ * rxe_wire_seal() - write the ICRC
+ * @skb: see rxe_wire_icrc()
+ */
+void rxe_wire_seal(struct sk_buff *skb)
+{
+	__le32 icrc = rxe_wire_icrc(skb);
+
+	memcpy(skb_tail_pointer(skb) - sizeof(icrc), &icrc, sizeof(icrc));
+}
+
+/**
+ * rxe_wire_intact() - check the ICRC
+ * @skb: see rxe_wire_icrc()
+ */
+bool rxe_wire_intact(const struct sk_buff *skb)
+{
+	__le32 icrc = rxe_wire_icrc(skb);
+
+	return !memcmp(skb_tail_pointer(skb) - sizeof(icrc), &icrc,
+		       sizeof(icrc));
+}

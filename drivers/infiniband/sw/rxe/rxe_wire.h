@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets as they are on the wire: headers after UDP, padding, ICRC.
+ * InfiniBand Architecture Specification, volume 1, chapter 9 (BTH and extended
+ * headers), annex A17 (RoCEv2).
+ */
+#ifndef RXE_WIRE_H
+#define RXE_WIRE_H
+
+#include <linux/skbuff.h>
+#include <rdma/ib_pack.h>
+
+#define RXE_PSN_MASK	0xffffff
+
+/* Positive where @a is after @b, modulo 2^24. */
+static inline int rxe_psn_cmp(u32 a, u32 b)
+{
+	return (s32)((a - b) << 8) >> 8;
+}
+
+static inline u32 rxe_psn_add(u32 psn, u32 n)
+{
+	return (psn + n) & RXE_PSN_MASK;
+}
+
+enum rxe_op_kind {
+	RXE_OP_NONE,
+	RXE_OP_SEND,
+	RXE_OP_WRITE,
+	RXE_OP_READ,
+	RXE_OP_ATOMIC,
+	/* from here on: what a responder sends */
+	RXE_OP_READ_RESPONSE,
+	RXE_OP_ACK,
+	RXE_OP_ATOMIC_ACK,
+};
+
+/**
+ * struct rxe_op - what an opcode means
+ * @kind: what is done
+ * @first: begins a message
+ * @last: ends one
+ * @imm: carries immediate data
+ * @inv: carries an rkey to invalidate
+ * @payload: may carry payload
+ * @header_len: bytes of BTH and extended headers; 0: not an opcode of ours
+ */
+struct rxe_op {
+	u8 kind;
+	u8 first : 1;
+	u8 last : 1;
+	u8 imm : 1;
+	u8 inv : 1;
+	u8 payload : 1;
+	u8 header_len;
+};
+
+extern const struct rxe_op rxe_ops[256];
+
+static inline bool rxe_op_is_response(const struct rxe_op *op)
+{
+	return op->kind >= RXE_OP_READ_RESPONSE;
+}
+
+/* AETH syndromes: bits 6:5 say what, 4:0 go into detail. */
+#define RXE_AETH_ACK		0x1f	/* unlimited credits */
+#define RXE_AETH_RNR		0x20	/* | timer */
+#define RXE_AETH_NAK_SEQ	0x60
+#define RXE_AETH_NAK_INVALID	0x61
+#define RXE_AETH_NAK_ACCESS	0x62
+#define RXE_AETH_NAK_OP		0x63
+#define RXE_AETH_TYPE_MASK	0x60
+#define RXE_AETH_TYPE_NAK	0x60
+#define RXE_AETH_VALUE_MASK	0x1f
+
+/**
+ * struct rxe_headers - a packet's headers, in the CPU's byte order
+ * @opcode: enum of <rdma/ib_pack.h>
+ * @solicited: raise an event at the receiver
+ * @ack_req: the responder must answer
+ * @qpn: destination
+ * @psn: packet sequence number
+ * @va: RETH, AtomicETH: remote address
+ * @rkey: RETH, AtomicETH: remote key
+ * @length: RETH: bytes of the whole message
+ * @swap_add: AtomicETH
+ * @compare: AtomicETH
+ * @imm_data: ImmDt
+ * @invalidate_rkey: IETH
+ * @syndrome: AETH
+ * @msn: AETH: message sequence number
+ * @original: AtomicAckETH: the word as it was
+ */
+struct rxe_headers {
+	u8 opcode;
+	bool solicited;
+	bool ack_req;
+	u32 qpn;
+	u32 psn;
+	u64 va;
+	u32 rkey;
+	u32 length;
+	u64 swap_add;
+	u64 compare;
+	__be32 imm_data;
+	u32 invalidate_rkey;
+	u8 syndrome;
+	u32 msn;
+	u64 original;
+};
+
+/**
+ * struct rxe_pkt - what is known of a packet, kept in skb->cb
+ * @op: meaning of its opcode
+ * @opcode: its opcode
+ * @solicited: BTH.SE
+ * @ack_req: BTH.A
+ * @qpn: destination
+ * @psn: packet sequence number
+ * @payload: bytes, without padding
+ */
+struct rxe_pkt {
+	const struct rxe_op *op;
+	u8 opcode;
+	bool solicited;
+	bool ack_req;
+	u32 qpn;
+	u32 psn;
+	u32 payload;
+};
+
+static inline struct rxe_pkt *rxe_pkt(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct rxe_pkt) > sizeof(skb->cb));
+	return (struct rxe_pkt *)skb->cb;
+}
+
+static inline void *rxe_payload(struct sk_buff *skb)
+{
+	return skb->data + rxe_pkt(skb)->op->header_len;
+}
+
+struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload);
+int rxe_wire_parse(struct sk_buff *skb);
+void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *headers);
+__le32 rxe_wire_icrc(const struct sk_buff *skb);
+void rxe_wire_seal(struct sk_buff *skb);
+bool rxe_wire_intact(const struct sk_buff *skb);
+
+#endif /* RXE_WIRE_H */
