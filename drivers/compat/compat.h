@@ -14,8 +14,10 @@
 
 #ifndef HAVE_CREATE_CQ_ATTRS
 #define compat_create_cq_attrs ib_udata
+#define compat_cq_udata(attrs) (attrs)
 #else
 #define compat_create_cq_attrs uverbs_attr_bundle
+#define compat_cq_udata(attrs) ((attrs) ? &(attrs)->driver_udata : NULL)
 #endif
 
 #ifndef HAVE_RESIZE_USER_CQ
@@ -29,6 +31,12 @@
 #define compat_dmah_param
 #else
 #define compat_dmah_param struct ib_dmah *dmah,
+#endif
+
+#ifndef HAVE_PORT_STATE_EVENT
+#define compat_core_reports_port_state false
+#else
+#define compat_core_reports_port_state true
 #endif
 
 #ifndef HAVE_HMM_UNLOCKED
