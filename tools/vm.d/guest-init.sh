@@ -85,7 +85,11 @@ unload_driver() {
 }
 
 run_command() {
-	[[ $VM_INTERACTIVE ]] || stty -opost
+	if [[ $VM_INTERACTIVE ]]; then
+		stty rows "${VM_TTY_SIZE% *}" cols "${VM_TTY_SIZE#* }"
+	else
+		stty -opost
+	fi
 	cd "$VM_CWD" 2>/dev/null || cd "$VM_REPO" || cd /
 	env -i HOME=/root USER=root SHELL=/bin/bash LANG=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

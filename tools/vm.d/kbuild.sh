@@ -8,7 +8,7 @@ source=$1 stage=$2 kdir=$3
 shift 3
 
 mkdir -p "$stage"
-rsync -a --delete --exclude=/drivers/compat/config.h --include='*/' --include='*.[chS]' \
+rsync -a --delete --exclude=config.h --exclude=.configure --include='*/' --include='*.[chS]' \
 	--include=Makefile --include=configure --include='*.sh' --exclude='*' \
 	"$source/include" "$source/drivers" "$stage/"
 mkdir -p "$stage/tests"

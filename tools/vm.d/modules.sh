@@ -24,16 +24,26 @@ modules_ensure() {
 }
 
 modules_make() {
-	local kernel=$1 dir=$2 kdir arch=x86 arguments=()
+	local kernel=$1 dir=$2 kdir arch=x86 binds=()
 
 	if [[ $kernel == uml ]]; then
-		kdir=/usr/src/linux-uml
+		kdir=$UML_SOURCE
 		arch=um
-		arguments=(--bind "$(uml_dir)" "$kdir")
+		binds=(--bind "$(uml_dir)" "$kdir")
 	else
 		kdir=/lib/modules/$(kernel_release "$kernel")/build
 	fi
-	in_chroot "$(root_dir)" "${arguments[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
-		env ARCH="$arch" "$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" \
-		-j"$(nproc)" W=1
+	in_chroot "$(root_dir)" "${binds[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
+		env ARCH="$arch" "$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" -j"$(nproc)" W=1
+}
+
+# The compiler's commands, as if the checkout were what was compiled; config.h is not in it.
+modules_compile_commands() {
+	local dir
+	dir=$(build_dir uml)
+
+	in_chroot "$(root_dir)" --bind "$(uml_dir)" "$UML_SOURCE" --bind "$dir" "$dir" \
+		"$UML_SOURCE/scripts/clang-tools/gen_compile_commands.py" -d "$dir" -o /dev/stdout |
+		sed -e "s#$dir/#$VM_REPO/#g; s#$UML_SOURCE#$(uml_dir)#g" \
+			-e "s#-include $VM_REPO/drivers/compat#-include $dir/drivers/compat#g"
 }

@@ -47,7 +47,8 @@ root_make() {
 
 # in_chroot DIR [--bind FROM TO]... COMMAND...: mounts are the command's own, nothing is left behind.
 in_chroot() {
-	local dir=$1 mounts='mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev";'
+	local dir=$1 mounts='mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev";
+		touch "$root/etc/resolv.conf"; mount --bind /etc/resolv.conf "$root/etc/resolv.conf";'
 	shift
 
 	while [[ ${1-} == --bind ]]; do

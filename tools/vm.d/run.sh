@@ -66,12 +66,12 @@ run_once() {
 	run_guard "$guest" </dev/null >/dev/null 2>&1 &
 	guard=$!
 	# shellcheck disable=SC2064
-	trap "kill -9 $guest; pkill -P $guard; say interrupted; exit 130" INT TERM HUP
-	wait "$guest" || true
+	trap "disown -a; kill -9 $guest; pkill -P $guard; say interrupted; exit 130" INT TERM HUP
+	wait "$guest" 2>/dev/null || true
 	trap - INT TERM HUP
 	pkill -P "$guard" || true
 	kill "$guard" 2>/dev/null || true
-	wait "$guard" || true
+	wait "$guard" 2>/dev/null || true
 }
 
 # UML makes a terminal raw that it is given, so a command's output goes through a pipe.

@@ -3,6 +3,8 @@
 # that it runs outside of it.
 
 readonly UML_SERIES=7.3
+# Where the chroot sees it
+readonly UML_SOURCE=/usr/src/linux-uml
 
 uml_dir() { echo "$VM_CACHE/uml-$(hash_of "$VM_LIB/uml.config" <(declare -f uml_make uml_unpack))"; }
 
@@ -19,7 +21,7 @@ uml_make() {
 	uml_unpack "$dir"
 	cp "$VM_LIB/uml.config" "$dir/"
 	# shellcheck disable=SC2016
-	in_chroot "$(root_dir)" --bind "$dir" /usr/src/linux-uml bash -exc '
+	in_chroot "$(root_dir)" --bind "$dir" "$UML_SOURCE" bash -exc '
 		cd /usr/src/linux-uml
 		make ARCH=um KCONFIG_ALLCONFIG=uml.config allnoconfig
 		! grep "^CONFIG" uml.config | grep -vxFf .config
@@ -29,12 +31,12 @@ uml_make() {
 		find . \( -name "*.o" -o -name "*.a" \) ! -path "./scripts/*" -delete'
 }
 
-# Without what no kernel for a process needs: 2 of 3 files.
+# Without what a kernel for a process has no use for.
 uml_unpack() {
 	local dir=$1 name=linux-source-$UML_SERIES
 
-	(cd "$dir" && in_chroot "$(root_dir)" --bind "$dir" /usr/src/linux-uml \
-		sh -ec "cd /usr/src/linux-uml; apt-get download $name")
+	(cd "$dir" && in_chroot "$(root_dir)" --bind "$dir" "$UML_SOURCE" \
+		sh -ec "cd $UML_SOURCE; apt-get download $name")
 	dpkg-deb --fsys-tarfile "$dir/$name"_*.deb | tar -xO "./usr/src/$name.tar.xz" |
 		tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
 			--exclude='*/drivers/gpu/drm/amd/include' --exclude='*/tools/testing/selftests'

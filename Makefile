@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNEL ?= uml
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z_.-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+
+.PHONY: vm
+vm: ## make the guests: root folder, kernels, images
+	tools/vm build
+
+.PHONY: shell
+shell: ## a shell in a guest with our driver (KERNEL=uml, 6.12 or 7.3)
+	@tools/vm shell --kernel $(KERNEL)
+
+.PHONY: modules
+modules: ## build the modules for this machine's kernel, or KDIR's, in build/
+	tools/vm.d/kbuild.sh $(CURDIR) $(CURDIR)/build/$(notdir $(KDIR:/build=)) $(KDIR)
+
+compile_commands.json: FORCE ## for clangd, from the build for the uml guest
+	tools/vm compile-commands >$@
+
+.PHONY: style
+style: ## shellcheck over the scripts
+	shellcheck -x tools/vm
+	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh drivers/compat/configure
+
+.PHONY: clean
+clean: ## remove what was built in the checkout (tools/vm clean removes the guests)
+	rm -rf build compile_commands.json
+
+.PHONY: FORCE
+FORCE:
