@@ -175,10 +175,10 @@ static void test_query(void **state)
 	rc.retry_cnt = 3;
 	rc.rnr_retry = 5;
 	rc.min_rnr_timer = 17;
-	rc.rd_atomic = 6;
+	rc.rd_atomic = 8;
 	rc.access = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ;
 	pair_open(&pair, &rc);
-	assert_int_equal(ibv_query_qp(pair.a.qp, &attr, ~0, &init), 0);
+	assert_int_equal(ibv_query_qp(pair.a.qp, &attr, IBV_QP_DEST_QPN * 2 - 1, &init), 0);
 	assert_int_equal(attr.qp_state, IBV_QPS_RTS);
 	assert_int_equal(attr.path_mtu, rc.mtu);
 	assert_int_equal(attr.timeout, rc.timeout);
@@ -322,32 +322,47 @@ static void test_drained_event(void **state)
 	wait_event(pair.a.ctx, IBV_EVENT_SQ_DRAINED);
 }
 
+/* A connection of which b has come to RTR only. */
+static void half_open(struct pair *pair)
+{
+	struct rc rc = rc_default();
+
+	pair_open(pair, &rc);
+	qp_to(pair->a.qp, IBV_QPS_RESET);
+	qp_to(pair->b.qp, IBV_QPS_RESET);
+	qp_init(pair->a.qp, &rc);
+	qp_init(pair->b.qp, &rc);
+	qp_rtr(pair->a.qp, &pair->a, &rc, &pair->b.gid, pair->b.qp->qp_num);
+	qp_rtr(pair->b.qp, &pair->b, &rc, &pair->a.gid, pair->a.qp->qp_num);
+	qp_rts(pair->a.qp, &rc);
+}
+
 /* A responder in RTR receives, before its own side can send. */
 static void test_receives_in_rtr(void **state)
 {
-	struct rc rc = rc_default();
 	struct pair pair;
 
 	(void)state;
-	pair_open(&pair, &rc);
-	qp_to(pair.b.qp, IBV_QPS_RESET);
-	qp_to(pair.a.qp, IBV_QPS_RESET);
-	for (int i = 0; i < 2; i++) {
-		struct end *end = i ? &pair.b : &pair.a, *other = i ? &pair.a : &pair.b;
-
-		qp_init(end->qp, &rc);
-		qp_rtr(end->qp, end, &rc, &other->gid, other->qp->qp_num);
-	}
-	qp_rts(pair.a.qp, &rc);
+	half_open(&pair);
 	post_numbered(&pair.b, false, 100);
 	post_numbered(&pair.a, true, 200);
 	expect_numbered(pair.b.rcq, 100, IBV_WC_SUCCESS);
 	expect_numbered(pair.a.scq, 200, IBV_WC_SUCCESS);
-	wait_event(pair.b.ctx, IBV_EVENT_COMM_EST);
-	qp_rts(pair.b.qp, &rc);
+	qp_rts(pair.b.qp, &pair.rc);
 	post_numbered(&pair.a, false, 300);
 	post_numbered(&pair.b, true, 400);
 	expect_numbered(pair.a.rcq, 300, IBV_WC_SUCCESS);
+}
+
+static void test_established_event(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	half_open(&pair);
+	post_numbered(&pair.b, false, 100);
+	post_numbered(&pair.a, true, 200);
+	wait_event(pair.b.ctx, IBV_EVENT_COMM_EST);
 }
 
 static void move_data(struct pair *pair, struct buf *from, struct buf *to, uint64_t seed)
@@ -437,6 +452,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_drained_receives),
 	cmocka_unit_test(test_drained_event),
 	cmocka_unit_test(test_receives_in_rtr),
+	cmocka_unit_test(test_established_event),
 	cmocka_unit_test(test_recovery),
 	cmocka_unit_test(test_violation_event),
 	cmocka_unit_test(test_in_use),

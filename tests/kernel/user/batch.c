@@ -87,6 +87,7 @@ static void random_access(size_t spread, bool write)
 	}
 	assert_int_equal(pages_with(memory, TOUCHES * spread / PAGE, PAGEMAP_PRESENT), TOUCHES);
 	assert_int_equal(faults_of(&r), TOUCHES);
+	region_put(&r);
 }
 
 static void test_random_writes_touch_nothing_else(void **state)
@@ -139,6 +140,7 @@ static void stream(size_t length, size_t piece, uint64_t most_faults)
 	faults = faults_of(&r);
 	print_message("%zu pieces of %zu bytes: %lu faults\n", length / piece, piece, faults);
 	assert_in_range(faults, 1, most_faults);
+	region_put(&r);
 }
 
 /*

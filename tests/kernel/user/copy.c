@@ -49,7 +49,7 @@ static void copy_case(struct region *r, char *memory, char *want, uint64_t offse
 	if (cold)
 		make_cold(memory);
 	region_takes(r, offset, want + GUARD + offset, len);
-	same_bytes(memory, want, AREA, "the memory and what is around the write");
+	same_bytes(memory + offset, want + offset, len + 2 * GUARD, "the write and around it");
 }
 
 static void sweep(unsigned int flags, bool cold)
@@ -64,6 +64,7 @@ static void sweep(unsigned int flags, bool cold)
 		for (size_t j = 0; j < ARRAY_SIZE(offsets); j++)
 			if (offsets[j] + lengths[i] <= r.length)
 				copy_case(&r, memory, want, offsets[j], lengths[i], cold);
+	same_bytes(memory, want, AREA, "all of the memory");
 }
 
 static void test_warm(void **state)

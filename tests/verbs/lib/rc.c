@@ -49,13 +49,13 @@ bool device_has_odp(struct ibv_context *ctx)
 	struct ibv_device_attr_ex attr = {};
 
 	assert_int_equal(ibv_query_device_ex(ctx, NULL, &attr), 0);
-	return attr.odp_caps.general_caps & IBV_ODP_SUPPORT;
+	return !options.pinned && (attr.odp_caps.general_caps & IBV_ODP_SUPPORT);
 }
 
 void need_odp(struct ibv_context *ctx)
 {
 	if (!device_has_odp(ctx))
-		skip_because("%s has no on-demand paging", options.device);
+		skip_because("%s has no on-demand paging", ibv_get_device_name(ctx->device));
 }
 
 /* The first RoCE v2 GID that holds an IPv4 address, which every test link has. */

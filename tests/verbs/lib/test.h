@@ -13,12 +13,13 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* How long anything that must happen may take, in ms: a hang is a failure, slowness is not. */
-#define PATIENCE 30000
+#define PATIENCE 15000
 
 struct options {
 	const char *device;	/* -d: the device under test */
 	const char *peer;	/* -p: the device at the other end; the same one by default */
 	bool full;		/* -f: the long sweep */
+	bool pinned;		/* -n: as if the device had no on-demand paging */
 };
 
 extern struct options options;

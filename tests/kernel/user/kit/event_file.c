@@ -5,7 +5,18 @@
 #include <unistd.h>
 
 #include "kit/scene.h"
+#include "kit/sys.h"
 #include "lib/test.h"
+
+/* Before the new end the region has what the CPU still has: large folios lose more. */
+static void rest_is_kept(struct scene *s)
+{
+	for (size_t pos = 0; pos < s->lo; pos += PAGE) {
+		uint8_t want = pagemap(s->m->at + pos) & PAGEMAP_PRESENT ? PRESENT : 0;
+
+		scene_states(s, pos, pos + PAGE, PRESENT, want, "before the new end");
+	}
+}
 
 static void run_truncate(struct scene *s)
 {
@@ -15,7 +26,7 @@ static void run_truncate(struct scene *s)
 		scene_writes(s, s->lo, s->hi, 2);
 	assert_int_equal(ftruncate(m->fd, s->lo), 0);
 	scene_states(s, s->lo, m->length, 0xff, 0, "after truncation");
-	scene_states(s, 0, s->lo, PRESENT, PRESENT, "before the new end");
+	rest_is_kept(s);
 	scene_read_fails(s, s->lo, -ENXIO);
 	scene_write_fails(s, s->hi, -ENXIO);
 	read_ends(&s->r, scene_offset(s->lo - 100), 200, 100, -ENXIO);

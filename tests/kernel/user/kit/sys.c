@@ -87,7 +87,7 @@ const char *need_ext4(void)
 
 	if (mounted)
 		return EXT4_DIR;
-	if (system("truncate -s 64M " EXT4_IMAGE " && "
+	if (system("modprobe -q loop; truncate -s 64M " EXT4_IMAGE " && "
 		   "mkfs.ext4 -q -F -O ^has_journal " EXT4_IMAGE " && mkdir -p " EXT4_DIR
 		   " && mount -o loop " EXT4_IMAGE " " EXT4_DIR))
 		skip_because("no ext4 on a loop device");
