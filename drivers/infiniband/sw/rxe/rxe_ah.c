@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Addresses: of a connected QP's peer, and address handles. */
+#include <net/ipv6.h>
+#include <rdma/ib_addr.h>
+#include <rdma/ib_cache.h>
+
+#include "rxe_verbs.h"
+
+static bool rxe_gid_is_ipv4(const union ib_gid *gid)
+{
+	return ipv6_addr_v4mapped((const struct in6_addr *)gid);
+}
+
+static int rxe_check_ah_attr(const struct rdma_ah_attr *attr)
+{
+	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
+
+	if (!(rdma_ah_get_ah_flags(attr) & IB_AH_GRH) ||
+	    rdma_ah_get_port_num(attr) != RXE_PORT)
+		return -EINVAL;
+	if (grh->sgid_index >= RXE_GID_TABLE || !grh->sgid_attr)
+		return -EINVAL;
+	if (rxe_gid_is_ipv4(&grh->sgid_attr->gid) !=
+	    rxe_gid_is_ipv4(&grh->dgid))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * rxe_av_from_attr() - turn an address as verbs have it into one for packets
+ * @rxe: the device
+ * @av: filled in
+ * @attr: the address, with its source GID looked up
+ *
+ * Context: any.
+ * Return: 0, or -EINVAL: no GRH, not port 1, no such source GID, or source and
+ * destination of different address families.
+ */
+int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
+		     const struct rdma_ah_attr *attr)
+{
+	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
+	int ret = rxe_check_ah_attr(attr);
+
+	if (ret) {
+		ibdev_dbg(&rxe->ib, "address refused\n");
+		return ret;
+	}
+	*av = (struct rxe_av){
+		.port_num = RXE_PORT,
+		.network_type = rxe_gid_is_ipv4(&grh->dgid) ?
+					RXE_NETWORK_TYPE_IPV4 :
+					RXE_NETWORK_TYPE_IPV6,
+		.grh.flow_label = grh->flow_label,
+		.grh.sgid_index = grh->sgid_index,
+		.grh.hop_limit = grh->hop_limit,
+		.grh.traffic_class = grh->traffic_class,
+	};
+	ether_addr_copy(av->dmac, attr->roce.dmac);
+	memcpy(&av->grh.dgid, &grh->dgid, sizeof(av->grh.dgid));
+	rdma_gid2ip((struct sockaddr *)&av->sgid_addr, &grh->sgid_attr->gid);
+	rdma_gid2ip((struct sockaddr *)&av->dgid_addr, &grh->dgid);
+	return 0;
+}
+
+/* What is kept of an address: its source GID's reference is the core's. */
+static struct rdma_ah_attr rxe_ah_attr_keep(const struct rdma_ah_attr *attr)
+{
+	struct rdma_ah_attr kept = *attr;
+
+	kept.grh.sgid_attr = NULL;
+	return kept;
+}
+
+/* Gives the handle the number by which user space's send requests refer to it. */
+static int rxe_ah_number(struct rxe_ah *ah, struct ib_udata *udata)
+{
+	struct rxe_dev *rxe = to_rxe(ah->ib.device);
+	struct rxe_create_ah_resp resp = {};
+	int ret;
+
+	if (!udata || udata->outlen < sizeof(resp))
+		return 0;
+	ret = xa_alloc_cyclic(&rxe->ahs, &ah->num, ah, XA_LIMIT(1, RXE_MAX_AH),
+			      &rxe->next_ah, GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		return ret == -EBUSY ? -ENOMEM : ret;
+
+	resp.ah_num = ah->num;
+	ret = ib_copy_to_udata(udata, &resp, sizeof(resp));
+	if (ret)
+		xa_erase(&rxe->ahs, ah->num);
+	return ret;
+}
+
+/**
+ * rxe_create_ah() - make an address handle
+ * @ibah: the handle
+ * @init: the address
+ * @udata: NULL for the kernel; with room for a struct rxe_create_ah_resp the
+ *	handle gets a number
+ *
+ * Context: any for the kernel, else process context.
+ * Return: 0; -EINVAL as rxe_av_from_attr(); -ENOMEM; -EFAULT.
+ */
+int rxe_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
+		  struct ib_udata *udata)
+{
+	struct rxe_ah *ah = to_rah(ibah);
+	int ret;
+
+	ret = rxe_modify_ah(ibah, init->ah_attr);
+	return ret ?: rxe_ah_number(ah, udata);
+}
+
+/**
+ * rxe_modify_ah() - change an address handle
+ * @ibah: the handle
+ * @attr: the new address
+ *
+ * Return: 0 or -EINVAL as rxe_av_from_attr().
+ */
+int rxe_modify_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
+{
+	struct rxe_ah *ah = to_rah(ibah);
+	int ret;
+
+	ret = rxe_av_from_attr(to_rxe(ibah->device), &ah->av, attr);
+	if (!ret)
+		ah->attr = rxe_ah_attr_keep(attr);
+	return ret;
+}
+
+/**
+ * rxe_query_ah() - what address a handle has
+ * @ibah: the handle
+ * @attr: receives the address
+ *
+ * Return: 0.
+ */
+int rxe_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
+{
+	*attr = to_rah(ibah)->attr;
+	return 0;
+}
+
+/**
+ * rxe_destroy_ah() - the end of an address handle
+ * @ibah: the handle
+ * @flags: not used
+ *
+ * Return: 0.
+ */
+int rxe_destroy_ah(struct ib_ah *ibah, u32 flags)
+{
+	struct rxe_ah *ah = to_rah(ibah);
+
+	if (ah->num)
+		xa_erase(&to_rxe(ibah->device)->ahs, ah->num);
+	return 0;
+}

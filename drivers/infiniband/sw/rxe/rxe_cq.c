@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Completion queues
+ *
+ * The ring belongs to whoever polls: user space reads and frees slots without a
+ * system call, the kernel through rxe_poll_cq(). Whoever completes work only
+ * adds to it. What has to be told (a completion, an overflow) is told by a task,
+ * so that no handler runs under a lock.
+ */
+#include <rdma/uverbs_ioctl.h>
+
+#include "rxe_verbs.h"
+
+enum rxe_cq_due {
+	RXE_CQ_DUE_COMPLETION = 1 << 0,
+	RXE_CQ_DUE_ERROR = 1 << 1,
+};
+
+/* --- adding --------------------------------------------------------------- */
+
+static u32 rxe_cq_consumer(const struct rxe_cq *cq)
+{
+	return cq->user ? rxe_ring_consumer(&cq->ring) : cq->consumer;
+}
+
+static u32 rxe_cq_unread(const struct rxe_cq *cq)
+{
+	return (cq->producer - rxe_cq_consumer(cq)) & cq->ring.mask;
+}
+
+static void rxe_cq_store(struct rxe_cq *cq, const struct ib_wc *wc)
+{
+	void *slot = rxe_ring_slot(&cq->ring, cq->producer);
+
+	if (!cq->user) {
+		*(struct ib_wc *)slot = *wc;
+		return;
+	}
+	*(struct ib_uverbs_wc *)slot = (struct ib_uverbs_wc){
+		.wr_id = wc->wr_id,
+		.status = wc->status,
+		.opcode = wc->opcode,
+		.vendor_err = wc->vendor_err,
+		.byte_len = wc->byte_len,
+		.ex.imm_data = wc->ex.imm_data,
+		.qp_num = wc->qp->qp_num,
+		.src_qp = wc->src_qp,
+		.wc_flags = wc->wc_flags,
+		.pkey_index = wc->pkey_index,
+		.slid = wc->slid,
+		.sl = wc->sl,
+		.dlid_path_bits = wc->dlid_path_bits,
+		.port_num = wc->port_num,
+	};
+}
+
+static bool rxe_cq_wants(const struct rxe_cq *cq, const struct ib_wc *wc,
+			 bool solicited)
+{
+	if (cq->armed & IB_CQ_NEXT_COMP)
+		return true;
+	return cq->armed && (solicited || wc->status != IB_WC_SUCCESS);
+}
+
+static void rxe_cq_add(struct rxe_cq *cq, const struct ib_wc *wc,
+		       bool solicited)
+{
+	rxe_cq_store(cq, wc);
+	cq->producer++;
+	rxe_ring_publish_producer(&cq->ring, cq->producer);
+	if (rxe_cq_wants(cq, wc, solicited)) {
+		cq->armed = 0;
+		cq->due |= RXE_CQ_DUE_COMPLETION;
+	}
+}
+
+/**
+ * rxe_cq_post() - add a completion
+ * @cq: the completion queue
+ * @wc: the completion; @wc->qp is set
+ * @solicited: the sender asked for an event
+ *
+ * A completion that finds the queue full is lost, and with it every later one:
+ * the queue is in error, which its owner is told once.
+ *
+ * Context: a task, which may hold any lock that comes before cq->lock.
+ */
+void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited)
+{
+	bool tell;
+
+	spin_lock_bh(&cq->lock);
+	if (!cq->overflowed) {
+		if (rxe_cq_unread(cq) < cq->ring.mask) {
+			rxe_cq_add(cq, wc, solicited);
+		} else {
+			cq->overflowed = true;
+			cq->due |= RXE_CQ_DUE_ERROR;
+		}
+	}
+	tell = cq->due;
+	spin_unlock_bh(&cq->lock);
+
+	if (tell)
+		rxe_task_kick(&cq->notify);
+}
+
+static void rxe_cq_report_overflow(struct rxe_cq *cq)
+{
+	struct ib_event event = {
+		.device = cq->ib.device,
+		.element.cq = &cq->ib,
+		.event = IB_EVENT_CQ_ERR,
+	};
+
+	if (cq->ib.event_handler)
+		cq->ib.event_handler(&event, cq->ib.cq_context);
+}
+
+static bool rxe_cq_notify(struct rxe_task *task)
+{
+	struct rxe_cq *cq = container_of(task, struct rxe_cq, notify);
+	u8 due;
+
+	spin_lock_bh(&cq->lock);
+	due = cq->due;
+	cq->due = 0;
+	spin_unlock_bh(&cq->lock);
+
+	if (due & RXE_CQ_DUE_COMPLETION && cq->ib.comp_handler)
+		cq->ib.comp_handler(&cq->ib, cq->ib.cq_context);
+	if (due & RXE_CQ_DUE_ERROR)
+		rxe_cq_report_overflow(cq);
+	return false;
+}
+
+/* --- taking --------------------------------------------------------------- */
+
+/**
+ * rxe_poll_cq() - take completions from a kernel completion queue
+ * @ibcq: the queue
+ * @num: how many at most
+ * @wc: receives them
+ *
+ * Context: any but hard interrupt.
+ * Return: how many there were.
+ */
+int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
+{
+	struct rxe_cq *cq = to_rcq(ibcq);
+	int i;
+
+	spin_lock_bh(&cq->lock);
+	for (i = 0; i < num && rxe_cq_unread(cq); i++, cq->consumer++)
+		wc[i] = *(struct ib_wc *)rxe_ring_slot(&cq->ring, cq->consumer);
+	spin_unlock_bh(&cq->lock);
+	return i;
+}
+
+/**
+ * rxe_req_notify_cq() - ask for an event
+ * @ibcq: the completion queue
+ * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP, which wins over what was asked
+ *	for before only if it asks for more; IB_CQ_REPORT_MISSED_EVENTS
+ *
+ * Context: any but hard interrupt.
+ * Return: 1 if missed events were asked for and there are completions, else 0.
+ */
+int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
+{
+	struct rxe_cq *cq = to_rcq(ibcq);
+	int missed;
+
+	spin_lock_bh(&cq->lock);
+	cq->armed |= flags & IB_CQ_SOLICITED_MASK;
+	missed = flags & IB_CQ_REPORT_MISSED_EVENTS && rxe_cq_unread(cq);
+	spin_unlock_bh(&cq->lock);
+	return missed;
+}
+
+/* --- making, resizing, destroying ----------------------------------------- */
+
+static int rxe_cq_ring_init(struct rxe_ring *ring, u32 cqe, bool user)
+{
+	if (!cqe || cqe > RXE_MAX_CQE)
+		return -EINVAL;
+	return rxe_ring_init(ring, cqe, user ? sizeof(struct ib_uverbs_wc) :
+					       sizeof(struct ib_wc));
+}
+
+static void rxe_cq_ring_free(struct rxe_cq *cq, struct rxe_ring *ring)
+{
+	rxe_mmap_withdraw(to_rxe(cq->ib.device), ring);
+	rxe_ring_free(ring);
+}
+
+/* The answer to create and to resize: where to map the ring. */
+static int rxe_cq_respond(struct rxe_cq *cq, struct rxe_ring *ring,
+			  struct ib_udata *udata)
+{
+	struct rxe_ucontext *context =
+		rdma_udata_to_drv_context(udata, struct rxe_ucontext, ib);
+	struct rxe_create_cq_resp resp = {};
+	int ret;
+
+	ret = rxe_mmap_offer(to_rxe(cq->ib.device), &context->ib, ring,
+			     &resp.mi);
+	return ret ?: ib_copy_to_udata(udata, &resp, sizeof(resp));
+}
+
+/**
+ * rxe_create_cq() - make a completion queue
+ * @ibcq: the queue
+ * @attr: how many completions it must hold, and flags, of which none is known
+ * @attrs: the command; NULL for the kernel
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL for a size out of range or no room for the answer;
+ * -EOPNOTSUPP for a flag; -ENOMEM; -EFAULT.
+ */
+int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		  struct compat_create_cq_attrs *attrs)
+{
+	struct ib_udata *udata = compat_cq_udata(attrs);
+	struct rxe_cq *cq = to_rcq(ibcq);
+	int ret;
+
+	if (attr->flags)
+		return -EOPNOTSUPP;
+	if (udata && udata->outlen < sizeof(struct rxe_create_cq_resp))
+		return -EINVAL;
+
+	spin_lock_init(&cq->lock);
+	rxe_task_init(&cq->notify, rxe_cq_notify);
+	cq->user = udata;
+	ret = rxe_cq_ring_init(&cq->ring, attr->cqe, cq->user);
+	if (ret)
+		return ret;
+	ibcq->cqe = cq->ring.mask;
+	if (!udata)
+		return 0;
+
+	ret = rxe_cq_respond(cq, &cq->ring, udata);
+	if (ret)
+		rxe_cq_ring_free(cq, &cq->ring);
+	return ret;
+}
+
+/* Goes over to another ring, taking along what has not been read. */
+static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring)
+{
+	u32 consumer, unread, i;
+	int ret = -EINVAL;
+
+	spin_lock_bh(&cq->lock);
+	consumer = rxe_cq_consumer(cq);
+	unread = (cq->producer - consumer) & cq->ring.mask;
+	if (unread > ring->mask)
+		goto out;
+	for (i = 0; i < unread; i++)
+		memcpy(rxe_ring_slot(ring, i),
+		       rxe_ring_slot(&cq->ring, consumer + i),
+		       sizeof(struct ib_uverbs_wc));
+	rxe_ring_publish_producer(ring, unread);
+	cq->producer = unread;
+	swap(cq->ring, *ring);
+	cq->ib.cqe = cq->ring.mask;
+	ret = 0;
+out:
+	spin_unlock_bh(&cq->lock);
+	return ret;
+}
+
+/**
+ * rxe_resize_cq() - give a user's completion queue another size
+ * @ibcq: the queue; its user does not poll it until it has mapped the new ring
+ * @cqe: how many completions it must hold
+ * @udata: the command
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL for a size out of range or smaller than what has not been
+ * read, or no room for the answer; -EOPNOTSUPP for a kernel queue; -ENOMEM;
+ * -EFAULT. After an error the queue is as it was.
+ */
+int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
+		  struct ib_udata *udata)
+{
+	struct rxe_cq *cq = to_rcq(ibcq);
+	struct rxe_ring ring;
+	int ret;
+
+	if (!udata)
+		return -EOPNOTSUPP;
+	if (udata->outlen < sizeof(struct rxe_resize_cq_resp))
+		return -EINVAL;
+
+	ret = rxe_cq_ring_init(&ring, cqe, true);
+	if (ret)
+		return ret;
+	ret = rxe_cq_respond(cq, &ring, udata) ?: rxe_cq_move(cq, &ring);
+	/* After a move, this is the old one. */
+	rxe_cq_ring_free(cq, &ring);
+	return ret;
+}
+
+/**
+ * rxe_destroy_cq() - the end of a completion queue
+ * @ibcq: the queue; no QP refers to it
+ * @udata: not used
+ *
+ * Context: process context.
+ * Return: 0.
+ */
+int rxe_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
+{
+	struct rxe_cq *cq = to_rcq(ibcq);
+
+	rxe_task_drain(&cq->notify);
+	rxe_cq_ring_free(cq, &cq->ring);
+	return 0;
+}

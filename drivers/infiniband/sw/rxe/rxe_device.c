@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: The device
+ *
+ * A link is an ib_device on a netdev. It goes when `rdma link delete` says so,
+ * when its netdev goes or moves to another namespace, or with the module; in
+ * each case the core unregisters it and calls rxe_dealloc_driver() last.
+ */
+#include <linux/etherdevice.h>
+#include <linux/slab.h>
+#include <net/addrconf.h>
+#include <rdma/ib_addr.h>
+
+#include "rxe_verbs.h"
+
+#define RXE_CAP_FLAGS						\
+	(IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT |	\
+	 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN |	\
+	 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B)
+
+#define RXE_ODP_RC						\
+	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |		\
+	 IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |		\
+	 IB_ODP_SUPPORT_ATOMIC)
+
+/* --- what it offers ------------------------------------------------------- */
+
+static int rxe_query_device(struct ib_device *ibdev,
+			    struct ib_device_attr *attr, struct ib_udata *udata)
+{
+	if (udata && (udata->inlen || udata->outlen))
+		return -EINVAL;
+
+	*attr = (struct ib_device_attr){
+		.sys_image_guid = ibdev->node_guid,
+		.max_mr_size = U64_MAX,
+		.page_size_cap = ~(u64)(PAGE_SIZE - 1),
+		.vendor_id = RXE_VENDOR_ID,
+		.max_qp = RXE_MAX_QP,
+		.max_qp_wr = RXE_MAX_WR,
+		.device_cap_flags = RXE_CAP_FLAGS,
+		.kernel_cap_flags = IBK_ALLOW_USER_UNREG | IBK_ON_DEMAND_PAGING,
+		.max_send_sge = RXE_MAX_SGE,
+		.max_recv_sge = RXE_MAX_SGE,
+		.max_sge_rd = RXE_MAX_SGE,
+		.max_cq = RXE_MAX_CQ,
+		.max_cqe = RXE_MAX_CQE,
+		.max_mr = RXE_MAX_MR,
+		.max_mw = RXE_MAX_MW,
+		.max_pd = RXE_MAX_PD,
+		.max_ah = RXE_MAX_AH,
+		.max_qp_rd_atom = RXE_MAX_RD_ATOMIC,
+		.max_qp_init_rd_atom = RXE_MAX_RD_ATOMIC,
+		.max_res_rd_atom = RXE_MAX_RD_ATOMIC * RXE_MAX_QP,
+		/*
+		 * Ours are the processors' own instructions; a peer of this
+		 * device cannot tell, and IB_ATOMIC_HCA is what clients expect.
+		 */
+		.atomic_cap = IB_ATOMIC_HCA,
+		.max_pkeys = 1,
+		.odp_caps = {
+			.general_caps = IB_ODP_SUPPORT,
+			.per_transport_caps.rc_odp_caps = RXE_ODP_RC,
+		},
+	};
+	return 0;
+}
+
+static bool rxe_link_is_up(const struct rxe_dev *rxe)
+{
+	return netif_running(rxe->ndev) && netif_carrier_ok(rxe->ndev);
+}
+
+/**
+ * rxe_active_mtu() - the largest path MTU that the netdev allows
+ * @rxe: the device
+ *
+ * Context: any.
+ */
+enum ib_mtu rxe_active_mtu(struct rxe_dev *rxe)
+{
+	return iboe_get_mtu(READ_ONCE(rxe->ndev->mtu)) ?: IB_MTU_256;
+}
+
+static u8 rxe_phys_state(const struct rxe_dev *rxe)
+{
+	if (rxe_link_is_up(rxe))
+		return IB_PORT_PHYS_STATE_LINK_UP;
+	return netif_running(rxe->ndev) ? IB_PORT_PHYS_STATE_POLLING :
+					  IB_PORT_PHYS_STATE_DISABLED;
+}
+
+/* The caller has cleared *@attr. */
+static int rxe_query_port(struct ib_device *ibdev, u32 port,
+			  struct ib_port_attr *attr)
+{
+	struct rxe_dev *rxe = to_rxe(ibdev);
+
+	if (port != RXE_PORT)
+		return -EINVAL;
+	attr->state = rxe_link_is_up(rxe) ? IB_PORT_ACTIVE : IB_PORT_DOWN;
+	attr->phys_state = rxe_phys_state(rxe);
+	attr->max_mtu = IB_MTU_4096;
+	attr->active_mtu = rxe_active_mtu(rxe);
+	attr->gid_tbl_len = RXE_GID_TABLE;
+	attr->pkey_tbl_len = 1;
+	attr->max_msg_sz = RXE_MAX_MSG;
+	attr->max_vl_num = 1;
+	return ib_get_eth_speed(ibdev, port, &attr->active_speed,
+				&attr->active_width);
+}
+
+static int rxe_get_port_immutable(struct ib_device *ibdev, u32 port,
+				  struct ib_port_immutable *immutable)
+{
+	if (port != RXE_PORT)
+		return -EINVAL;
+	/* Without a QP1 there are no MADs, and no connection manager on them. */
+	immutable->core_cap_flags = RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP |
+				    RDMA_CORE_CAP_ETH_AH;
+	immutable->gid_tbl_len = RXE_GID_TABLE;
+	immutable->pkey_tbl_len = 1;
+	return 0;
+}
+
+static enum rdma_link_layer rxe_get_link_layer(struct ib_device *ibdev,
+					       u32 port)
+{
+	return IB_LINK_LAYER_ETHERNET;
+}
+
+static int rxe_query_pkey(struct ib_device *ibdev, u32 port, u16 index,
+			  u16 *pkey)
+{
+	if (port != RXE_PORT || index)
+		return -EINVAL;
+	*pkey = RXE_PKEY;
+	return 0;
+}
+
+static int rxe_modify_device(struct ib_device *ibdev, int mask,
+			     struct ib_device_modify *attr)
+{
+	if (mask & ~IB_DEVICE_MODIFY_NODE_DESC)
+		return -EOPNOTSUPP;
+	if (mask & IB_DEVICE_MODIFY_NODE_DESC)
+		memcpy(ibdev->node_desc, attr->node_desc,
+		       sizeof(ibdev->node_desc));
+	return 0;
+}
+
+/* --- the netdev below ----------------------------------------------------- */
+
+static ssize_t parent_show(struct device *device, struct device_attribute *attr,
+			   char *buf)
+{
+	struct rxe_dev *rxe = rdma_device_to_drv_device(device, struct rxe_dev,
+							ib);
+
+	return sysfs_emit(buf, "%s\n", rxe->ndev->name);
+}
+
+static DEVICE_ATTR_RO(parent);
+
+static struct attribute *rxe_attrs[] = {
+	&dev_attr_parent.attr,
+	NULL
+};
+
+static const struct attribute_group rxe_attr_group = {
+	.attrs = rxe_attrs,
+};
+
+static void rxe_port_event(struct rxe_dev *rxe, enum ib_event_type type)
+{
+	struct ib_event event = {
+		.device = &rxe->ib,
+		.element.port_num = RXE_PORT,
+		.event = type,
+	};
+
+	if (!compat_core_reports_port_state)
+		ib_dispatch_event(&event);
+}
+
+/**
+ * rxe_device_link_changed() - the netdev may have come up or gone down
+ * @rxe: the device
+ *
+ * Context: netdev notifier; RTNL keeps calls apart.
+ */
+void rxe_device_link_changed(struct rxe_dev *rxe)
+{
+	bool up = rxe_link_is_up(rxe);
+
+	if (up == test_bit(RXE_DEV_UP, &rxe->flags))
+		return;
+	assign_bit(RXE_DEV_UP, &rxe->flags, up);
+	if (!up)
+		rxe_count(rxe, RXE_CNT_LINK_DOWNED);
+	rxe_port_event(rxe, up ? IB_EVENT_PORT_ACTIVE : IB_EVENT_PORT_ERR);
+}
+
+/**
+ * rxe_device_removing() - the device is about to go
+ * @rxe: the device; may have been told already
+ *
+ * No packet reaches it when this returns. Its objects may still be there.
+ *
+ * Context: process context; may sleep; RTNL may be held.
+ */
+void rxe_device_removing(struct rxe_dev *rxe)
+{
+	if (test_and_clear_bit(RXE_DEV_OPEN, &rxe->flags))
+		rxe_net_close(rxe);
+}
+
+/* --- coming and going ----------------------------------------------------- */
+
+/* The end of a device, or of one that never came to be registered. */
+static void rxe_dealloc_driver(struct ib_device *ibdev)
+{
+	struct rxe_dev *rxe = to_rxe(ibdev);
+
+	rxe_device_removing(rxe);
+	xa_destroy(&rxe->qps);
+	xa_destroy(&rxe->keys);
+	xa_destroy(&rxe->ahs);
+	free_percpu(rxe->counters);
+	netdev_put(rxe->ndev, &rxe->ndev_tracker);
+}
+
+const struct ib_device_ops rxe_device_ops = {
+	.owner = THIS_MODULE,
+	.driver_id = RDMA_DRIVER_RXE,
+	.uverbs_abi_ver = RXE_UVERBS_ABI_VERSION,
+	.device_group = &rxe_attr_group,
+
+	.alloc_hw_port_stats = rxe_alloc_hw_port_stats,
+	.alloc_mw = rxe_alloc_mw,
+	.alloc_pd = rxe_alloc_pd,
+	.alloc_ucontext = rxe_alloc_ucontext,
+	.create_ah = rxe_create_ah,
+	.create_cq = rxe_create_cq,
+	.create_qp = rxe_create_qp,
+	.create_user_ah = rxe_create_ah,
+	.dealloc_driver = rxe_dealloc_driver,
+	.dealloc_mw = rxe_dealloc_mw,
+	.dealloc_pd = rxe_dealloc_pd,
+	.dealloc_ucontext = rxe_dealloc_ucontext,
+	.dereg_mr = rxe_dereg_mr,
+	.destroy_ah = rxe_destroy_ah,
+	.destroy_cq = rxe_destroy_cq,
+	.destroy_qp = rxe_destroy_qp,
+	.disassociate_ucontext = rxe_disassociate_ucontext,
+	.get_hw_stats = rxe_get_hw_stats,
+	.get_link_layer = rxe_get_link_layer,
+	.get_port_immutable = rxe_get_port_immutable,
+	.mmap = rxe_mmap,
+	.modify_ah = rxe_modify_ah,
+	.modify_device = rxe_modify_device,
+	.modify_qp = rxe_modify_qp,
+	.poll_cq = rxe_poll_cq,
+	.post_recv = rxe_post_recv,
+	.post_send = rxe_post_send,
+	.query_ah = rxe_query_ah,
+	.query_device = rxe_query_device,
+	.query_pkey = rxe_query_pkey,
+	.query_port = rxe_query_port,
+	.query_qp = rxe_query_qp,
+	.reg_user_mr = rxe_reg_user_mr,
+	.req_notify_cq = rxe_req_notify_cq,
+	.rereg_user_mr = rxe_rereg_user_mr,
+	.resize_user_cq = rxe_resize_cq,
+
+	INIT_RDMA_OBJ_SIZE(ib_ah, rxe_ah, ib),
+	INIT_RDMA_OBJ_SIZE(ib_cq, rxe_cq, ib),
+	INIT_RDMA_OBJ_SIZE(ib_mw, rxe_mw, ib),
+	INIT_RDMA_OBJ_SIZE(ib_pd, rxe_pd, ib),
+	INIT_RDMA_OBJ_SIZE(ib_qp, rxe_qp, ib),
+	INIT_RDMA_OBJ_SIZE(ib_ucontext, rxe_ucontext, ib),
+};
+
+/* From the netdev's address; a random one where it has none. */
+static __be64 rxe_guid(const struct net_device *ndev)
+{
+	u8 mac[ETH_ALEN];
+	__be64 guid;
+
+	if (ndev->addr_len == ETH_ALEN)
+		ether_addr_copy(mac, ndev->dev_addr);
+	else
+		eth_random_addr(mac);
+	addrconf_addr_eui48((u8 *)&guid, (const char *)mac);
+	return guid;
+}
+
+static void rxe_device_describe(struct ib_device *ibdev,
+				const struct net_device *ndev)
+{
+	strscpy(ibdev->node_desc, "rxe", sizeof(ibdev->node_desc));
+	ibdev->node_type = RDMA_NODE_IB_CA;
+	ibdev->node_guid = rxe_guid(ndev);
+	ibdev->phys_port_cnt = 1;
+	ibdev->num_comp_vectors = num_possible_cpus();
+	ibdev->uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
+				  BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
+}
+
+static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
+{
+	struct rxe_dev *rxe = ib_alloc_device(rxe_dev, ib);
+
+	if (!rxe)
+		return NULL;
+	rxe->ndev = ndev;
+	netdev_hold(ndev, &rxe->ndev_tracker, GFP_KERNEL);
+	xa_init_flags(&rxe->qps, XA_FLAGS_ALLOC);
+	xa_init_flags(&rxe->keys, XA_FLAGS_ALLOC);
+	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
+	mutex_init(&rxe->mmaps_lock);
+	INIT_LIST_HEAD(&rxe->mmaps);
+	assign_bit(RXE_DEV_UP, &rxe->flags, rxe_link_is_up(rxe));
+	rxe_device_describe(&rxe->ib, ndev);
+	ib_set_device_ops(&rxe->ib, &rxe_device_ops);
+	return rxe;
+}
+
+static int rxe_device_open(struct rxe_dev *rxe)
+{
+	int ret = rxe_net_open(rxe);
+
+	if (!ret)
+		set_bit(RXE_DEV_OPEN, &rxe->flags);
+	else if (ret == -EADDRINUSE)
+		netdev_err(rxe->ndev,
+			   "rxe: UDP port %d is in use: another RoCE driver?\n",
+			   RXE_ROCE_V2_UDP_PORT);
+	return ret;
+}
+
+static int rxe_device_register(struct rxe_dev *rxe, const char *name)
+{
+	int ret;
+
+	rxe->counters = alloc_percpu(struct rxe_counters);
+	if (!rxe->counters)
+		return -ENOMEM;
+	ret = ib_device_set_netdev(&rxe->ib, rxe->ndev, RXE_PORT);
+	if (ret)
+		return ret;
+	ret = rxe_device_open(rxe);
+	if (ret)
+		return ret;
+	return ib_register_device(&rxe->ib, name, NULL);
+}
+
+/**
+ * rxe_device_add() - make a link
+ * @name: what the device is to be called; may have a %d in it
+ * @ndev: the netdev below
+ *
+ * The device may be gone again when this returns.
+ *
+ * Context: process context; RTNL is not held.
+ * Return: 0; -ENOMEM; -EADDRINUSE where UDP port 4791 is taken; what
+ * registering the device gave.
+ */
+int rxe_device_add(const char *name, struct net_device *ndev)
+{
+	struct rxe_dev *rxe = rxe_device_alloc(ndev);
+	int ret;
+
+	if (!rxe)
+		return -ENOMEM;
+	ret = rxe_device_register(rxe, name);
+	if (ret)
+		ib_dealloc_device(&rxe->ib);
+	return ret;
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Memory regions and keys
+ *
+ * A key names a memory region or a memory window. It is an index into the
+ * device's table, and a variant in its low byte, so that a key that is no longer
+ * valid does not name what got its index. The data path resolves keys under RCU
+ * and takes no reference; deregistration waits for it.
+ */
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <rdma/ib_umem.h>
+
+#include "rxe_verbs.h"
+
+#define RXE_MAX_KEY_INDEX	0xffffff
+
+/* Of @num_mw, once the region is being deregistered. */
+#define RXE_MR_CLOSED		(-1)
+
+/* What a region may be registered with. */
+#define RXE_MR_ACCESS						\
+	(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE |		\
+	 IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND |		\
+	 IB_ACCESS_HUGETLB | IB_ACCESS_OPTIONAL)
+
+/* --- keys ----------------------------------------------------------------- */
+
+/**
+ * rxe_key_reserve() - choose a key
+ * @rxe: the device
+ * @key: filled in; nothing is found by it until rxe_key_publish()
+ * @type: what it is embedded in
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
+		    enum rxe_key_type type)
+{
+	u32 index;
+	int ret;
+
+	ret = xa_alloc_cyclic(&rxe->keys, &index, NULL,
+			      XA_LIMIT(1, RXE_MAX_KEY_INDEX), &rxe->next_key,
+			      GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		return -ENOMEM;
+	key->type = type;
+	key->value = index << 8 | get_random_u8();
+	refcount_set(&key->refs, 1);
+	init_completion(&key->gone);
+	return 0;
+}
+
+/**
+ * rxe_key_publish() - let a key be found
+ * @rxe: the device
+ * @key: reserved; what it is embedded in is complete
+ *
+ * Context: process context.
+ */
+void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
+{
+	/* The slot is reserved, so this does not allocate. */
+	xa_store(&rxe->keys, key->value >> 8, key, GFP_KERNEL);
+}
+
+/**
+ * rxe_key_erase() - let a key not be found any more
+ * @rxe: the device
+ * @key: the key
+ *
+ * When this returns, nobody who found it is still in the read section.
+ *
+ * Context: process context; may sleep.
+ */
+void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
+{
+	xa_erase(&rxe->keys, key->value >> 8);
+	synchronize_rcu_expedited();
+}
+
+/**
+ * rxe_key_find() - look up a key
+ * @rxe: the device
+ * @value: the key as users have it
+ * @type: what it has to be embedded in
+ *
+ * Context: RCU read section.
+ * Return: the key or NULL.
+ */
+struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
+			     enum rxe_key_type type)
+{
+	struct rxe_key *key = xa_load(&rxe->keys, value >> 8);
+
+	if (key && key->type == type && READ_ONCE(key->value) == value)
+		return key;
+	return NULL;
+}
+
+/* --- resolving ------------------------------------------------------------ */
+
+/**
+ * rxe_mr_find() - look up a region
+ * @rxe: the device
+ * @pd: the protection domain it has to be in
+ * @value: its key
+ *
+ * Context: RCU read section.
+ * Return: the region or NULL.
+ */
+struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd, u32 value)
+{
+	struct rxe_key *key = rxe_key_find(rxe, value, RXE_KEY_MR);
+	struct rxe_mr *mr;
+
+	if (!key)
+		return NULL;
+	mr = container_of(key, struct rxe_mr, key);
+	return mr->ib.pd == pd ? mr : NULL;
+}
+
+/**
+ * rxe_mr_contains() - does a range lie in a region?
+ * @mr: the region
+ * @addr: first byte, in the region's address space
+ * @len: bytes
+ *
+ * Context: any.
+ */
+bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len)
+{
+	u64 offset = addr - mr->ib.iova;
+
+	return addr >= mr->ib.iova && offset <= mr->ib.length &&
+	       len <= mr->ib.length - offset;
+}
+
+static int rxe_mr_resolve(struct rxe_mr *mr, u64 addr, u64 len, int access,
+			  struct rxe_place *place)
+{
+	if (!rxe_mr_contains(mr, addr, len))
+		return -EINVAL;
+	if (access & ~mr->access)
+		return -EACCES;
+	place->mr = mr;
+	place->offset = addr - mr->ib.iova;
+	return 0;
+}
+
+/**
+ * rxe_lkey_resolve() - check an access to local memory
+ * @rxe: the device
+ * @pd: the protection domain of who asks
+ * @lkey: the region
+ * @addr: first byte
+ * @len: bytes
+ * @access: IB_ACCESS_LOCAL_WRITE or 0
+ * @place: receives where it is; valid in this read section
+ *
+ * Context: RCU read section.
+ * Return: 0; -EINVAL for a key, protection domain or range that is wrong;
+ * -EACCES where only the right is missing.
+ */
+int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
+		     u64 len, int access, struct rxe_place *place)
+{
+	struct rxe_mr *mr = rxe_mr_find(rxe, pd, lkey);
+
+	return mr ? rxe_mr_resolve(mr, addr, len, access, place) : -EINVAL;
+}
+
+/**
+ * rxe_rkey_resolve() - check an access that a peer asks for
+ * @qp: the queue pair it asks
+ * @rkey: a region or a window
+ * @addr: first byte
+ * @len: bytes
+ * @access: IB_ACCESS_REMOTE_* that it takes
+ * @place: receives where it is; valid in this read section
+ *
+ * Context: RCU read section.
+ * Return: as rxe_lkey_resolve().
+ */
+int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
+		     int access, struct rxe_place *place)
+{
+	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
+
+	if (mr)
+		return rxe_mr_resolve(mr, addr, len, access, place);
+	return rxe_mw_resolve(qp, rkey, addr, len, access, place);
+}
+
+/**
+ * rxe_rkey_invalidate() - take back a key that was given to a peer
+ * @qp: who asks: for itself (local invalidate), or for its peer (SEND with
+ *	invalidate)
+ * @rkey: a type 2 window bound by @qp; the key of a user's region stays valid
+ *	as long as the region does
+ *
+ * Context: any but hard interrupt; sq.lock or rq.lock may be held.
+ * Return: 0 or -EINVAL.
+ */
+int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)
+{
+	return rxe_mw_invalidate(qp, rkey);
+}
+
+/**
+ * rxe_mr_hold() - keep a region's memory registered beyond the read section
+ * @mr: the region, found in this read section
+ *
+ * Return: false if it is being deregistered.
+ */
+bool rxe_mr_hold(struct rxe_mr *mr)
+{
+	return refcount_inc_not_zero(&mr->key.refs);
+}
+
+/**
+ * rxe_mr_release() - the end of rxe_mr_hold()
+ * @mr: the region, which may be gone then
+ */
+void rxe_mr_release(struct rxe_mr *mr)
+{
+	if (refcount_dec_and_test(&mr->key.refs))
+		complete(&mr->key.gone);
+}
+
+/* --- registering ---------------------------------------------------------- */
+
+static int rxe_check_mr(struct rxe_dev *rxe, u64 length, u64 iova, int access)
+{
+	if (!length || length - 1 > U64_MAX - iova)
+		return -EINVAL;
+	if (access & ~RXE_MR_ACCESS)
+		return -EOPNOTSUPP;
+	if (access & IB_ACCESS_HUGETLB && !(access & IB_ACCESS_ON_DEMAND))
+		return -EOPNOTSUPP;
+	return ib_check_mr_access(&rxe->ib, access);
+}
+
+static struct ib_umem_odp *rxe_get_memory(struct rxe_dev *rxe, u64 start,
+					  u64 length, int access)
+{
+	if (access & IB_ACCESS_ON_DEMAND)
+		return umem_odp_get(&rxe->ib, start, length, access);
+	return umem_odp_get_pinned(&rxe->ib, start, length, access);
+}
+
+/* Makes a region that lacks only its key. */
+static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
+				  u64 iova, int access)
+{
+	struct rxe_dev *rxe = to_rxe(pd->device);
+	struct rxe_mr *mr;
+	int ret;
+
+	ret = rxe_check_mr(rxe, length, iova, access);
+	if (ret)
+		return ERR_PTR(ret);
+	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
+	if (!mr)
+		return ERR_PTR(-ENOMEM);
+
+	mr->umem = rxe_get_memory(rxe, start, length, access);
+	if (IS_ERR(mr->umem)) {
+		ret = PTR_ERR(mr->umem);
+		kfree(mr);
+		return ERR_PTR(ret);
+	}
+	mr->access = access;
+	mr->ib.device = pd->device;
+	mr->ib.pd = pd;
+	mr->ib.iova = iova;
+	mr->ib.length = length;
+	return mr;
+}
+
+static void rxe_mr_free(struct rxe_mr *mr)
+{
+	umem_odp_put(mr->umem);
+	kfree(mr);
+}
+
+static int rxe_mr_give_key(struct rxe_mr *mr)
+{
+	struct rxe_dev *rxe = to_rxe(mr->ib.device);
+	int ret;
+
+	ret = rxe_key_reserve(rxe, &mr->key, RXE_KEY_MR);
+	if (ret)
+		return ret;
+	mr->ib.lkey = mr->key.value;
+	mr->ib.rkey = mr->key.value;
+	rxe_key_publish(rxe, &mr->key);
+	return 0;
+}
+
+/**
+ * rxe_reg_user_mr() - register memory of the current process
+ * @pd: protection domain
+ * @start: first byte, a virtual address
+ * @length: bytes
+ * @iova: what users and peers call the first byte
+ * @access: IB_ACCESS_* flags; with IB_ACCESS_ON_DEMAND nothing is pinned
+ * @udata: nothing is asked and nothing is told
+ *
+ * Context: process context; may sleep.
+ * Return: the region, or an ERR_PTR: -EINVAL for ranges or rights that cannot
+ * be, -EOPNOTSUPP for flags that are not known, -ENOMEM, -EFAULT.
+ */
+struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
+			      int access, compat_dmah_param
+			      struct ib_udata *udata)
+{
+	struct rxe_mr *mr = rxe_mr_make(pd, start, length, iova, access);
+	int ret;
+
+	if (IS_ERR(mr))
+		return ERR_CAST(mr);
+	ret = rxe_mr_give_key(mr);
+	if (ret) {
+		rxe_mr_free(mr);
+		return ERR_PTR(ret);
+	}
+	return &mr->ib;
+}
+
+/* Lets no more windows be bound to a region; -EBUSY if one is. */
+static int rxe_mr_close(struct rxe_mr *mr)
+{
+	return atomic_cmpxchg(&mr->num_mw, 0, RXE_MR_CLOSED) > 0 ? -EBUSY : 0;
+}
+
+/*
+ * Both were registered by one address space. (On-demand regions of an address
+ * space share its mirror.)
+ */
+static bool rxe_same_owner(const struct rxe_mr *a, const struct rxe_mr *b)
+{
+	if (!a->umem->pinned && !b->umem->pinned)
+		return a->umem->mirror == b->umem->mirror;
+	return a->umem->pinned && b->umem->pinned &&
+	       a->umem->pinned->owning_mm == b->umem->pinned->owning_mm;
+}
+
+/**
+ * rxe_rereg_user_mr() - register a region anew with something changed
+ * @ibmr: the region
+ * @flags: IB_MR_REREG_*: what of the following is new
+ * @start: first byte, a virtual address
+ * @length: bytes
+ * @iova: what users and peers call the first byte
+ * @access: IB_ACCESS_* flags
+ * @pd: protection domain, the old one if it stays
+ * @udata: nothing is asked and nothing is told
+ *
+ * Context: process context; may sleep.
+ * Return: a new region with a new key, whereupon the caller deregisters @ibmr;
+ * or an ERR_PTR as rxe_reg_user_mr(), also -EBUSY with windows bound to @ibmr,
+ * -EINVAL where the memory would become another process's or a region that
+ * stays where it is would change between pinned and on-demand.
+ */
+struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
+				u64 length, u64 iova, int access,
+				struct ib_pd *pd, struct ib_udata *udata)
+{
+	struct rxe_mr *old = to_rmr(ibmr);
+	struct rxe_mr *mr;
+	int ret = -EINVAL;
+
+	if (rxe_mr_close(old))
+		return ERR_PTR(-EBUSY);
+	if (!(flags & IB_MR_REREG_TRANS)) {
+		start = old->umem->address;
+		length = old->ib.length;
+		iova = old->ib.iova;
+	}
+	if (!(flags & IB_MR_REREG_ACCESS))
+		access = old->access;
+
+	mr = rxe_mr_make(pd, start, length, iova, access);
+	if (IS_ERR(mr)) {
+		ret = PTR_ERR(mr);
+		goto err_reopen;
+	}
+	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
+		ret = rxe_mr_give_key(mr);
+	if (ret)
+		goto err_free;
+	return &mr->ib;
+
+err_free:
+	rxe_mr_free(mr);
+err_reopen:
+	atomic_set(&old->num_mw, 0);
+	return ERR_PTR(ret);
+}
+
+/**
+ * rxe_dereg_mr() - deregister a region
+ * @ibmr: the region
+ * @udata: not used
+ *
+ * Context: process context; waits for accesses and faults under way.
+ * Return: 0, or -EBUSY while windows are bound to it.
+ */
+int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
+{
+	struct rxe_mr *mr = to_rmr(ibmr);
+
+	if (rxe_mr_close(mr))
+		return -EBUSY;
+	rxe_key_erase(to_rxe(ibmr->device), &mr->key);
+	rxe_mr_release(mr);
+	wait_for_completion(&mr->key.gone);
+	rxe_mr_free(mr);
+	return 0;
+}

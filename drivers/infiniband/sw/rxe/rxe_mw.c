@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Memory windows
+ *
+ * A window lends a peer a part of a region. Type 1 is bound and unbound by any
+ * QP of its protection domain; type 2 is bound by one QP, usable through that
+ * QP alone, and unbound by invalidating it (2B in the terms of the
+ * specification). The region counts its windows: it cannot go while one is
+ * bound to it.
+ */
+#include "rxe_verbs.h"
+
+/* What a window may be bound with. Of the local right it makes no use. */
+#define RXE_MW_ACCESS \
+	(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE | IB_ZERO_BASED)
+
+static struct rxe_mw *rxe_mw_find(struct rxe_qp *qp, u32 rkey)
+{
+	struct rxe_key *key = rxe_key_find(qp_rxe(qp), rkey, RXE_KEY_MW);
+	struct rxe_mw *mw;
+
+	if (!key)
+		return NULL;
+	mw = container_of(key, struct rxe_mw, key);
+	return mw->ib.pd == qp->ib.pd ? mw : NULL;
+}
+
+/* Caller: holds the lock. */
+static void rxe_mw_unbind(struct rxe_mw *mw)
+{
+	if (mw->mr)
+		atomic_dec(&mw->mr->num_mw);
+	if (mw->qp)
+		atomic_dec(&mw->qp->num_mw);
+	mw->mr = NULL;
+	mw->qp = NULL;
+}
+
+/* --- binding -------------------------------------------------------------- */
+
+static int rxe_mw_check_type1(const struct rxe_swqe *wqe)
+{
+	return wqe->mw.access & IB_ZERO_BASED ? -EINVAL : 0;
+}
+
+static int rxe_mw_check_type2(const struct rxe_mw *mw,
+			      const struct rxe_swqe *wqe)
+{
+	return mw->mr || !wqe->mw.length ? -EINVAL : 0;
+}
+
+static int rxe_mw_check(const struct rxe_mw *mw, const struct rxe_swqe *wqe)
+{
+	/* It may have been bound or closed between finding and locking it. */
+	if (mw->closed || mw->key.value != wqe->mw.mw_rkey)
+		return -EINVAL;
+	if ((wqe->mw.new_rkey ^ mw->key.value) >> 8)
+		return -EINVAL;
+	if (wqe->mw.access & ~RXE_MW_ACCESS)
+		return -EINVAL;
+	return mw->ib.type == IB_MW_TYPE_1 ? rxe_mw_check_type1(wqe) :
+					     rxe_mw_check_type2(mw, wqe);
+}
+
+static int rxe_mw_check_mr(const struct rxe_mr *mr, const struct rxe_swqe *wqe)
+{
+	if (!(mr->access & IB_ACCESS_MW_BIND))
+		return -EINVAL;
+	if (wqe->mw.access & (IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC) &&
+	    !(mr->access & IB_ACCESS_LOCAL_WRITE))
+		return -EINVAL;
+	return rxe_mr_contains(mr, wqe->mw.addr, wqe->mw.length) ? 0 : -EINVAL;
+}
+
+/* Finds the region that is asked for, and counts the window. */
+static struct rxe_mr *rxe_mw_get_mr(struct rxe_qp *qp,
+				    const struct rxe_swqe *wqe)
+{
+	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd,
+					wqe->mw.mr_lkey);
+
+	if (!mr || rxe_mw_check_mr(mr, wqe) ||
+	    !atomic_inc_unless_negative(&mr->num_mw))
+		return NULL;
+	return mr;
+}
+
+/* Caller: holds the lock, in an RCU read section. */
+static int rxe_mw_rebind(struct rxe_mw *mw, struct rxe_qp *qp,
+			 const struct rxe_swqe *wqe)
+{
+	struct rxe_mr *mr = NULL;
+	int ret = rxe_mw_check(mw, wqe);
+
+	if (ret)
+		return ret;
+	if (wqe->mw.length) {
+		mr = rxe_mw_get_mr(qp, wqe);
+		if (!mr)
+			return -EINVAL;
+	}
+
+	rxe_mw_unbind(mw);
+	mw->mr = mr;
+	mw->addr = wqe->mw.addr;
+	mw->length = wqe->mw.length;
+	mw->access = wqe->mw.access;
+	if (mw->ib.type == IB_MW_TYPE_2) {
+		atomic_inc(&qp->num_mw);
+		mw->qp = qp;
+	}
+	WRITE_ONCE(mw->key.value, wqe->mw.new_rkey);
+	return 0;
+}
+
+/**
+ * rxe_mw_bind() - execute a bind request
+ * @qp: whose request it is
+ * @wqe: the request; a type 1 window with a length of 0 is unbound
+ *
+ * Context: sq.lock is held.
+ * Return: 0, or -EINVAL where the window, the region, the range or the rights
+ * are not such as may be bound.
+ */
+int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	struct rxe_mw *mw;
+	int ret = -EINVAL;
+
+	rcu_read_lock();
+	mw = rxe_mw_find(qp, wqe->mw.mw_rkey);
+	if (mw) {
+		spin_lock_bh(&mw->lock);
+		ret = rxe_mw_rebind(mw, qp, wqe);
+		spin_unlock_bh(&mw->lock);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+static bool rxe_mw_usable(const struct rxe_mw *mw, const struct rxe_qp *qp,
+			  u32 rkey)
+{
+	return mw->key.value == rkey && mw->mr &&
+	       (mw->ib.type == IB_MW_TYPE_1 || mw->qp == qp);
+}
+
+/**
+ * rxe_mw_invalidate() - unbind a type 2 window
+ * @qp: by which it was bound
+ * @rkey: the window
+ *
+ * Context: any but hard interrupt; sq.lock or rq.lock may be held.
+ * Return: 0, or -EINVAL where @rkey is no type 2 window that @qp has bound.
+ */
+int rxe_mw_invalidate(struct rxe_qp *qp, u32 rkey)
+{
+	struct rxe_mw *mw;
+	int ret = -EINVAL;
+
+	rcu_read_lock();
+	mw = rxe_mw_find(qp, rkey);
+	if (mw && mw->ib.type == IB_MW_TYPE_2) {
+		spin_lock_bh(&mw->lock);
+		if (rxe_mw_usable(mw, qp, rkey)) {
+			rxe_mw_unbind(mw);
+			ret = 0;
+		}
+		spin_unlock_bh(&mw->lock);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * rxe_mw_forget_qp() - unbind the type 2 windows that a QP has bound
+ * @qp: the queue pair; it binds nothing any more
+ *
+ * Context: process context.
+ */
+void rxe_mw_forget_qp(struct rxe_qp *qp)
+{
+	struct rxe_key *key;
+	struct rxe_mw *mw;
+	unsigned long i;
+
+	if (!atomic_read(&qp->num_mw))
+		return;
+	rcu_read_lock();
+	xa_for_each(&qp_rxe(qp)->keys, i, key) {
+		if (key->type != RXE_KEY_MW)
+			continue;
+		mw = container_of(key, struct rxe_mw, key);
+		spin_lock_bh(&mw->lock);
+		if (mw->qp == qp)
+			rxe_mw_unbind(mw);
+		spin_unlock_bh(&mw->lock);
+	}
+	rcu_read_unlock();
+}
+
+/* --- using ---------------------------------------------------------------- */
+
+/* Caller: holds the lock. */
+static int rxe_mw_place(const struct rxe_mw *mw, u64 addr, u64 len, int access,
+			struct rxe_place *place)
+{
+	u64 base = mw->access & IB_ZERO_BASED ? 0 : mw->addr;
+	u64 offset = addr - base;
+
+	if (addr < base || offset > mw->length || len > mw->length - offset)
+		return -EINVAL;
+	if (access & ~mw->access)
+		return -EACCES;
+	place->mr = mw->mr;
+	place->offset = mw->addr - mw->mr->ib.iova + offset;
+	return 0;
+}
+
+/**
+ * rxe_mw_resolve() - check an access through a window
+ * @qp: the queue pair that is asked
+ * @rkey: the window
+ * @addr: first byte: as in the region, or from the window's start
+ * @len: bytes
+ * @access: IB_ACCESS_REMOTE_* that it takes
+ * @place: receives where it is in the region; valid in this read section
+ *
+ * Context: RCU read section.
+ * Return: as rxe_lkey_resolve().
+ */
+int rxe_mw_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len, int access,
+		   struct rxe_place *place)
+{
+	struct rxe_mw *mw = rxe_mw_find(qp, rkey);
+	int ret = -EINVAL;
+
+	if (!mw)
+		return ret;
+	spin_lock_bh(&mw->lock);
+	if (rxe_mw_usable(mw, qp, rkey))
+		ret = rxe_mw_place(mw, addr, len, access, place);
+	spin_unlock_bh(&mw->lock);
+	return ret;
+}
+
+/* --- making and destroying ------------------------------------------------ */
+
+/**
+ * rxe_alloc_mw() - make a window, bound to nothing
+ * @ibmw: the window; its type is set
+ * @udata: nothing is asked and nothing is told
+ *
+ * Context: process context.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
+{
+	struct rxe_dev *rxe = to_rxe(ibmw->device);
+	struct rxe_mw *mw = to_rmw(ibmw);
+	int ret;
+
+	spin_lock_init(&mw->lock);
+	ret = rxe_key_reserve(rxe, &mw->key, RXE_KEY_MW);
+	if (ret)
+		return ret;
+	ibmw->rkey = mw->key.value;
+	rxe_key_publish(rxe, &mw->key);
+	return 0;
+}
+
+/**
+ * rxe_dealloc_mw() - the end of a window, bound or not
+ * @ibmw: the window
+ *
+ * Context: process context; may sleep.
+ * Return: 0.
+ */
+int rxe_dealloc_mw(struct ib_mw *ibmw)
+{
+	struct rxe_mw *mw = to_rmw(ibmw);
+
+	/* Unbound as long as rxe_mw_forget_qp() can find it, and for good. */
+	spin_lock_bh(&mw->lock);
+	rxe_mw_unbind(mw);
+	mw->closed = true;
+	spin_unlock_bh(&mw->lock);
+	rxe_key_erase(to_rxe(ibmw->device), &mw->key);
+	return 0;
+}

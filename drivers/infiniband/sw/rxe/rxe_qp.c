@@ -1,0 +1,627 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Queue pairs
+ *
+ * What a queue pair is asked to be is checked and stored here; what it then does
+ * is the transport's. A queue pair is found by its number from when it is
+ * complete until it is destroyed, and freed when nobody who found it is left.
+ */
+#include <linux/etherdevice.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <rdma/ib_cache.h>
+#include <rdma/uverbs_ioctl.h>
+
+#include "rxe_verbs.h"
+
+#define RXE_MAX_PSN		0xffffff
+#define RXE_MAX_TIMEOUT		31
+#define RXE_MAX_RETRY		7
+#define RXE_MAX_RNR_TIMER	31
+
+/* --- creating ------------------------------------------------------------- */
+
+static int rxe_check_type(const struct ib_qp_init_attr *init)
+{
+	switch (init->qp_type) {
+	case IB_QPT_RC:
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	return init->create_flags || init->srq ? -EOPNOTSUPP : 0;
+}
+
+static int rxe_check_cap(const struct ib_qp_cap *cap)
+{
+	if (cap->max_send_wr > RXE_MAX_WR || cap->max_recv_wr > RXE_MAX_WR ||
+	    cap->max_send_sge > RXE_MAX_SGE ||
+	    cap->max_recv_sge > RXE_MAX_SGE ||
+	    cap->max_inline_data > RXE_MAX_INLINE)
+		return -EINVAL;
+	return 0;
+}
+
+static int rxe_check_init(const struct ib_qp_init_attr *init,
+			  const struct ib_udata *udata)
+{
+	if (udata && (udata->inlen ||
+		      udata->outlen < sizeof(struct rxe_create_qp_resp)))
+		return -EINVAL;
+	return rxe_check_type(init) ?: rxe_check_cap(&init->cap);
+}
+
+/* The ring for a user's queue, or, for the kernel's, only its size. */
+static int rxe_queue_init(struct rxe_qp *qp, struct rxe_ring *ring, u32 wrs,
+			  size_t wqe_size)
+{
+	if (qp->user)
+		return rxe_ring_init(ring, wrs, wqe_size);
+	ring->mask = roundup_pow_of_two(wrs + 1UL) - 1;
+	return 0;
+}
+
+/*
+ * The gather list and inline data share the end of a request, so there is as
+ * much of the one as of the other.
+ */
+static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
+{
+	size_t bytes = ALIGN(max_t(size_t, cap->max_inline_data,
+				   cap->max_send_sge * sizeof(struct rxe_sge)),
+			     sizeof(struct rxe_sge));
+	struct rxe_sq *sq = &qp->sq;
+	int ret;
+
+	sq->max_sge = bytes / sizeof(struct rxe_sge);
+	sq->max_inline = bytes;
+	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + bytes, 8);
+	ret = rxe_queue_init(qp, &sq->ring, cap->max_send_wr,
+			     sizeof(struct rxe_send_wqe) + bytes);
+	if (ret)
+		return ret;
+	sq->wqes = kvcalloc(sq->ring.mask + 1UL, sq->wqe_size,
+			    GFP_KERNEL_ACCOUNT);
+	if (!sq->wqes)
+		return -ENOMEM;
+
+	cap->max_send_wr = sq->ring.mask;
+	cap->max_send_sge = sq->max_sge;
+	cap->max_inline_data = sq->max_inline;
+	return 0;
+}
+
+static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
+{
+	struct rxe_rq *rq = &qp->rq;
+	int ret;
+
+	rq->max_sge = cap->max_recv_sge;
+	ret = rxe_queue_init(qp, &rq->ring, cap->max_recv_wr,
+			     sizeof(struct rxe_recv_wqe) +
+				     rq->max_sge * sizeof(struct rxe_sge));
+	if (ret)
+		return ret;
+	cap->max_recv_wr = rq->ring.mask;
+	if (qp->user)
+		return 0;
+	rq->kernel_wqes = kvcalloc(rq->ring.mask + 1UL,
+				   sizeof(*rq->kernel_wqes), GFP_KERNEL);
+	return rq->kernel_wqes ? 0 : -ENOMEM;
+}
+
+/* Whatever of the queues there is. */
+static void rxe_queues_free(struct rxe_qp *qp)
+{
+	struct rxe_dev *rxe = qp_rxe(qp);
+
+	if (qp->user) {
+		rxe_mmap_withdraw(rxe, &qp->sq.ring);
+		rxe_mmap_withdraw(rxe, &qp->rq.ring);
+		rxe_ring_free(&qp->sq.ring);
+		rxe_ring_free(&qp->rq.ring);
+	}
+	kvfree(qp->sq.wqes);
+	kvfree(qp->rq.kernel_wqes);
+}
+
+static int rxe_queues_offer(struct rxe_qp *qp, struct ib_udata *udata)
+{
+	struct rxe_ucontext *context =
+		rdma_udata_to_drv_context(udata, struct rxe_ucontext, ib);
+	struct rxe_create_qp_resp resp = {};
+	struct rxe_dev *rxe = qp_rxe(qp);
+	int ret;
+
+	ret = rxe_mmap_offer(rxe, &context->ib, &qp->rq.ring, &resp.rq_mi) ?:
+	      rxe_mmap_offer(rxe, &context->ib, &qp->sq.ring, &resp.sq_mi);
+	return ret ?: ib_copy_to_udata(udata, &resp, sizeof(resp));
+}
+
+static int rxe_queues_init(struct rxe_qp *qp, struct ib_qp_cap *cap,
+			   struct ib_udata *udata)
+{
+	int ret;
+
+	ret = rxe_sq_init(qp, cap) ?: rxe_rq_init(qp, cap);
+	if (!ret && qp->user)
+		ret = rxe_queues_offer(qp, udata);
+	if (ret)
+		rxe_queues_free(qp);
+	return ret;
+}
+
+static int rxe_qpn_reserve(struct rxe_qp *qp)
+{
+	struct rxe_dev *rxe = qp_rxe(qp);
+	int ret;
+
+	ret = xa_alloc_cyclic(&rxe->qps, &qp->ib.qp_num, NULL,
+			      XA_LIMIT(RXE_MIN_QPN, RXE_MAX_QPN),
+			      &rxe->next_qpn, GFP_KERNEL_ACCOUNT);
+	return ret < 0 ? -ENOMEM : 0;
+}
+
+static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
+			const struct ib_udata *udata)
+{
+	qp->user = udata;
+	qp->state = IB_QPS_RESET;
+	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
+	refcount_set(&qp->refs, 1);
+	init_completion(&qp->gone);
+	mutex_init(&qp->modify_mutex);
+	spin_lock_init(&qp->state_lock);
+	spin_lock_init(&qp->dst_lock);
+	spin_lock_init(&qp->sq.lock);
+	spin_lock_init(&qp->rq.lock);
+}
+
+/**
+ * rxe_create_qp() - make a queue pair
+ * @ibqp: the queue pair
+ * @init: what it has to be able to hold; receives what it can
+ * @udata: the command; NULL for the kernel
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL for sizes beyond the device's, or a command that is not
+ * such as the ABI has it; -EOPNOTSUPP for other types than RC, flags, and shared
+ * receive queues; -ENOMEM; -EFAULT.
+ */
+int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
+		  struct ib_udata *udata)
+{
+	struct rxe_dev *rxe = to_rxe(ibqp->device);
+	struct rxe_qp *qp = to_rqp(ibqp);
+	int ret;
+
+	ret = rxe_check_init(init, udata);
+	if (ret)
+		return ret;
+	rxe_qp_init(qp, init, udata);
+	ret = rxe_qpn_reserve(qp);
+	if (ret)
+		return ret;
+	ret = rxe_queues_init(qp, &init->cap, udata);
+	if (ret)
+		goto err_qpn;
+	qp->attr.cap = init->cap;
+	ret = rxe_transport_init(qp);
+	if (ret)
+		goto err_queues;
+
+	/* The slot is reserved, so this does not allocate. */
+	xa_store(&rxe->qps, ibqp->qp_num, qp, GFP_KERNEL);
+	return 0;
+
+err_queues:
+	rxe_queues_free(qp);
+err_qpn:
+	xa_erase(&rxe->qps, ibqp->qp_num);
+	return ret;
+}
+
+/* --- modifying ------------------------------------------------------------ */
+
+/**
+ * struct rxe_qp_change - a change of a queue pair that has been checked
+ * @attr: the attributes
+ * @mask: which of them
+ * @from: the state it was checked for
+ * @to: the state that it leads to
+ * @av: of @attr's address
+ * @loopback: the peer is on this device
+ */
+struct rxe_qp_change {
+	const struct ib_qp_attr *attr;
+	int mask;
+	enum ib_qp_state from;
+	enum ib_qp_state to;
+	struct rxe_av av;
+	bool loopback;
+};
+
+static int rxe_check_port_attrs(struct rxe_dev *rxe,
+				const struct ib_qp_attr *attr, int mask)
+{
+	if (mask & IB_QP_PORT && attr->port_num != RXE_PORT)
+		return -EINVAL;
+	if (mask & IB_QP_PKEY_INDEX && attr->pkey_index)
+		return -EINVAL;
+	if (mask & IB_QP_PATH_MTU &&
+	    (attr->path_mtu < IB_MTU_256 ||
+	     attr->path_mtu > rxe_active_mtu(rxe)))
+		return -EINVAL;
+	/* There is no alternate path to migrate to. */
+	if (mask & IB_QP_ALT_PATH)
+		return -EINVAL;
+	if (mask & IB_QP_PATH_MIG_STATE &&
+	    attr->path_mig_state != IB_MIG_MIGRATED)
+		return -EINVAL;
+	return 0;
+}
+
+static int rxe_check_retry_attrs(const struct ib_qp_attr *attr, int mask)
+{
+	if (mask & IB_QP_TIMEOUT && attr->timeout > RXE_MAX_TIMEOUT)
+		return -EINVAL;
+	if (mask & IB_QP_RETRY_CNT && attr->retry_cnt > RXE_MAX_RETRY)
+		return -EINVAL;
+	if (mask & IB_QP_RNR_RETRY && attr->rnr_retry > RXE_MAX_RETRY)
+		return -EINVAL;
+	if (mask & IB_QP_MIN_RNR_TIMER &&
+	    attr->min_rnr_timer > RXE_MAX_RNR_TIMER)
+		return -EINVAL;
+	return 0;
+}
+
+static int rxe_check_resource_attrs(const struct ib_qp_attr *attr, int mask)
+{
+	if (mask & IB_QP_MAX_QP_RD_ATOMIC &&
+	    attr->max_rd_atomic > RXE_MAX_RD_ATOMIC)
+		return -EINVAL;
+	if (mask & IB_QP_MAX_DEST_RD_ATOMIC &&
+	    attr->max_dest_rd_atomic > RXE_MAX_RD_ATOMIC)
+		return -EINVAL;
+	if (mask & IB_QP_SQ_PSN && attr->sq_psn > RXE_MAX_PSN)
+		return -EINVAL;
+	if (mask & IB_QP_RQ_PSN && attr->rq_psn > RXE_MAX_PSN)
+		return -EINVAL;
+	if (mask & IB_QP_DEST_QPN && attr->dest_qp_num > RXE_MAX_QPN)
+		return -EINVAL;
+	if (mask & IB_QP_ACCESS_FLAGS &&
+	    attr->qp_access_flags & ~IB_ACCESS_SUPPORTED)
+		return -EINVAL;
+	return 0;
+}
+
+/* A peer of which the netdev itself, not one stacked upon it, has the address. */
+static bool rxe_is_local(struct rxe_dev *rxe, const struct rdma_ah_attr *ah)
+{
+	const struct ib_gid_attr *gid_attr;
+
+	if (!ether_addr_equal(ah->roce.dmac, rxe->ndev->dev_addr))
+		return false;
+	gid_attr = rdma_find_gid_by_port(&rxe->ib, &rdma_ah_read_grh(ah)->dgid,
+					 IB_GID_TYPE_ROCE_UDP_ENCAP, RXE_PORT,
+					 rxe->ndev);
+	if (IS_ERR(gid_attr))
+		return false;
+	rdma_put_gid_attr(gid_attr);
+	return true;
+}
+
+/* Caller: holds modify_mutex. */
+static int rxe_check_states(struct rxe_qp *qp, struct rxe_qp_change *change)
+{
+	const struct ib_qp_attr *attr = change->attr;
+
+	change->from = rxe_qp_state(qp);
+	if (change->mask & IB_QP_CUR_STATE &&
+	    attr->cur_qp_state != change->from)
+		return -EINVAL;
+	change->to = change->mask & IB_QP_STATE ? attr->qp_state : change->from;
+	return ib_modify_qp_is_ok(change->from, change->to, qp->ib.qp_type,
+				  change->mask) ? 0 : -EINVAL;
+}
+
+static int rxe_check_change(struct rxe_qp *qp, struct rxe_qp_change *change)
+{
+	const struct ib_qp_attr *attr = change->attr;
+	struct rxe_dev *rxe = qp_rxe(qp);
+	int mask = change->mask;
+	int ret;
+
+	if (mask & ~IB_QP_ATTR_STANDARD_BITS)
+		return -EOPNOTSUPP;
+	ret = rxe_check_states(qp, change) ?:
+	      rxe_check_port_attrs(rxe, attr, mask) ?:
+	      rxe_check_retry_attrs(attr, mask) ?:
+	      rxe_check_resource_attrs(attr, mask);
+	if (ret || !(mask & IB_QP_AV))
+		return ret;
+
+	change->loopback = rxe_is_local(rxe, &attr->ah_attr);
+	return rxe_av_from_attr(rxe, &change->av, &attr->ah_attr);
+}
+
+static void rxe_store_path(struct rxe_qp *qp,
+			   const struct rxe_qp_change *change)
+{
+	const struct ib_qp_attr *attr = change->attr;
+	struct ib_qp_attr *own = &qp->attr;
+	int mask = change->mask;
+
+	if (mask & IB_QP_PORT)
+		own->port_num = attr->port_num;
+	if (mask & IB_QP_PKEY_INDEX)
+		own->pkey_index = attr->pkey_index;
+	if (mask & IB_QP_PATH_MIG_STATE)
+		own->path_mig_state = attr->path_mig_state;
+	if (mask & IB_QP_PATH_MTU) {
+		own->path_mtu = attr->path_mtu;
+		qp->mtu = ib_mtu_enum_to_int(attr->path_mtu);
+	}
+	if (mask & IB_QP_DEST_QPN)
+		own->dest_qp_num = attr->dest_qp_num;
+	if (mask & IB_QP_AV) {
+		own->ah_attr = attr->ah_attr;
+		/* Its reference is the core's. */
+		own->ah_attr.grh.sgid_attr = NULL;
+		qp->av = change->av;
+		qp->loopback = change->loopback;
+	}
+	qp->src_port = rdma_get_udp_sport(qp->av.grh.flow_label, qp->ib.qp_num,
+					  own->dest_qp_num);
+}
+
+static void rxe_store_protocol(struct rxe_qp *qp, const struct ib_qp_attr *attr,
+			       int mask)
+{
+	struct ib_qp_attr *own = &qp->attr;
+
+	if (mask & IB_QP_ACCESS_FLAGS)
+		own->qp_access_flags = attr->qp_access_flags;
+	if (mask & IB_QP_TIMEOUT)
+		own->timeout = attr->timeout;
+	if (mask & IB_QP_RETRY_CNT)
+		own->retry_cnt = attr->retry_cnt;
+	if (mask & IB_QP_RNR_RETRY)
+		own->rnr_retry = attr->rnr_retry;
+	if (mask & IB_QP_MIN_RNR_TIMER)
+		own->min_rnr_timer = attr->min_rnr_timer;
+	if (mask & IB_QP_MAX_QP_RD_ATOMIC)
+		own->max_rd_atomic = attr->max_rd_atomic;
+	if (mask & IB_QP_MAX_DEST_RD_ATOMIC)
+		own->max_dest_rd_atomic = attr->max_dest_rd_atomic;
+	if (mask & IB_QP_SQ_PSN)
+		own->sq_psn = attr->sq_psn;
+	if (mask & IB_QP_RQ_PSN)
+		own->rq_psn = attr->rq_psn;
+	if (mask & IB_QP_EN_SQD_ASYNC_NOTIFY)
+		own->en_sqd_async_notify = attr->en_sqd_async_notify;
+}
+
+/* Of a QP that is reset, only its size remains. */
+static void rxe_store_reset(struct rxe_qp *qp)
+{
+	struct ib_qp_cap cap = qp->attr.cap;
+
+	qp->attr = (struct ib_qp_attr){ .cap = cap };
+}
+
+/* Fails if the transport has moved the QP to another state in the meantime. */
+static int rxe_change_state(struct rxe_qp *qp, enum ib_qp_state from,
+			    enum ib_qp_state to)
+{
+	int ret = -EINVAL;
+
+	spin_lock_bh(&qp->state_lock);
+	if (qp->state == from || to == IB_QPS_RESET || to == IB_QPS_ERR) {
+		WRITE_ONCE(qp->state, to);
+		ret = 0;
+	}
+	spin_unlock_bh(&qp->state_lock);
+	return ret;
+}
+
+static int rxe_store_change(struct rxe_qp *qp,
+			    const struct rxe_qp_change *change)
+{
+	int ret;
+
+	spin_lock_bh(&qp->sq.lock);
+	spin_lock(&qp->rq.lock);
+	ret = rxe_change_state(qp, change->from, change->to);
+	if (!ret && change->to == IB_QPS_RESET) {
+		rxe_store_reset(qp);
+	} else if (!ret) {
+		rxe_store_path(qp, change);
+		rxe_store_protocol(qp, change->attr, change->mask);
+	}
+	spin_unlock(&qp->rq.lock);
+	spin_unlock_bh(&qp->sq.lock);
+	return ret;
+}
+
+static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
+{
+	int ret;
+
+	ret = rxe_check_change(qp, change) ?: rxe_store_change(qp, change);
+	if (ret)
+		return ret;
+	if (change->to == IB_QPS_RESET)
+		rxe_transport_reset(qp);
+	else
+		rxe_transport_modified(qp, change->mask);
+	return 0;
+}
+
+/**
+ * rxe_modify_qp() - change a queue pair's state or attributes
+ * @ibqp: the queue pair
+ * @attr: the attributes
+ * @mask: which of them: enum ib_qp_attr_mask
+ * @udata: not used
+ *
+ * Context: process context; may sleep.
+ * Return: 0; -EINVAL for a transition that is not allowed or not with these
+ * attributes, and for attributes that are out of range or not the device's;
+ * -EOPNOTSUPP for attributes that are not the specification's.
+ */
+int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		  struct ib_udata *udata)
+{
+	struct rxe_qp_change change = { .attr = attr, .mask = mask };
+	struct rxe_qp *qp = to_rqp(ibqp);
+	int ret;
+
+	mutex_lock(&qp->modify_mutex);
+	ret = rxe_change_qp(qp, &change);
+	mutex_unlock(&qp->modify_mutex);
+	return ret;
+}
+
+/**
+ * rxe_query_qp() - what a queue pair is
+ * @ibqp: the queue pair
+ * @attr: receives its attributes
+ * @mask: not used: all are given
+ * @init: receives what it was made with
+ *
+ * Context: process context; may sleep.
+ * Return: 0.
+ */
+int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		 struct ib_qp_init_attr *init)
+{
+	struct rxe_qp *qp = to_rqp(ibqp);
+
+	mutex_lock(&qp->modify_mutex);
+	*attr = qp->attr;
+	spin_lock_bh(&qp->sq.lock);
+	attr->qp_state = rxe_qp_state(qp);
+	attr->sq_draining = attr->qp_state == IB_QPS_SQD &&
+			    !qp->sq.drained_event;
+	spin_unlock_bh(&qp->sq.lock);
+	mutex_unlock(&qp->modify_mutex);
+	attr->cur_qp_state = attr->qp_state;
+
+	*init = (struct ib_qp_init_attr){
+		.event_handler = ibqp->event_handler,
+		.qp_context = ibqp->qp_context,
+		.send_cq = ibqp->send_cq,
+		.recv_cq = ibqp->recv_cq,
+		.srq = ibqp->srq,
+		.cap = attr->cap,
+		.sq_sig_type = qp->sq.sig_all ? IB_SIGNAL_ALL_WR :
+						IB_SIGNAL_REQ_WR,
+		.qp_type = ibqp->qp_type,
+	};
+	return 0;
+}
+
+/* --- what the transport asks for ------------------------------------------ */
+
+/**
+ * rxe_qp_error() - move a queue pair to the error state
+ * @qp: the queue pair; one that is reset stays so
+ *
+ * Its requests are then flushed by its tasks.
+ *
+ * Context: a task, or no lock held.
+ */
+void rxe_qp_error(struct rxe_qp *qp)
+{
+	spin_lock_bh(&qp->state_lock);
+	if (qp->state != IB_QPS_RESET)
+		WRITE_ONCE(qp->state, IB_QPS_ERR);
+	spin_unlock_bh(&qp->state_lock);
+	rxe_task_kick(&qp->sq.task);
+	rxe_task_kick(&qp->rq.task);
+}
+
+/**
+ * rxe_qp_event() - tell a queue pair's owner of an event
+ * @qp: the queue pair
+ * @type: the event
+ *
+ * Context: what the owner's handler allows; user space's allows any.
+ */
+void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
+{
+	struct ib_event event = {
+		.device = qp->ib.device,
+		.element.qp = &qp->ib,
+		.event = type,
+	};
+
+	if (qp->ib.event_handler)
+		qp->ib.event_handler(&event, qp->ib.qp_context);
+}
+
+/* --- destroying ----------------------------------------------------------- */
+
+static void rxe_qp_stop(struct rxe_qp *qp)
+{
+	mutex_lock(&qp->modify_mutex);
+	rxe_change_state(qp, rxe_qp_state(qp), IB_QPS_RESET);
+	mutex_unlock(&qp->modify_mutex);
+}
+
+/**
+ * rxe_destroy_qp() - the end of a queue pair
+ * @ibqp: the queue pair
+ * @udata: not used
+ *
+ * Context: process context; waits for packets and faults under way.
+ * Return: 0.
+ */
+int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
+{
+	struct rxe_qp *qp = to_rqp(ibqp);
+
+	rxe_qp_stop(qp);
+	xa_erase(&qp_rxe(qp)->qps, ibqp->qp_num);
+	synchronize_rcu_expedited();
+	rxe_qp_put(qp);
+	wait_for_completion(&qp->gone);
+
+	rxe_transport_drain(qp);
+	rxe_mw_forget_qp(qp);
+	rxe_queues_free(qp);
+	return 0;
+}
+
+/* --- posting -------------------------------------------------------------- */
+
+/**
+ * rxe_post_send() - there are requests to send
+ * @ibqp: the queue pair
+ * @wr: the kernel's requests; NULL for a user's, which are in its ring
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any but hard interrupt.
+ * Return: as rxe_req_post().
+ */
+int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		  const struct ib_send_wr **bad_wr)
+{
+	return rxe_req_post(to_rqp(ibqp), wr, bad_wr);
+}
+
+/**
+ * rxe_post_recv() - there are buffers to receive into
+ * @ibqp: the queue pair
+ * @wr: the kernel's requests
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any but hard interrupt.
+ * Return: as rxe_resp_post().
+ */
+int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+		  const struct ib_recv_wr **bad_wr)
+{
+	return rxe_resp_post(to_rqp(ibqp), wr, bad_wr);
+}

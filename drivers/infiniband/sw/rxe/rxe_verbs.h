@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the verbs half has for itself; struct ib_device_ops is made of it. */
+#ifndef RXE_VERBS_H
+#define RXE_VERBS_H
+
+#include "rxe.h"
+
+#define RXE_PORT		1
+#define RXE_ACCESS_REMOTE					\
+	(IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_READ |	\
+	 IB_ACCESS_REMOTE_ATOMIC)
+
+/* rxe_device.c */
+enum ib_mtu rxe_active_mtu(struct rxe_dev *rxe);
+void rxe_device_link_changed(struct rxe_dev *rxe);
+
+/* rxe_counters.c */
+struct rdma_hw_stats *rxe_alloc_hw_port_stats(struct ib_device *ibdev,
+					      u32 port);
+int rxe_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
+		     u32 port, int index);
+
+/* rxe_pd.c */
+int rxe_alloc_ucontext(struct ib_ucontext *ibcontext, struct ib_udata *udata);
+void rxe_dealloc_ucontext(struct ib_ucontext *ibcontext);
+void rxe_disassociate_ucontext(struct ib_ucontext *ibcontext);
+int rxe_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+int rxe_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+
+/* rxe_ah.c */
+int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
+		     const struct rdma_ah_attr *attr);
+int rxe_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
+		  struct ib_udata *udata);
+int rxe_modify_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
+int rxe_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
+int rxe_destroy_ah(struct ib_ah *ibah, u32 flags);
+
+/* rxe_cq.c */
+int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		  struct compat_create_cq_attrs *attrs);
+int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
+		  struct ib_udata *udata);
+int rxe_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc);
+int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
+
+/* rxe_mr.c */
+int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
+		    enum rxe_key_type type);
+void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key);
+void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key);
+struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
+			     enum rxe_key_type type);
+struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd, u32 value);
+bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len);
+struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
+			      int access, compat_dmah_param
+			      struct ib_udata *udata);
+struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
+				u64 length, u64 iova, int access,
+				struct ib_pd *pd, struct ib_udata *udata);
+int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+
+/* rxe_mw.c */
+int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
+int rxe_dealloc_mw(struct ib_mw *ibmw);
+int rxe_mw_invalidate(struct rxe_qp *qp, u32 rkey);
+int rxe_mw_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len, int access,
+		   struct rxe_place *place);
+void rxe_mw_forget_qp(struct rxe_qp *qp);
+
+/* rxe_qp.c */
+int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
+		  struct ib_udata *udata);
+int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		  struct ib_udata *udata);
+int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		 struct ib_qp_init_attr *init);
+int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		  const struct ib_send_wr **bad_wr);
+int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+		  const struct ib_recv_wr **bad_wr);
+
+#endif /* RXE_VERBS_H */
