@@ -8,22 +8,6 @@ fail() {
 	exit 1
 }
 
-mount_system() {
-	mount -t proc proc /proc
-	mount -t sysfs sys /sys
-	mount -t tmpfs tmp /tmp
-	mkdir -p /dev/pts /dev/shm /dev/mqueue
-	mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-	mount -t tmpfs shm /dev/shm
-	mount -t mqueue mqueue /dev/mqueue
-	mount -t cgroup2 cgroup /sys/fs/cgroup
-	mount -t debugfs debug /sys/kernel/debug
-	mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
-	ln -sf /proc/self/fd /dev/fd
-	ln -sf /proc/mounts /etc/mtab
-	ln -sf pts/ptmx /dev/ptmx
-}
-
 mount_shares() {
 	local i
 
@@ -76,12 +60,30 @@ make_link() {
 	IP
 }
 
-# Leaks and reference counts that were lost show themselves when the driver goes.
+remove_modules() {
+	while [[ -e /sys/module/ib_umem_odp ]]; do
+		# shellcheck disable=SC2046
+		rmmod $(ls /sys/module/ib_umem_odp/holders) ib_umem_odp || sleep 0.1
+	done
+}
+
+# Leaks and lost references show themselves when the driver goes. What is left of the command
+# may need a moment to die.
 unload_driver() {
+	local try
+
 	[[ $VM_DRIVER == ours ]] || return 0
 	kill -9 -1
-	rdma link delete rxe0 2>/dev/null
-	rmmod rdma_rxe ib_umem_odp
+	remove_modules >/run/rmmod 2>&1 &
+	for ((try = 0; try < 600; try++)); do
+		kill -0 $! 2>/dev/null || return 0
+		sleep 0.1
+	done
+	{
+		echo "vm: WARNING: the driver does not unload"
+		tail -n 1 /run/rmmod
+		cat "/proc/$(pidof rmmod)/stack"
+	} >/dev/kmsg
 }
 
 run_command() {
@@ -100,7 +102,6 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 # shellcheck source=/dev/null
 . /run/vm/job.sh
 : >/run/vm/started
-mount_system
 mount_shares
 settings
 load_driver

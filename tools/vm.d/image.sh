@@ -4,21 +4,21 @@
 
 readonly boot_modules=(virtio_pci virtio_blk virtio_console ext4 9p 9pnet_virtio)
 
-image_file() { echo "$(root_dir).ext4"; }
+image_file() { echo "$VM_ROOT.ext4"; }
 
 image_ensure() { once "$(image_file)" 'guest image' image_make; }
 
 image_make() {
 	local file=$1 size
 
-	size=$(as_root du -sm "$(root_dir)" | cut -f1)
+	size=$(as_root du -sm "$VM_ROOT" | cut -f1)
 	as_root mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1 -N 262144 \
-		-d "$(root_dir)" "$file" "$((size + 4096))M"
+		-d "$VM_ROOT" "$file" "$((size + 4096))M"
 	as_root chmod a+r "$file"
 }
 
 initrd_file() {
-	echo "$(root_dir).initrd-$1-$(hash_of "$VM_LIB/init.c" <(declare -f initrd_make initrd_modules))"
+	echo "$VM_ROOT.initrd-$1-$(hash_of "$VM_LIB/init.c" <(declare -f initrd_make initrd_modules))"
 }
 
 initrd_ensure() { once "$(initrd_file "$1")" "initial RAM disk for $1" initrd_make "$1"; }
@@ -27,7 +27,7 @@ initrd_make() {
 	local kernel=$1 file=$2 dir=$2.d
 
 	mkdir -p "$dir/modules" "$dir/dev"
-	in_chroot "$(root_dir)" gcc -x c -O2 -Wall -static -s -o /dev/stdout - \
+	in_chroot "$VM_ROOT" gcc -x c -O2 -Wall -static -s -o /dev/stdout - \
 		<"$VM_LIB/init.c" >"$dir/init"
 	chmod +x "$dir/init"
 	[[ $kernel == uml ]] || initrd_modules "$(kernel_release "$kernel")" "$dir/modules"
@@ -38,10 +38,10 @@ initrd_make() {
 initrd_modules() {
 	local release=$1 dir=$2 n=100 module
 
-	in_chroot "$(root_dir)" modprobe -aS "$release" --show-depends "${boot_modules[@]}" |
+	in_chroot "$VM_ROOT" modprobe -aS "$release" --show-depends "${boot_modules[@]}" |
 		sed -n 's/^insmod \(\S*\).*/\1/p' | awk '!seen[$0]++' |
 		while read -r module; do
-			xz -dc "$(root_dir)$module" >"$dir/$n-$(basename "$module" .xz)"
+			xz -dc "$VM_ROOT$module" >"$dir/$n-$(basename "$module" .xz)"
 			((++n))
 		done
 }

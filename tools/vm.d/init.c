@@ -106,6 +106,23 @@ static void switch_root(void)
 		die("switch root");
 }
 
+static void mount_system(void)
+{
+	mount_on("proc", "/proc", "proc", 0, NULL);
+	mount_on("sys", "/sys", "sysfs", 0, NULL);
+	mount_on("cgroup", "/sys/fs/cgroup", "cgroup2", 0, NULL);
+	mount_on("debug", "/sys/kernel/debug", "debugfs", 0, NULL);
+	mount_on("trace", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	mount_on("tmp", "/tmp", "tmpfs", 0, NULL);
+	mount_on("pts", "/dev/pts", "devpts", 0, "gid=5,mode=620,ptmxmode=666");
+	mount_on("shm", "/dev/shm", "tmpfs", 0, NULL);
+	mount_on("mqueue", "/dev/mqueue", "mqueue", 0, NULL);
+	symlink("/proc/self/fd", "/dev/fd");
+	symlink("/proc/self/fd/0", "/dev/stdin");
+	symlink("/proc/self/fd/1", "/dev/stdout");
+	symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
 static void start_script(void)
 {
 	int fd;
@@ -134,6 +151,7 @@ int main(void)
 	}
 	mount_root();
 	switch_root();
+	mount_system();
 
 	script = fork();
 	if (!script)

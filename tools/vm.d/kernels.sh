@@ -25,4 +25,4 @@ kernels_install() {
 }
 
 # kernel_release SERIES: of a kernel that stands in the guest root
-kernel_release() { cat "$(root_dir)/boot/$1"; }
+kernel_release() { cat "$VM_ROOT/boot/$1"; }

@@ -29,11 +29,11 @@ modules_make() {
 	if [[ $kernel == uml ]]; then
 		kdir=$UML_SOURCE
 		arch=um
-		binds=(--bind "$(uml_dir)" "$kdir")
+		binds=(--bind "$VM_UML" "$kdir")
 	else
 		kdir=/lib/modules/$(kernel_release "$kernel")/build
 	fi
-	in_chroot "$(root_dir)" "${binds[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
+	in_chroot "$VM_ROOT" "${binds[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
 		env ARCH="$arch" "$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" -j"$(nproc)" W=1
 }
 
@@ -42,8 +42,8 @@ modules_compile_commands() {
 	local dir
 	dir=$(build_dir uml)
 
-	in_chroot "$(root_dir)" --bind "$(uml_dir)" "$UML_SOURCE" --bind "$dir" "$dir" \
+	in_chroot "$VM_ROOT" --bind "$VM_UML" "$UML_SOURCE" --bind "$dir" "$dir" \
 		"$UML_SOURCE/scripts/clang-tools/gen_compile_commands.py" -d "$dir" -o /dev/stdout |
-		sed -e "s#$dir/#$VM_REPO/#g; s#$UML_SOURCE#$(uml_dir)#g" \
+		sed -e "s#$dir/#$VM_REPO/#g; s#$UML_SOURCE#$VM_UML#g" \
 			-e "s#-include $VM_REPO/drivers/compat#-include $dir/drivers/compat#g"
 }

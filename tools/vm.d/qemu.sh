@@ -20,7 +20,7 @@ qemu_boot() {
 	read -ra machine <<<"$(qemu_machine "$accelerator")"
 	exec qemu-system-x86_64 "${machine[@]}" -smp "$cpus" -m "$memory" \
 		-nodefaults -no-user-config -display none -no-reboot \
-		-kernel "$(root_dir)/boot/vmlinuz-$release" -initrd "$(initrd_file "$kernel")" \
+		-kernel "$VM_ROOT/boot/vmlinuz-$release" -initrd "$(initrd_file "$kernel")" \
 		-serial "file:$log" -append "console=ttyS0 loglevel=7 panic=-1 nokaslr \
 mitigations=off random.trust_cpu=on $line" "$@"
 }

@@ -12,15 +12,12 @@ root_packages=(
 	rdma-core rdmacm-utils rsync sparse strace tcpdump util-linux xz-utils zstd
 )
 
-# What the root is made from and how: another recipe is another root.
 root_key() {
 	{
 		echo "$VM_MIRROR $VM_SUITE ${root_packages[*]} ${debian_kernels[*]}"
 		declare -f root_make kernels_install kernel_newest
 	} | hash_of -
 }
-
-root_dir() { echo "$VM_CACHE/root-$(root_key)"; }
 
 root_sources() {
 	local suite
@@ -31,7 +28,7 @@ root_sources() {
 	echo "deb $VM_MIRROR-security $VM_SUITE-security main"
 }
 
-root_ensure() { once "$(root_dir)" 'guest root' root_make; }
+root_ensure() { once "$VM_ROOT" 'guest root' root_make; }
 
 root_make() {
 	local dir=$1

@@ -21,7 +21,6 @@ run_prepare() {
 	root_ensure
 	if [[ $VM_KERNEL == uml ]]; then
 		uml_ensure
-		VM_UML=$(uml_dir)
 	else
 		image_ensure
 	fi

@@ -6,41 +6,47 @@ readonly UML_SERIES=7.3
 # Where the chroot sees it
 readonly UML_SOURCE=/usr/src/linux-uml
 
-uml_dir() { echo "$VM_CACHE/uml-$(hash_of "$VM_LIB/uml.config" <(declare -f uml_make uml_unpack))"; }
+uml_key() { hash_of "$VM_LIB/uml.config" <(declare -f uml_recipe uml_unpack); }
 
 uml_ensure() {
 	root_ensure
-	once "$(uml_dir)" 'uml kernel' uml_make
+	once "$VM_UML" 'uml kernel' uml_make
 }
 
 uml_make() {
 	local dir=$1
 
 	as_root mkdir -p "$dir"
-	as_root chown "$UID" "$dir"
 	uml_unpack "$dir"
-	cp "$VM_LIB/uml.config" "$dir/"
-	# shellcheck disable=SC2016
-	in_chroot "$(root_dir)" --bind "$dir" "$UML_SOURCE" bash -exc '
-		cd /usr/src/linux-uml
-		make ARCH=um KCONFIG_ALLCONFIG=uml.config allnoconfig
-		! grep "^CONFIG" uml.config | grep -vxFf .config
-		nice make ARCH=um -j"$(nproc)" linux modules
-		make ARCH=um INSTALL_MOD_PATH=. INSTALL_MOD_STRIP=1 modules_install
-		rm -f lib/modules/*/build vmlinux vmlinux.o vmlinux.a
-		find . \( -name "*.o" -o -name "*.a" \) ! -path "./scripts/*" -delete'
+	as_root cp "$VM_LIB/uml.config" "$dir/"
+	in_chroot "$VM_ROOT" --bind "$dir" "$UML_SOURCE" bash -ex -c "cd $UML_SOURCE; $(uml_recipe)"
+}
+
+# Afterwards only what a module's build needs is kept: 1 part of 9.
+uml_recipe() {
+	cat <<'SH'
+	make ARCH=um KCONFIG_ALLCONFIG=uml.config allnoconfig
+	if grep '^CONFIG' uml.config | grep -vxFf .config; then exit 1; fi
+	nice make ARCH=um -j"$(nproc)" linux modules
+	make ARCH=um INSTALL_MOD_PATH=. INSTALL_MOD_STRIP=1 modules_install
+	rm -rf lib/modules/*/build vmlinux*
+	find . -mindepth 1 -maxdepth 1 -type d ! -name arch ! -name include ! -name lib \
+		! -name scripts ! -name tools ! -name LICENSES -exec rm -r {} +
+	find lib -mindepth 1 -maxdepth 1 ! -name modules -exec rm -r {} +
+	find arch tools -name '*.[oa]' -delete
+SH
 }
 
 # Without what a kernel for a process has no use for.
 uml_unpack() {
 	local dir=$1 name=linux-source-$UML_SERIES
 
-	(cd "$dir" && in_chroot "$(root_dir)" --bind "$dir" "$UML_SOURCE" \
-		sh -ec "cd $UML_SOURCE; apt-get download $name")
+	in_chroot "$VM_ROOT" --bind "$dir" "$UML_SOURCE" sh -ec \
+		"cd $UML_SOURCE; apt-get -o APT::Sandbox::User=root download $name"
 	dpkg-deb --fsys-tarfile "$dir/$name"_*.deb | tar -xO "./usr/src/$name.tar.xz" |
-		tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
+		as_root tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
 			--exclude='*/drivers/gpu/drm/amd/include' --exclude='*/tools/testing/selftests'
-	rm "$dir/$name"_*.deb
+	as_root rm "$dir/$name"_*.deb
 }
 
 # uml_start RUN_DIR MEMORY CPUS TTY: becomes the guest; its log goes to kernel.log.
@@ -50,9 +56,9 @@ uml_start() {
 	export TMPDIR
 	TMPDIR=$(uml_memory_dir)
 	exec {log}>"$run/kernel.log"
-	exec "$(uml_dir)/linux" mem="$memory" ncpus="$cpus" seccomp=on initrd="$(initrd_file uml)" \
+	exec "$VM_UML/linux" mem="$memory" ncpus="$cpus" seccomp=on initrd="$(initrd_file uml)" \
 		uml_dir="$run/" console=ttyS0 ssl0="null,fd:$log" con=null con0="$terminal" \
-		vm_root=hostfs vm_rootdir="$(root_dir)" vm_run="$run" vm_tty=/dev/tty0 \
+		vm_root=hostfs vm_rootdir="$VM_ROOT" vm_run="$run" vm_tty=/dev/tty0 \
 		loglevel=7 panic=-1 2>&"$log"
 }
 
