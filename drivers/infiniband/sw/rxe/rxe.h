@@ -479,6 +479,8 @@ struct rxe_swqe {
  * @rd_atomic: READs and atomics under way
  * @retries: left until IB_WC_RETRY_EXC_ERR
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
+ * @went_back: a lost response has been asked for again; packets that were on
+ *	their way then will say once more that it is lost
  * @rnr_wait: nothing is sent until @rnr_timer fires
  * @timed_out: set by @timer
  * @deadline: when what is under way must have made progress; 0: nothing is
@@ -510,6 +512,7 @@ struct rxe_sq {
 	u32 rd_atomic;
 	u32 retries;
 	u32 rnr_retries;
+	bool went_back;
 	bool rnr_wait;
 	bool timed_out;
 	ktime_t deadline;

@@ -184,6 +184,15 @@ static void rxe_comp_retry(struct rxe_qp *qp)
 	rxe_req_go_back(qp);
 }
 
+/* A response has been lost, as one to a later request shows. */
+static void rxe_comp_lost(struct rxe_qp *qp)
+{
+	if (qp->sq.went_back)
+		return;
+	qp->sq.went_back = true;
+	rxe_comp_retry(qp);
+}
+
 /**
  * rxe_comp_timeout() - no progress until the deadline
  * @qp: the queue pair
@@ -203,6 +212,7 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 		return;
 	}
 	rxe_count(qp_rxe(qp), RXE_CNT_TIMEOUT_RETRY);
+	sq->went_back = false;
 	rxe_comp_retry(qp);
 }
 
@@ -215,6 +225,7 @@ static void rxe_comp_progress(struct rxe_qp *qp, u32 una)
 	sq->una = una;
 	sq->retries = qp->attr.retry_cnt;
 	sq->rnr_retries = qp->attr.rnr_retry;
+	sq->went_back = false;
 	sq->deadline = 0;
 	/* An answer to what was sent before going back. */
 	if (rxe_psn_cmp(una, sq->psn) > 0)
@@ -311,7 +322,7 @@ static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
 	bool stale = rxe_psn_cmp(headers->psn, qp->sq.una) < 0;
 
 	if (!rxe_comp_acknowledge(qp, psn)) {
-		rxe_comp_retry(qp);
+		rxe_comp_lost(qp);
 		return 0;
 	}
 	rxe_comp_retire(qp);
@@ -335,7 +346,7 @@ static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp, u32 psn)
 	if (rxe_psn_cmp(psn, qp->sq.una) < 0)
 		return NULL;
 	if (!rxe_comp_acknowledge(qp, psn)) {
-		rxe_comp_retry(qp);
+		rxe_comp_lost(qp);
 		return NULL;
 	}
 	rxe_comp_retire(qp);

@@ -28,6 +28,15 @@ static u32 rxe_cq_unread(const struct rxe_cq *cq)
 	return (cq->producer - rxe_cq_consumer(cq)) & cq->ring.mask;
 }
 
+/* One of the flags has another value in user space, see enum ibv_wc_flags. */
+#define RXE_UVERBS_WC_WITH_INV	BIT(3)
+
+static u32 rxe_wc_user_flags(int flags)
+{
+	return (flags & (IB_WC_GRH | IB_WC_WITH_IMM)) |
+	       (flags & IB_WC_WITH_INVALIDATE ? RXE_UVERBS_WC_WITH_INV : 0);
+}
+
 static void rxe_cq_store(struct rxe_cq *cq, const struct ib_wc *wc)
 {
 	void *slot = rxe_ring_slot(&cq->ring, cq->producer);
@@ -45,7 +54,7 @@ static void rxe_cq_store(struct rxe_cq *cq, const struct ib_wc *wc)
 		.ex.imm_data = wc->ex.imm_data,
 		.qp_num = wc->qp->qp_num,
 		.src_qp = wc->src_qp,
-		.wc_flags = wc->wc_flags,
+		.wc_flags = rxe_wc_user_flags(wc->wc_flags),
 		.pkey_index = wc->pkey_index,
 		.slid = wc->slid,
 		.sl = wc->sl,
