@@ -172,9 +172,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	init_completion(&qp->gone);
 	mutex_init(&qp->modify_mutex);
 	spin_lock_init(&qp->state_lock);
-	spin_lock_init(&qp->dst_lock);
-	spin_lock_init(&qp->sq.lock);
-	spin_lock_init(&qp->rq.lock);
+	/* Requests posted before there is a path are measured, too. */
+	qp->mtu = ib_mtu_enum_to_int(IB_MTU_256);
 }
 
 /**
@@ -410,6 +409,13 @@ static void rxe_store_reset(struct rxe_qp *qp)
 	qp->attr = (struct ib_qp_attr){ .cap = cap };
 }
 
+/* Caller: holds state_lock. */
+static void rxe_set_state(struct rxe_qp *qp, enum ib_qp_state state)
+{
+	WRITE_ONCE(qp->state, state);
+	qp->attr.qp_state = state;
+}
+
 /* Fails if the transport has moved the QP to another state in the meantime. */
 static int rxe_change_state(struct rxe_qp *qp, enum ib_qp_state from,
 			    enum ib_qp_state to)
@@ -418,7 +424,7 @@ static int rxe_change_state(struct rxe_qp *qp, enum ib_qp_state from,
 
 	spin_lock_bh(&qp->state_lock);
 	if (qp->state == from || to == IB_QPS_RESET || to == IB_QPS_ERR) {
-		WRITE_ONCE(qp->state, to);
+		rxe_set_state(qp, to);
 		ret = 0;
 	}
 	spin_unlock_bh(&qp->state_lock);
@@ -536,7 +542,7 @@ void rxe_qp_error(struct rxe_qp *qp)
 {
 	spin_lock_bh(&qp->state_lock);
 	if (qp->state != IB_QPS_RESET)
-		WRITE_ONCE(qp->state, IB_QPS_ERR);
+		rxe_set_state(qp, IB_QPS_ERR);
 	spin_unlock_bh(&qp->state_lock);
 	rxe_task_kick(&qp->sq.task);
 	rxe_task_kick(&qp->rq.task);
