@@ -580,6 +580,7 @@ struct rxe_replay {
  * @rkey: of the WRITE under way
  * @resid: bytes of the WRITE under way still to come
  * @offset: bytes of the message under way that have arrived
+ * @established: a packet has come in
  * @nak_sent: a sequence error has been answered; the next ones are not
  * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
  * @fault_long: the fault in @place lasts; set by @fault_timer
@@ -611,6 +612,7 @@ struct rxe_rq {
 	u32 rkey;
 	u32 resid;
 	u32 offset;
+	bool established;
 	bool nak_sent;
 	bool ack_due;
 	bool fault_long;

@@ -299,6 +299,9 @@ static void rxe_comp_nak(struct rxe_qp *qp, u8 syndrome)
 
 	switch (syndrome) {
 	case RXE_AETH_NAK_SEQ:
+		/* It was on its way when the peer asked for a pause. */
+		if (qp->sq.rnr_wait)
+			break;
 		rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
 		rxe_comp_retry(qp);
 		break;

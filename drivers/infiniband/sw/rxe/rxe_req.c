@@ -246,6 +246,9 @@ int rxe_req_post(struct rxe_qp *qp, const struct ib_send_wr *wr,
 		rxe_task_kick_deferred(&qp->sq.task);
 	else
 		rxe_task_kick(&qp->sq.task);
+	/* User space's receive requests ring no bell; these are to be flushed. */
+	if (qp->user && rxe_qp_state(qp) == IB_QPS_ERR)
+		rxe_task_kick(&qp->rq.task);
 	return ret;
 }
 

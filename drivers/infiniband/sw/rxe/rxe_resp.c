@@ -48,8 +48,10 @@ static void rxe_resp_flush_ack(struct rxe_qp *qp)
 	rxe_resp_answer(qp, rxe_psn_add(qp->rq.psn, -1), RXE_AETH_ACK);
 }
 
+/* What is behind the packet in question is now dropped without a word. */
 static void rxe_resp_rnr(struct rxe_qp *qp, u32 psn, u8 timer)
 {
+	qp->rq.nak_sent = true;
 	rxe_resp_flush_ack(qp);
 	rxe_count(qp_rxe(qp), RXE_CNT_SND_RNR);
 	rxe_resp_answer(qp, psn, RXE_AETH_RNR | timer);
@@ -618,6 +620,16 @@ static bool rxe_resp_in_sequence(const struct rxe_qp *qp,
 	return pkt->payload <= qp->mtu && (op->first || pkt->payload);
 }
 
+/* The peer is there: it is worth knowing for who waits to go on to RTS. */
+static void rxe_resp_established(struct rxe_qp *qp)
+{
+	if (qp->rq.established)
+		return;
+	qp->rq.established = true;
+	if (rxe_qp_state(qp) == IB_QPS_RTR)
+		rxe_qp_event(qp, IB_EVENT_COMM_EST);
+}
+
 static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
@@ -628,6 +640,7 @@ static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp, struct sk_buff *skb)
 	if (order > 0)
 		return rxe_resp_out_of_order(qp);
 	qp->rq.nak_sent = false;
+	rxe_resp_established(qp);
 	if (!rxe_resp_in_sequence(qp, pkt))
 		return rxe_resp_invalid(qp, pkt->psn);
 

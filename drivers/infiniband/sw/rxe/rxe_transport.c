@@ -172,6 +172,7 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 	rq->have_wqe = false;
 	rq->msn = 0;
 	rq->kind = RXE_OP_NONE;
+	rq->established = false;
 	rq->nak_sent = false;
 	rq->ack_due = false;
 	rq->fault_long = false;
