@@ -23,18 +23,36 @@ as_root() {
 
 hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
-# step NAME COMMAND...: a long step, with its log in a file and its time on the terminal.
+# end PID: of a shell that we put into the background, with what it waits for
+end() {
+	pkill -P "$1" || true
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
+progress() {
+	local name=$1 log=$2 start=$SECONDS
+
+	while sleep 30; do
+		say "$name: $((SECONDS - start)) s, $(tail -n 1 "$log" | cut -c1-70)"
+	done
+}
+
+# step NAME COMMAND...: a long step, with its log in a file and its progress on the terminal.
 step() {
-	local name=$1 start=$SECONDS failed
+	local name=$1 start=$SECONDS failed ticker
 	local log=$VM_CACHE/log/${name// /-}.log
 	shift
 
 	say "$name: started, log in $log"
+	progress "$name" "$log" </dev/null &
+	ticker=$!
 	# Not as a condition: within one, bash does not stop at errors.
 	set +e
 	(set -e; "$@") >"$log" 2>&1 </dev/null
 	failed=$?
 	set -e
+	end "$ticker"
 	if ((failed)); then
 		tail -n 25 "$log" >&2
 		die "$name failed, the whole log is $log"

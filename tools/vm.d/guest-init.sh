@@ -8,6 +8,9 @@ fail() {
 	exit 1
 }
 
+# Whoever sits at a shell expects to see what changes outside, and outside what changes here.
+cache_mode() { if [[ $1 == rw || $VM_INTERACTIVE ]]; then echo mmap; else echo loose; fi; }
+
 mount_shares() {
 	local i
 
@@ -19,7 +22,7 @@ mount_shares() {
 				none "${VM_SHARES[i]}" ;;
 		*)
 			mount -t 9p "share$i" "${VM_SHARES[i]}" -o \
-"${VM_MODES[i]},trans=virtio,version=9p2000.L,msize=262144,cache=$VM_9P_CACHE" ;;
+"${VM_MODES[i]},trans=virtio,version=9p2000.L,msize=262144,cache=$(cache_mode "${VM_MODES[i]}")" ;;
 		esac || fail "cannot mount ${VM_SHARES[i]}"
 	done
 	[[ $VM_KERNEL != uml ]] || mount -t hostfs -o "ro,hostfs=$VM_UML/lib/modules" none /lib/modules
@@ -87,12 +90,13 @@ unload_driver() {
 }
 
 run_command() {
+	cd "$VM_CWD" 2>/dev/null || cd "$VM_REPO" || cd /
 	if [[ $VM_INTERACTIVE ]]; then
 		stty rows "${VM_TTY_SIZE% *}" cols "${VM_TTY_SIZE#* }"
 	else
 		stty -opost
+		exec </dev/null
 	fi
-	cd "$VM_CWD" 2>/dev/null || cd "$VM_REPO" || cd /
 	env -i HOME=/root USER=root SHELL=/bin/bash LANG=C.UTF-8 \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		"${VM_ENV[@]}" "${VM_COMMAND[@]}"

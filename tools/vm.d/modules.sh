@@ -11,6 +11,7 @@ modules_ensure() {
 	mkdir -p "$dir"
 	exec {build_fd}>"$dir.lock"
 	flock "$build_fd"
+	[[ -e $dir/Module.symvers ]] || say "building the modules for $kernel"
 	modules_make "$kernel" "$dir" >"$dir.log" 2>&1 || {
 		grep -vE '^(make|  (CC|LD|MODPOST|BTF))' "$dir.log" | tail -n 60 >&2
 		die "the modules do not build for $kernel, the whole log is $dir.log"
@@ -34,7 +35,8 @@ modules_make() {
 		kdir=/lib/modules/$(kernel_release "$kernel")/build
 	fi
 	in_chroot "$VM_ROOT" "${binds[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
-		env ARCH="$arch" "$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" -j"$(nproc)" W=1
+		env ARCH="$arch" ${RXE_ODP_PARTS:+RXE_ODP_PARTS="$RXE_ODP_PARTS"} \
+		"$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" -j"$(nproc)" W=1
 }
 
 # The compiler's commands, as if the checkout were what was compiled; config.h is not in it.

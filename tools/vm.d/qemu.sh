@@ -28,7 +28,7 @@ mitigations=off random.trust_cpu=on $line" "$@"
 # qemu_accelerator KERNEL: on some machines /dev/kvm opens and guests then hang, so one is tried.
 qemu_accelerator() {
 	local known run
-	known=$VM_CACHE/accelerator-$(cat /etc/machine-id /proc/sys/kernel/osrelease | hash_of -)
+	known=$VM_CACHE/accelerator-$(hash_of <(cat /etc/machine-id /proc/{cpuinfo,version} | grep -v MHz))
 
 	if [[ ! -e $known ]]; then
 		run=$(mktemp -d "$VM_CACHE/run/probe.XXXX")
@@ -59,9 +59,10 @@ qemu_probe() {
 	grep -q 'vm: probe: init was reached' "$run/log"
 }
 
-# qemu_start RUN_DIR KERNEL MEMORY CPUS: becomes the guest, with its terminal on our stdio.
+# qemu_start RUN_DIR KERNEL MEMORY CPUS LOG: becomes the guest, with its terminal on our stdio and
+# its log on the descriptor LOG.
 qemu_start() {
-	local run=$1 kernel=$2 memory=$3 cpus=$4 i options
+	local run=$1 kernel=$2 memory=$3 cpus=$4 log=$5 i options
 
 	options=(
 		-drive "file=$(image_file),if=virtio,format=raw,snapshot=on"
@@ -73,6 +74,6 @@ qemu_start() {
 		options+=(-virtfs "local,path=${VM_SHARES[i]},mount_tag=share$i,security_model=none,\
 multidevs=remap,readonly=$([[ ${VM_MODES[i]} == ro ]] && echo on || echo off)")
 	done
-	qemu_boot "$(qemu_accelerator "$kernel")" "$kernel" "$cpus" "$memory" "$run/kernel.log" \
+	qemu_boot "$(qemu_accelerator "$kernel")" "$kernel" "$cpus" "$memory" "/dev/fd/$log" \
 		"vm_root=ext4 vm_run=run vm_tty=/dev/hvc0" "${options[@]}"
 }

@@ -36,13 +36,15 @@ root_make() {
 	root_sources | as_root mmdebstrap --variant=minbase --format=directory \
 		--skip=cleanup/apt --include="$(IFS=,; echo "${root_packages[*]}")" \
 		"$VM_SUITE" "$dir" -
-	as_root mkdir -p "$dir/build" "$dir/usr/src/linux-uml"
+	as_root mkdir -p "$dir$UML_SOURCE"
 	kernels_install "$dir"
 	in_chroot "$dir" apt-get clean
-	as_root rm -f "$dir/etc/resolv.conf" "$dir/etc/hostname"
+	as_root rm -f "$dir/etc/hostname"
+	# A uml guest sees the folder with the rights of the user who started it.
+	as_root chmod 755 "$dir/root"
 }
 
-# in_chroot DIR [--bind FROM TO]... COMMAND...: mounts are the command's own, nothing is left behind.
+# in_chroot DIR [--bind FROM TO]... COMMAND...: the mounts are the command's own.
 in_chroot() {
 	local dir=$1 mounts='mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev";
 		touch "$root/etc/resolv.conf"; mount --bind /etc/resolv.conf "$root/etc/resolv.conf";'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # One run of a guest: its folder, its boot with retries, its end.
 
-readonly BOOT_TRIES=4 BOOT_SECONDS=90 RUNS_KEPT=40
+readonly BOOT_TRIES=4 BOOT_SECONDS=90 RUNS_KEPT=100
 
 # A run's folder is locked as long as the run lasts; older ones go.
 run_dir_make() {
@@ -34,10 +34,9 @@ run_prepare() {
 
 run_start() {
 	if [[ $VM_KERNEL == uml ]]; then
-		uml_start "$RUN" "$VM_MEM" "$VM_SMP" \
-			"$([[ $VM_INTERACTIVE ]] && echo fd:0,fd:1 || echo null,fd:1)"
+		uml_start "$RUN" "$VM_MEM" "$VM_SMP" "$1" "$2"
 	else
-		qemu_start "$RUN" "$VM_KERNEL" "$VM_MEM" "$VM_SMP"
+		qemu_start "$RUN" "$VM_KERNEL" "$VM_MEM" "$VM_SMP" "$1"
 	fi
 }
 
@@ -56,35 +55,39 @@ run_guard() {
 	kill -9 "$guest"
 }
 
+# run_once IN OUT NEVER: one boot with its terminal on the descriptors IN and OUT. UML polls what
+# it is given, so the kernel's log is a pipe, and what nobody types comes from one.
 run_once() {
-	local guest guard
+	local guest guard writer log
 
 	rm -f "$RUN"/{started,ready,status,timed-out}
-	(run_start) <&"$1" >&"$2" &
+	exec {log}> >(exec cat >"$RUN/kernel.log")
+	writer=$!
+	(run_start "$log" "$3") <&"$1" >&"$2" &
 	guest=$!
-	run_guard "$guest" </dev/null >/dev/null 2>&1 &
+	run_guard "$guest" </dev/null >/dev/null 2>&1 {log}>&- &
 	guard=$!
+	exec {log}>&-
 	# shellcheck disable=SC2064
-	trap "disown -a; kill -9 $guest; pkill -P $guard; say interrupted; exit 130" INT TERM HUP
+	trap "disown -a; kill -9 $guest; pkill -P $guard; exit 130" INT TERM HUP
 	wait "$guest" 2>/dev/null || true
 	trap - INT TERM HUP
-	pkill -P "$guard" || true
-	kill "$guard" 2>/dev/null || true
-	wait "$guard" 2>/dev/null || true
+	end "$guard"
+	wait "$writer"
 }
 
 # UML makes a terminal raw that it is given, so a command's output goes through a pipe.
 run_guest() {
-	local try null out cat
+	local try never out cat
 
 	run_prepare
-	exec {null}</dev/null {out}> >(exec cat)
+	exec {never}<> <(:) {out}> >(exec cat)
 	cat=$!
 	for ((try = 1; try <= BOOT_TRIES; try++)); do
 		if [[ $VM_INTERACTIVE ]]; then
-			run_once 0 1
+			run_once 0 1 "$never"
 		else
-			run_once "$null" "$out"
+			run_once "$never" "$out" "$never"
 		fi
 		[[ ! -e $RUN/started ]] || break
 		cp "$RUN/kernel.log" "$RUN/kernel.log.boot-$try"
