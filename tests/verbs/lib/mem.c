@@ -29,14 +29,34 @@ static void *map(size_t len, int flags, int fd)
 	*mapping = (struct mapping){ .len = len, .fd = fd };
 	mapping->p = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
 	if (mapping->p == MAP_FAILED)
-		fail_msg("mmap of %zu bytes: %s", len, strerror(errno));
+		return NULL;
 	defer(unmap, mapping);
 	return mapping->p;
 }
 
+static void *must_map(size_t len, int flags, int fd)
+{
+	void *p = map(len, flags, fd);
+
+	if (!p)
+		fail_msg("mmap of %zu bytes: %s", len, strerror(errno));
+	return p;
+}
+
 void *map_anon(size_t len)
 {
-	return map(len, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	return must_map(len, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+void *map_reserved(size_t len)
+{
+	return map(len, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+}
+
+void *map_file(int fd, size_t len)
+{
+	assert_true(fd >= 0);
+	return must_map(len, MAP_SHARED, fd);
 }
 
 void *map_memfd(size_t len, int *fd)
@@ -44,7 +64,7 @@ void *map_memfd(size_t len, int *fd)
 	*fd = memfd_create("verbs", MFD_CLOEXEC);
 	assert_true(*fd >= 0);
 	assert_int_equal(ftruncate(*fd, len), 0);
-	return map(len, MAP_SHARED, *fd);
+	return map_file(*fd, len);
 }
 
 struct ibv_mr *reg(struct ibv_pd *pd, void *p, size_t len, int access)

@@ -20,8 +20,13 @@ struct buf {
 
 /* Anonymous private memory. */
 void *map_anon(size_t len);
+/* Addresses that cost nothing until they are touched; NULL where a program cannot have so many. */
+void *map_reserved(size_t len);
 /* A file in memory of @len bytes, and a shared mapping of it. */
 void *map_memfd(size_t len, int *fd);
+
+/* A shared mapping of @fd, which is closed with it. */
+void *map_file(int fd, size_t len);
 
 /* A region, deregistered at the end of the test. */
 struct ibv_mr *reg(struct ibv_pd *pd, void *p, size_t len, int access);

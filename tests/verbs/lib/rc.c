@@ -266,8 +266,11 @@ struct ibv_wc wait_wc(struct ibv_cq *cq)
 
 struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status status)
 {
-	struct ibv_wc wc = wait_wc(cq);
+	struct ibv_wc wc;
 
+	if (!poll_until(cq, &wc, PATIENCE))
+		fail_msg("no completion of %#llx within %d ms, expected: %s",
+			 (unsigned long long)wr_id, PATIENCE, ibv_wc_status_str(status));
 	if (wc.status != status || wc.wr_id != wr_id)
 		fail_msg("completion of %#llx: %s; expected %#llx: %s",
 			 (unsigned long long)wc.wr_id, ibv_wc_status_str(wc.status),

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Completion queues: order, polling of many, events, sizes, overflow. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/rc.h"
+#include "lib/test.h"
+
+static void post_empty(struct end *end, uint64_t wr_id, unsigned int flags)
+{
+	struct ibv_send_wr wr = { .wr_id = wr_id, .opcode = IBV_WR_SEND, .send_flags = flags };
+
+	post_send(end, &wr);
+}
+
+static void message(struct pair *pair, uint64_t wr_id, unsigned int flags)
+{
+	post_recv(&pair->b, wr_id, NULL, 0);
+	post_empty(&pair->a, wr_id, flags);
+}
+
+/* Many at once, in order, none twice. */
+static void test_poll_many(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_wc wc[7];
+	unsigned int got = 0;
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	for (int i = 0; i < 60; i++)
+		message(&pair, i, 0);
+	while (got < 60) {
+		uint64_t end = now_ms() + PATIENCE;
+		int n = 0;
+
+		while (!n && now_ms() < end)
+			n = ibv_poll_cq(pair.b.rcq, ARRAY_SIZE(wc), wc);
+		assert_true(n > 0 && n <= (int)ARRAY_SIZE(wc));
+		for (int i = 0; i < n; i++, got++) {
+			assert_int_equal(wc[i].wr_id, got);
+			assert_int_equal(wc[i].status, IBV_WC_SUCCESS);
+		}
+	}
+	for (int i = 0; i < 60; i++)
+		expect_wc(pair.a.scq, i, IBV_WC_SUCCESS);
+	expect_quiet(pair.a.scq, 5);
+}
+
+/* Only the signalled ones, and errors. */
+static void test_unsignalled(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	rc.sq_sig_all = false;
+	pair_open(&pair, &rc);
+	for (int i = 0; i < 30; i++) {
+		message(&pair, i, i % 10 == 9 ? IBV_SEND_SIGNALED : 0);
+		expect_wc(pair.b.rcq, i, IBV_WC_SUCCESS);
+	}
+	for (int i = 9; i < 30; i += 10)
+		expect_wc(pair.a.scq, i, IBV_WC_SUCCESS);
+	expect_quiet(pair.a.scq, 5);
+	qp_to(pair.a.qp, IBV_QPS_ERR);
+	post_empty(&pair.a, 99, 0);
+	expect_wc(pair.a.scq, 99, IBV_WC_WR_FLUSH_ERR);
+}
+
+/* Many more work requests than the send queue is long, through its wrap. */
+static void test_queue_wraps(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	rc.send_wr = rc.recv_wr = 5;
+	rc.cqe = 6;
+	pair_open(&pair, &rc);
+	for (int i = 0; i < 300; i++) {
+		message(&pair, i, 0);
+		expect_wc(pair.b.rcq, i, IBV_WC_SUCCESS);
+		expect_wc(pair.a.scq, i, IBV_WC_SUCCESS);
+	}
+}
+
+static bool event_within(struct end *end, struct ibv_cq *cq, int ms)
+{
+	struct pollfd fd = { .fd = end->events->fd, .events = POLLIN };
+	struct ibv_cq *which;
+	void *context;
+
+	if (poll(&fd, 1, ms) != 1)
+		return false;
+	assert_int_equal(ibv_get_cq_event(end->events, &which, &context), 0);
+	assert_ptr_equal(which, cq);
+	ibv_ack_cq_events(which, 1);
+	return true;
+}
+
+/* One event for one request of notification, when the next completion comes. */
+static void test_events(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	message(&pair, 1, 0);
+	expect_wc(pair.b.rcq, 1, IBV_WC_SUCCESS);
+	assert_false(event_within(&pair.b, pair.b.rcq, 10));
+	for (int i = 2; i < 6; i++) {
+		assert_int_equal(ibv_req_notify_cq(pair.b.rcq, 0), 0);
+		assert_false(event_within(&pair.b, pair.b.rcq, 10));
+		message(&pair, i, 0);
+		message(&pair, 10 + i, 0);
+		assert_true(event_within(&pair.b, pair.b.rcq, PATIENCE));
+		expect_wc(pair.b.rcq, i, IBV_WC_SUCCESS);
+		expect_wc(pair.b.rcq, 10 + i, IBV_WC_SUCCESS);
+		assert_false(event_within(&pair.b, pair.b.rcq, 10));
+	}
+}
+
+static void test_solicited_events(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	assert_int_equal(ibv_req_notify_cq(pair.b.rcq, 1), 0);
+	message(&pair, 1, 0);
+	expect_wc(pair.b.rcq, 1, IBV_WC_SUCCESS);
+	assert_false(event_within(&pair.b, pair.b.rcq, 20));
+	message(&pair, 2, IBV_SEND_SOLICITED);
+	assert_true(event_within(&pair.b, pair.b.rcq, PATIENCE));
+	expect_wc(pair.b.rcq, 2, IBV_WC_SUCCESS);
+
+	/* an error counts as solicited */
+	assert_int_equal(ibv_req_notify_cq(pair.b.rcq, 1), 0);
+	post_recv(&pair.b, 3, NULL, 0);
+	qp_to(pair.b.qp, IBV_QPS_ERR);
+	assert_true(event_within(&pair.b, pair.b.rcq, PATIENCE));
+	expect_wc(pair.b.rcq, 3, IBV_WC_WR_FLUSH_ERR);
+}
+
+/* What is in the queue stays, in order, whatever size it gets. */
+static void test_resize(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	rc.cqe = 50;
+	pair_open(&pair, &rc);
+	for (int i = 0; i < 40; i++) {
+		message(&pair, i, 0);
+		expect_wc(pair.a.scq, i, IBV_WC_SUCCESS);
+	}
+	expect_wc(pair.b.rcq, 0, IBV_WC_SUCCESS);
+	assert_int_equal(ibv_resize_cq(pair.b.rcq, 500), 0);
+	assert_true(pair.b.rcq->cqe >= 500);
+	for (int i = 1; i < 10; i++)
+		expect_wc(pair.b.rcq, i, IBV_WC_SUCCESS);
+	assert_int_equal(ibv_resize_cq(pair.b.rcq, 45), 0);
+	assert_true(pair.b.rcq->cqe >= 45);
+	assert_int_equal(ibv_resize_cq(pair.b.rcq, 10), EINVAL);
+	for (int i = 10; i < 40; i++)
+		expect_wc(pair.b.rcq, i, IBV_WC_SUCCESS);
+	expect_quiet(pair.b.rcq, 5);
+	message(&pair, 77, 0);
+	expect_wc(pair.b.rcq, 77, IBV_WC_SUCCESS);
+}
+
+static void test_bad_sizes(void **state)
+{
+	struct ibv_device_attr attr;
+	struct rc rc = rc_default();
+	struct end end;
+
+	(void)state;
+	end_open(&end, options.device, &rc);
+	assert_int_equal(ibv_query_device(end.ctx, &attr), 0);
+	assert_null(ibv_create_cq(end.ctx, attr.max_cqe + 1, NULL, NULL, 0));
+	assert_int_equal(errno, EINVAL);
+	assert_null(ibv_create_cq(end.ctx, 0, NULL, NULL, 0));
+	assert_null(ibv_create_cq(end.ctx, 16, NULL, NULL, end.ctx->num_comp_vectors));
+	assert_int_not_equal(ibv_resize_cq(end.scq, attr.max_cqe + 1), 0);
+}
+
+/* More completions than there is room for: an event says so, and nothing hangs or is made up. */
+static void test_overflow(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_async_event event;
+	struct pollfd fd;
+	struct ibv_wc wc;
+	struct pair pair;
+	int got = 0;
+
+	(void)state;
+	rc.cqe = 3;
+	pair_open(&pair, &rc);
+	fd = (struct pollfd){ .fd = pair.a.ctx->async_fd, .events = POLLIN };
+	for (int i = 0; i <= pair.a.scq->cqe + 1; i++) {
+		struct ibv_send_wr wr = { .wr_id = i, .opcode = IBV_WR_RDMA_WRITE };
+
+		post_send(&pair.a, &wr);
+	}
+	assert_int_equal(poll(&fd, 1, PATIENCE), 1);
+	assert_int_equal(ibv_get_async_event(pair.a.ctx, &event), 0);
+	assert_int_equal(event.event_type, IBV_EVENT_CQ_ERR);
+	assert_ptr_equal(event.element.cq, pair.a.scq);
+	ibv_ack_async_event(&event);
+	for (; got <= pair.a.scq->cqe && ibv_poll_cq(pair.a.scq, 1, &wc) == 1; got++)
+		assert_int_equal(wc.wr_id, got);
+	assert_true(got <= pair.a.scq->cqe);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_poll_many),
+	cmocka_unit_test(test_unsignalled),
+	cmocka_unit_test(test_queue_wraps),
+	cmocka_unit_test(test_events),
+	cmocka_unit_test(test_solicited_events),
+	cmocka_unit_test(test_resize),
+	cmocka_unit_test(test_bad_sizes),
+	cmocka_unit_test(test_overflow),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("cq", tests, ARRAY_SIZE(tests));
+}

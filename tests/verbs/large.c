@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regions far larger than the memory, registered by a user who may pin 64 KiB: on demand it costs
+ * nothing and pins nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/system.h"
+#include "lib/test.h"
+
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+#define NOBODY 65534
+#define MESSAGE (20 * 1024 + 7)
+
+static int become_root(void *unused)
+{
+	(void)unused;
+	return seteuid(0);
+}
+
+static int raise_limit(void *object)
+{
+	return setrlimit(RLIMIT_MEMLOCK, object);
+}
+
+/* From here on without privileges and with 64 KiB of memory that may be pinned. */
+static void become_nobody(void)
+{
+	struct rlimit *old = scratch(sizeof(*old)), low = { .rlim_cur = 64 * 1024 };
+
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, old), 0);
+	low.rlim_max = old->rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+	defer(raise_limit, old);
+	assert_int_equal(seteuid(NOBODY), 0);
+	defer(become_root, &options);
+}
+
+static void *reserve(size_t len)
+{
+	void *p = map_reserved(len);
+
+	if (!p)
+		skip_because("a program has no %zu GiB of addresses here", len / GIB);
+	return p;
+}
+
+static void rdma(struct pair *pair, struct buf *local, enum ibv_wr_opcode opcode, uint64_t addr,
+		 uint32_t rkey)
+{
+	struct ibv_sge list = sge(local, 0, MESSAGE);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { .remote_addr = addr, .rkey = rkey },
+	};
+
+	post_send(&pair->a, &wr);
+	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
+}
+
+static void nothing_pinned(void)
+{
+	assert_int_equal(file_number("/proc/self/status", "VmPin:"), 0);
+	assert_int_equal(file_number("/proc/self/status", "VmLck:"), 0);
+}
+
+/* Places in it that are far from each other. */
+static void touch(struct pair *pair, struct buf *local, uint8_t *p, size_t len, uint32_t rkey)
+{
+	const size_t offsets[] = { 0, 2 * MIB - 100, GIB - 5, len / 2 + 3, len - MESSAGE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		uint8_t *at = p + offsets[i];
+
+		pattern_fill(local->p, MESSAGE, 0, i);
+		rdma(pair, local, IBV_WR_RDMA_WRITE, (uintptr_t)at, rkey);
+		pattern_check(at, MESSAGE, 0, i, "written far away");
+		memset(local->p, 0, MESSAGE);
+		rdma(pair, local, IBV_WR_RDMA_READ, (uintptr_t)at, rkey);
+		pattern_check(local->p, MESSAGE, 0, i, "read far away");
+	}
+}
+
+static void test_size(void **state)
+{
+	size_t len = *(const size_t *)*state;
+	struct rc rc = rc_default();
+	uint64_t start, took;
+	struct pair pair;
+	struct buf local;
+	struct ibv_mr *mr;
+	uint8_t *p;
+
+	become_nobody();
+	pair_open(&pair, &rc);
+	need_odp(pair.a.ctx);
+	local = buf_anon(pair.a.pd, MESSAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	p = reserve(len);
+	start = now_ms();
+	mr = reg(pair.b.pd, p, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	took = now_ms() - start;
+	if (took > 1000)
+		fail_msg("to register %zu GiB took %d ms", len / GIB, (int)took);
+	touch(&pair, &local, p, len, mr->rkey);
+	nothing_pinned();
+}
+
+/* The limit holds for who pins. */
+static void test_limit_holds(void **state)
+{
+	struct rc rc = rc_default();
+	struct end end;
+
+	(void)state;
+	become_nobody();
+	end_open(&end, options.device, &rc);
+	assert_null(ibv_reg_mr(end.pd, map_anon(MIB), MIB, ALL_ACCESS));
+	assert_int_equal(errno, ENOMEM);
+	nothing_pinned();
+}
+
+/* All that a program has and will have, in one region. */
+static void test_implicit(void **state)
+{
+	struct ibv_device_attr_ex attr = {};
+	struct rc rc = rc_default();
+	struct pair pair;
+	struct buf local;
+	struct ibv_mr *mr;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	need_odp(pair.a.ctx);
+	assert_int_equal(ibv_query_device_ex(pair.a.ctx, NULL, &attr), 0);
+	if (!(attr.odp_caps.general_caps & IBV_ODP_SUPPORT_IMPLICIT))
+		skip_because("%s has no implicit on-demand paging", options.device);
+	local = buf_anon(pair.a.pd, MESSAGE, ALL_ACCESS);
+	mr = reg(pair.b.pd, NULL, SIZE_MAX, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	touch(&pair, &local, reserve(4 * GIB), 4 * GIB, mr->rkey);
+}
+
+static const size_t sizes[] = {
+	2 * GIB, 4 * GIB, 5 * GIB + PAGE, 8 * GIB, 64 * GIB, TIB, 16 * TIB,
+};
+
+int main(int argc, char **argv)
+{
+	static struct CMUnitTest tests[ARRAY_SIZE(sizes) + 2];
+	static char names[ARRAY_SIZE(sizes)][32];
+	size_t n = 0;
+
+	parse_options(argc, argv);
+	for (; n < ARRAY_SIZE(sizes); n++) {
+		snprintf(names[n], sizeof(names[n]), "%zu MiB", sizes[n] / MIB);
+		tests[n] = (struct CMUnitTest){
+			.name = names[n], .test_func = test_size, .initial_state = (void *)&sizes[n],
+		};
+	}
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_limit_holds);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_implicit);
+	return run_group("large", tests, n);
+}
