@@ -255,8 +255,11 @@ int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	return ret;
 }
 
-/* Goes over to another ring, taking along what has not been read. */
-static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring)
+/*
+ * Goes over to another ring, taking along what has not been read. That a ring is
+ * a little larger than @cqe is of no account: what was asked for decides.
+ */
+static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe)
 {
 	u32 consumer, unread, i;
 	int ret = -EINVAL;
@@ -264,7 +267,7 @@ static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring)
 	spin_lock_bh(&cq->lock);
 	consumer = rxe_cq_consumer(cq);
 	unread = (cq->producer - consumer) & cq->ring.mask;
-	if (unread > ring->mask)
+	if (unread > cqe)
 		goto out;
 	for (i = 0; i < unread; i++)
 		memcpy(rxe_ring_slot(ring, i),
@@ -306,7 +309,7 @@ int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
 	ret = rxe_cq_ring_init(&ring, cqe, true);
 	if (ret)
 		return ret;
-	ret = rxe_cq_respond(cq, &ring, udata) ?: rxe_cq_move(cq, &ring);
+	ret = rxe_cq_respond(cq, &ring, udata) ?: rxe_cq_move(cq, &ring, cqe);
 	/* After a move, this is the old one. */
 	rxe_cq_ring_free(cq, &ring);
 	return ret;
