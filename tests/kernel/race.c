@@ -188,6 +188,8 @@ static int worker_thread(void *data)
 	struct worker *worker = data;
 	struct race *race = worker->race;
 
+	/* Copies are short, what races with them is long. */
+	set_user_nice(current, MAX_NICE / 2);
 	while (!kthread_should_stop()) {
 		u32 missed = worker_step(worker);
 
