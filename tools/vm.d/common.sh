@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Messages, locks, cached artifacts and privileges: what every part of tools/vm uses.
 
-VM_CACHE=${RXE_ODP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rxe-odp}
+VM_CACHE=$(realpath -m "${RXE_ODP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rxe-odp}")
 
 # Exit statuses of our own; everything else is the command's.
 readonly EXIT_TOOL=123 EXIT_TIMEOUT=124 EXIT_KERNEL=125
