@@ -19,6 +19,7 @@ struct undo_entry {
 };
 
 static struct undo_entry *undo_list;
+static pid_t test_process;
 
 void parse_options(int argc, char **argv)
 {
@@ -105,6 +106,8 @@ static int undo_all(void **state)
 	int failures = 0;
 
 	(void)state;
+	if (getpid() != test_process)
+		_exit(1);	/* a child's assertion failed, and its copy of the test ends here */
 	while (undo_list) {
 		int ret = undo_entry_run(&undo_list);
 
@@ -118,6 +121,7 @@ static int undo_all(void **state)
 
 int run_group(const char *group, struct CMUnitTest *tests, size_t n)
 {
+	test_process = getpid();
 	for (size_t i = 0; i < n; i++)
 		tests[i].teardown_func = undo_all;
 	return _cmocka_run_group_tests(group, tests, n, NULL, NULL);

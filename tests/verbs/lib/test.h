@@ -50,7 +50,10 @@ void __attribute__((noreturn, format(printf, 1, 2))) skip_because(const char *re
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 
-/* A child process that runs @fn and leaves; killed at the end of the test if it lives. */
+/*
+ * A child process that runs @fn and leaves with 0, or with 1 where an assertion fails; killed at
+ * the end of the test if it lives.
+ */
 int child_start(void (*fn)(void *arg), void *arg);
 /* Waits for it, returns its wait status. */
 int child_wait(int pid);

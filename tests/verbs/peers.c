@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A peer that dies, goes away or takes its memory away in the middle of traffic: the survivor's
+ * requests all complete, the last of them with errors, and nothing hangs.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/test.h"
+#include "lib/wire.h"
+
+#define LEN (64 * 1024)
+#define DEPTH 16
+
+static struct rc impatient(void)
+{
+	struct rc rc = rc_default();
+
+	rc.timeout = 12;	/* 17 ms */
+	rc.retry_cnt = 3;
+	return rc;
+}
+
+/* What each side must know of the other. */
+struct address {
+	union ibv_gid gid;
+	uint32_t qpn, rkey;
+	uint64_t addr;
+};
+
+/* A peer in a process of its own, which receives, answers and does nothing else. */
+struct peer {
+	struct end end;
+	struct buf local;
+	struct address address;
+	int pid, to_child[2], from_child[2];
+};
+
+static struct address address_of(struct end *end, struct buf *buf)
+{
+	return (struct address){ end->gid, end->qp->qp_num, buf->mr->rkey, (uintptr_t)buf->p };
+}
+
+static void end_join(struct end *end, const struct address *other)
+{
+	struct rc rc = impatient();
+
+	qp_init(end->qp, &rc);
+	qp_rtr(end->qp, end, &rc, &other->gid, other->qpn);
+	qp_rts(end->qp, &rc);
+}
+
+static void end_make(struct end *end, struct buf *buf, const char *device)
+{
+	struct rc rc = impatient();
+
+	end_open(end, device, &rc);
+	end->qp = end_qp(end, &rc);
+	*buf = buf_anon(end->pd, LEN, ALL_ACCESS |
+			(device_has_odp(end->ctx) ? IBV_ACCESS_ON_DEMAND : 0));
+}
+
+static void peer_child(void *arg)
+{
+	struct address address, other;
+	struct peer *peer = arg;
+	struct ibv_wc wc;
+	struct end end;
+	struct buf buf;
+
+	end_make(&end, &buf, options.peer);
+	address = address_of(&end, &buf);
+	assert_int_equal(write(peer->from_child[1], &address, sizeof(address)), sizeof(address));
+	assert_int_equal(read(peer->to_child[0], &other, sizeof(other)), sizeof(other));
+	end_join(&end, &other);
+	for (int i = 0; i < DEPTH; i++) {
+		struct ibv_sge list = sge(&buf, 0, LEN);
+
+		post_recv(&end, i, &list, 1);
+	}
+	assert_int_equal(write(peer->from_child[1], "", 1), 1);
+	for (;;) {
+		struct ibv_sge list = sge(&buf, 0, LEN);
+
+		if (ibv_poll_cq(end.rcq, 1, &wc) == 1 && wc.status == IBV_WC_SUCCESS)
+			post_recv(&end, 0, &list, 1);
+		else
+			sleep_ms(1);
+	}
+}
+
+static void peer_open(struct peer *peer)
+{
+	struct address mine;
+	char ready;
+
+	assert_int_equal(pipe(peer->to_child), 0);
+	assert_int_equal(pipe(peer->from_child), 0);
+	peer->pid = child_start(peer_child, peer);
+	end_make(&peer->end, &peer->local, options.device);
+	assert_int_equal(read(peer->from_child[0], &peer->address, sizeof(peer->address)),
+			 sizeof(peer->address));
+	mine = address_of(&peer->end, &peer->local);
+	assert_int_equal(write(peer->to_child[1], &mine, sizeof(mine)), sizeof(mine));
+	end_join(&peer->end, &peer->address);
+	assert_int_equal(read(peer->from_child[0], &ready, 1), 1);
+	for (int i = 0; i < 2; i++) {
+		close(peer->to_child[i]);
+		close(peer->from_child[i]);
+	}
+}
+
+static const enum ibv_wr_opcode opcodes[] = {
+	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND, IBV_WR_ATOMIC_FETCH_AND_ADD,
+};
+
+/* One of the opcodes after the other. */
+static void post_some(struct end *end, struct buf *local, uint64_t addr, uint32_t rkey,
+		      unsigned int i)
+{
+	enum ibv_wr_opcode opcode = opcodes[i % ARRAY_SIZE(opcodes)];
+	bool atomic = opcode == IBV_WR_ATOMIC_FETCH_AND_ADD;
+	struct ibv_sge list = sge(local, 0, atomic ? 8 : LEN);
+	struct ibv_send_wr wr = {
+		.wr_id = i, .opcode = opcode, .sg_list = &list, .num_sge = 1,
+	};
+
+	if (atomic) {
+		wr.wr.atomic.remote_addr = addr;
+		wr.wr.atomic.rkey = rkey;
+	} else {
+		wr.wr.rdma.remote_addr = addr;
+		wr.wr.rdma.rkey = rkey;
+	}
+	post_send(end, &wr);
+}
+
+#define STATUS(name) (1u << IBV_WC_##name)
+/* A process that dies may lose its memory before its queue pair. */
+#define DYING (STATUS(RETRY_EXC_ERR) | STATUS(REM_ACCESS_ERR) | STATUS(REM_OP_ERR))
+
+/*
+ * Traffic to the peer, DEPTH requests under way; @strike is called in the middle of it. The first
+ * request that fails has one of the @statuses.
+ */
+static void traffic(struct end *end, struct buf *local, const struct address *peer,
+		    void (*strike)(void *arg), void *arg, unsigned int statuses)
+{
+	unsigned int posted = 0, done = 0;
+	struct ibv_wc wc = { .status = IBV_WC_SUCCESS };
+	uint64_t limit = now_ms() + PATIENCE;
+
+	while (wc.status == IBV_WC_SUCCESS) {
+		for (; posted < done + DEPTH; posted++)
+			post_some(end, local, peer->addr, peer->rkey, posted);
+		if (done == 4 * DEPTH)
+			strike(arg);
+		wc = wait_wc(end->scq);
+		assert_int_equal(wc.wr_id, done);
+		done++;
+		if (now_ms() > limit)
+			fail_msg("the traffic still runs after %d ms", PATIENCE);
+	}
+	if (!(1u << wc.status & statuses))
+		fail_msg("the first failure: %s", ibv_wc_status_str(wc.status));
+	for (; done < posted; done++)
+		expect_wc(end->scq, done, IBV_WC_WR_FLUSH_ERR);
+	expect_state(end->qp, IBV_QPS_ERR);
+}
+
+static void kill_peer(void *arg)
+{
+	struct peer *peer = arg;
+
+	kill(peer->pid, SIGKILL);
+}
+
+static void test_killed(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		struct peer peer;
+
+		peer_open(&peer);
+		traffic(&peer.end, &peer.local, &peer.address, kill_peer, &peer, DYING);
+		child_wait(peer.pid);
+	}
+}
+
+/* A process that is killed while its own requests are under way leaves nothing behind. */
+static void sender_child(void *unused)
+{
+	struct rc rc = impatient();
+	struct pair *pair = scratch(sizeof(*pair));
+	struct buf local, remote;
+	unsigned int i = 0;
+
+	(void)unused;
+	pair_open(pair, &rc);
+	local = buf_anon(pair->a.pd, LEN, ALL_ACCESS);
+	remote = buf_anon(pair->b.pd, LEN, ALL_ACCESS);
+	for (;; i++) {
+		struct ibv_sge list = sge(&remote, 0, LEN);
+
+		if (opcodes[i % ARRAY_SIZE(opcodes)] == IBV_WR_SEND)
+			post_recv(&pair->b, i, &list, 1);
+		post_some(&pair->a, &local, (uintptr_t)remote.p, remote.mr->rkey, i);
+		if (i >= DEPTH)
+			wait_wc(pair->a.scq);
+	}
+}
+
+static void test_killed_senders(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		int pid = child_start(sender_child, NULL);
+
+		sleep_ms(20 + 7 * round);
+		kill(pid, SIGKILL);
+		assert_true(child_wait(pid) == SIGKILL);
+	}
+}
+
+struct rig {
+	struct pair pair;
+	struct buf local, remote;
+	struct address address;
+};
+
+static void rig_open(struct rig *rig)
+{
+	struct rc rc = impatient();
+
+	rc.recv_wr = 4 * DEPTH;
+	pair_open(&rig->pair, &rc);
+	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
+	rig->remote = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS);
+	rig->address = address_of(&rig->pair.b, &rig->remote);
+	for (int i = 0; i < 4 * DEPTH; i++) {
+		struct ibv_sge list = sge(&rig->remote, 0, LEN);
+
+		post_recv(&rig->pair.b, i, &list, 1);
+	}
+}
+
+static void destroy_qp(void *arg)
+{
+	struct rig *rig = arg;
+
+	undo(rig->pair.b.qp);
+}
+
+static void test_qp_destroyed(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	traffic(&rig.pair.a, &rig.local, &rig.address, destroy_qp, &rig, STATUS(RETRY_EXC_ERR));
+}
+
+/* Destroyed with requests of its own under way, which then have no completions. */
+static void test_own_qp_destroyed(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		rig_open(&rig);
+		for (int i = 0; i < 2 * DEPTH; i++)
+			post_some(&rig.pair.a, &rig.local, rig.address.addr, rig.address.rkey, i);
+		undo(rig.pair.a.qp);
+	}
+}
+
+static void qp_to_error(void *arg)
+{
+	struct rig *rig = arg;
+
+	qp_to(rig->pair.b.qp, IBV_QPS_ERR);
+}
+
+static void test_qp_in_error(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	traffic(&rig.pair.a, &rig.local, &rig.address, qp_to_error, &rig, STATUS(RETRY_EXC_ERR));
+}
+
+/* Deregistered, unmapped and mapped anew: what is there now is no one's business. */
+static void take_memory(struct rig *rig)
+{
+	undo(rig->remote.mr);
+	buf_remap(&rig->remote);
+}
+
+/* Writes until one is refused. */
+static void writes(struct rig *rig)
+{
+	struct ibv_sge list = sge(&rig->local, 0, LEN);
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { .remote_addr = rig->address.addr, .rkey = rig->address.rkey },
+	};
+
+	for (; wr.wr_id < 3 * DEPTH; wr.wr_id++)
+		post_send(&rig->pair.a, &wr);
+	take_memory(rig);
+	for (uint64_t i = 0; i < wr.wr_id; i++) {
+		struct ibv_wc wc = wait_wc(rig->pair.a.scq);
+
+		assert_int_equal(wc.wr_id, i);
+		assert_true(wc.status == IBV_WC_SUCCESS || wc.status == IBV_WC_REM_ACCESS_ERR ||
+			    wc.status == IBV_WC_WR_FLUSH_ERR);
+	}
+}
+
+static void test_memory_taken(void **state)
+{
+	struct rc rc = impatient();
+	struct rig rig;
+
+	(void)state;
+	for (int odp = 0; odp < 2; odp++) {
+		static const uint8_t zeroes[LEN];
+
+		pair_open(&rig.pair, &rc);
+		if (odp && !device_has_odp(rig.pair.a.ctx))
+			return;
+		rig.local = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
+		rig.remote = buf_anon(rig.pair.b.pd, LEN,
+				      ALL_ACCESS | (odp ? IBV_ACCESS_ON_DEMAND : 0));
+		rig.address = address_of(&rig.pair.b, &rig.remote);
+		memset(rig.local.p, 0xff, LEN);
+		writes(&rig);
+		same_bytes(rig.remote.p, zeroes, LEN, "the new memory");
+	}
+}
+
+/* The netdev of the peer goes down, and comes back up. */
+static void link_down(void *unused)
+{
+	(void)unused;
+	shell("ip -n peer link set veth1 down");
+}
+
+static void wait_event(struct ibv_context *ctx, enum ibv_event_type type)
+{
+	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
+	struct ibv_async_event event = {};
+	uint64_t end = now_ms() + PATIENCE;
+
+	do {
+		if (now_ms() > end || poll(&fd, 1, PATIENCE) != 1)
+			fail_msg("no asynchronous event %d within %d ms", type, PATIENCE);
+		assert_int_equal(ibv_get_async_event(ctx, &event), 0);
+		ibv_ack_async_event(&event);
+	} while (event.event_type != type);
+}
+
+static int link_up(void *unused)
+{
+	(void)unused;
+	shell("ip -n peer link set veth1 up");
+	return 0;
+}
+
+static void test_netdev_down(void **state)
+{
+	struct ibv_port_attr port;
+	struct rig rig;
+
+	(void)state;
+	need_wire();
+	rig_open(&rig);
+	defer(link_up, NULL);
+	traffic(&rig.pair.a, &rig.local, &rig.address, link_down, NULL, STATUS(RETRY_EXC_ERR));
+	wait_event(rig.pair.b.ctx, IBV_EVENT_PORT_ERR);
+	assert_int_equal(ibv_query_port(rig.pair.b.ctx, 1, &port), 0);
+	assert_int_not_equal(port.state, IBV_PORT_ACTIVE);
+	undo(NULL);
+	wait_event(rig.pair.b.ctx, IBV_EVENT_PORT_ACTIVE);
+	assert_int_equal(ibv_query_port(rig.pair.b.ctx, 1, &port), 0);
+	assert_int_equal(port.state, IBV_PORT_ACTIVE);
+	pair_connect(&rig.pair);
+	post_some(&rig.pair.a, &rig.local, rig.address.addr, rig.address.rkey, 0);
+	expect_wc(rig.pair.a.scq, 0, IBV_WC_SUCCESS);
+}
+
+/* The peer's device is deleted under it; its process may hold on to it until it dies. */
+static void delete_link(void *arg)
+{
+	struct peer *peer = arg;
+
+	shell("rdma link delete rxe1 & sleep 0.3");
+	kill(peer->pid, SIGKILL);
+}
+
+static int add_link(void *unused)
+{
+	(void)unused;
+	shell("for i in $(seq 100); do [ -e /sys/class/infiniband/rxe1 ] || break; sleep 0.1; done;"
+	      "ip netns exec peer rdma link add rxe1 type rxe netdev veth1;"
+	      "udevadm settle 2>/dev/null; [ -e /sys/class/infiniband/rxe1 ]");
+	return 0;
+}
+
+static void test_link_deleted(void **state)
+{
+	struct peer peer;
+
+	(void)state;
+	need_wire();
+	defer(add_link, NULL);
+	peer_open(&peer);
+	traffic(&peer.end, &peer.local, &peer.address, delete_link, &peer, DYING);
+	child_wait(peer.pid);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_killed),
+	cmocka_unit_test(test_killed_senders),
+	cmocka_unit_test(test_qp_destroyed),
+	cmocka_unit_test(test_own_qp_destroyed),
+	cmocka_unit_test(test_qp_in_error),
+	cmocka_unit_test(test_memory_taken),
+	cmocka_unit_test(test_netdev_down),
+	cmocka_unit_test(test_link_deleted),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("peers", tests, ARRAY_SIZE(tests));
+}
