@@ -243,5 +243,5 @@ int main(int argc, char **argv)
 	};
 
 	parse_options(argc, argv);
-	return run_group("dirty", tests, ARRAY_SIZE(tests));
+	return run_group("reclaim", tests, ARRAY_SIZE(tests));
 }
