@@ -39,6 +39,12 @@
 #define compat_core_reports_port_state true
 #endif
 
+/* What newer kernels name; rdma-core knows the bits on any. */
+#ifndef HAVE_ODP_FLUSH_CAPS
+#define IB_ODP_SUPPORT_FLUSH		(1 << 6)
+#define IB_ODP_SUPPORT_ATOMIC_WRITE	(1 << 7)
+#endif
+
 #ifndef HAVE_HMM_UNLOCKED
 #include "hmm.h"
 #endif

@@ -137,10 +137,12 @@ size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
  * enum umem_odp_atomic_op - what umem_odp_atomic() does
  * @UMEM_ODP_FETCH_ADD: add the operand
  * @UMEM_ODP_CMP_SWAP: store the operand where the word equals the comparand
+ * @UMEM_ODP_SWAP: store the operand
  */
 enum umem_odp_atomic_op {
 	UMEM_ODP_FETCH_ADD,
 	UMEM_ODP_CMP_SWAP,
+	UMEM_ODP_SWAP,
 };
 
 /**

@@ -126,10 +126,17 @@ static u64 odp_atomic_page(struct page *page, unsigned int offset,
 	atomic64_t *word = va + offset;
 	u64 old;
 
-	if (op == UMEM_ODP_CMP_SWAP)
+	switch (op) {
+	case UMEM_ODP_CMP_SWAP:
 		old = atomic64_cmpxchg(word, compare, operand);
-	else
+		break;
+	case UMEM_ODP_SWAP:
+		old = atomic64_xchg(word, operand);
+		break;
+	default:
 		old = atomic64_fetch_add(operand, word);
+		break;
+	}
 	flush_dcache_page(page);
 	kunmap_local(va);
 	return old;

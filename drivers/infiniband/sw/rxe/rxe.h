@@ -323,6 +323,7 @@ int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
 		     u64 len, int access, struct rxe_place *place);
 int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
 		     int access, struct rxe_place *place);
+int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access);
 int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey);
 bool rxe_mr_hold(struct rxe_mr *mr);
 void rxe_mr_release(struct rxe_mr *mr);
@@ -418,9 +419,11 @@ static inline bool rxe_fault_busy(const struct rxe_fault *fault)
  * @rkey: of RDMA and atomics
  * @compare_add: of atomics
  * @swap: of atomics
+ * @flush: of FLUSH: how much, how far, and how
  * @mw: of bind: what to bind and where
  * @sge: gather or scatter list
- * @inline_data: payload, in place of @sge, with IB_SEND_INLINE
+ * @inline_data: payload, in place of @sge, with IB_SEND_INLINE and of ATOMIC
+ *	WRITE
  */
 struct rxe_swqe {
 	u64 wr_id;
@@ -442,6 +445,11 @@ struct rxe_swqe {
 			u64 compare_add;
 			u64 swap;
 			u32 rkey;
+			struct {
+				u32 length;
+				u8 type;
+				u8 level;
+			} flush;
 		};
 		struct {
 			u64 addr;
@@ -542,7 +550,7 @@ struct rxe_rwqe {
 
 /**
  * struct rxe_replay - what a duplicate READ or atomic is answered from
- * @read: a READ, which is executed again; else an atomic, which must not be
+ * @kind: RXE_OP_READ, which is executed again; or what must not be
  * @first_psn: of the request
  * @end_psn: after the last response
  * @rkey: of a READ
@@ -552,7 +560,7 @@ struct rxe_rwqe {
  * @msn: of the answer
  */
 struct rxe_replay {
-	bool read;
+	u8 kind;
 	u32 first_psn;
 	u32 end_psn;
 	u32 rkey;

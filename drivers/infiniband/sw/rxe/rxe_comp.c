@@ -20,11 +20,17 @@ static const u32 rxe_rnr_10us[32] = {
 	 4096,	6144,  8192, 12288, 16384, 24576, 32768,  49152,
 };
 
+static bool rxe_is_atomic_opcode(u32 opcode)
+{
+	return opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
+	       opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
+}
+
 static bool rxe_needs_response(const struct rxe_swqe *wqe)
 {
 	return wqe->opcode == IB_WR_RDMA_READ ||
-	       wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
-	       wqe->opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
+	       rxe_is_atomic_opcode(wqe->opcode) ||
+	       wqe->opcode == IB_WR_ATOMIC_WRITE || wqe->opcode == IB_WR_FLUSH;
 }
 
 /* --- completions --------------------------------------------------------- */
@@ -41,6 +47,10 @@ static enum ib_wc_opcode rxe_wc_opcode(const struct rxe_swqe *wqe)
 		return IB_WC_COMP_SWAP;
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
 		return IB_WC_FETCH_ADD;
+	case IB_WR_ATOMIC_WRITE:
+		return (enum ib_wc_opcode)IB_UVERBS_WC_ATOMIC_WRITE;
+	case IB_WR_FLUSH:
+		return IB_WC_FLUSH;
 	case IB_WR_BIND_MW:
 		return (enum ib_wc_opcode)IB_UVERBS_WC_BIND_MW;
 	case IB_WR_LOCAL_INV:
@@ -384,8 +394,15 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 offset;
 	int ret;
 
-	if (!wqe || wqe->opcode != IB_WR_RDMA_READ)
+	if (!wqe || rxe_is_atomic_opcode(wqe->opcode))
 		return 0;
+	/* Of an ATOMIC WRITE or a FLUSH nothing comes back. */
+	if (wqe->opcode != IB_WR_RDMA_READ && pkt->payload) {
+		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		return 0;
+	}
+	if (wqe->opcode != IB_WR_RDMA_READ)
+		goto progress;
 	offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
 	if (pkt->payload != min(qp->mtu, wqe->length - offset)) {
 		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
@@ -394,6 +411,7 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	ret = rxe_comp_scatter(qp, wqe, offset, rxe_payload(skb), pkt->payload);
 	if (ret)
 		return ret;
+progress:
 	rxe_comp_progress(qp, rxe_psn_add(pkt->psn, 1));
 	return 0;
 }
@@ -403,7 +421,7 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct rxe_headers *headers)
 	struct rxe_swqe *wqe = rxe_comp_match(qp, headers->psn);
 	int ret;
 
-	if (!wqe || wqe->opcode == IB_WR_RDMA_READ)
+	if (!wqe || !rxe_is_atomic_opcode(wqe->opcode))
 		return 0;
 	ret = rxe_comp_scatter(qp, wqe, 0, &headers->original, sizeof(u64));
 	if (ret)

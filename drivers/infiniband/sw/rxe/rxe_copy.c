@@ -124,9 +124,10 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 }
 
 /**
- * rxe_region_atomic() - execute an atomic request
+ * rxe_region_atomic() - execute an atomic request or an ATOMIC WRITE
  * @qp: the responder
- * @headers: of the request; the address is a multiple of 8
+ * @headers: of the request; the address is a multiple of 8; of an ATOMIC WRITE
+ *	@headers->swap_add is the word
  * @old: receives the word as it was
  * @fault: where to wait
  *
@@ -136,15 +137,21 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
 		      u64 *old, struct rxe_fault *fault)
 {
-	enum umem_odp_atomic_op op =
-		headers->opcode == IB_OPCODE_RC_COMPARE_SWAP ?
-			UMEM_ODP_CMP_SWAP : UMEM_ODP_FETCH_ADD;
+	enum umem_odp_atomic_op op = UMEM_ODP_FETCH_ADD;
+	int access = IB_ACCESS_REMOTE_ATOMIC;
 	struct rxe_place place;
 	int ret;
 
+	if (headers->opcode == IB_OPCODE_RC_COMPARE_SWAP) {
+		op = UMEM_ODP_CMP_SWAP;
+	} else if (headers->opcode == IB_OPCODE_RC_ATOMIC_WRITE) {
+		op = UMEM_ODP_SWAP;
+		access = IB_ACCESS_REMOTE_WRITE;
+	}
+
 	rcu_read_lock();
 	ret = rxe_rkey_resolve(qp, headers->rkey, headers->va, sizeof(u64),
-			       IB_ACCESS_REMOTE_ATOMIC, &place);
+			       access, &place);
 	if (!ret) {
 		ret = umem_odp_atomic(place.mr->umem, place.offset, op,
 				      headers->swap_add, headers->compare, old);

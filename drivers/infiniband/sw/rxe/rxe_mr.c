@@ -21,7 +21,7 @@
 /* What a region may be registered with. */
 #define RXE_MR_ACCESS						\
 	(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE |		\
-	 IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND |		\
+	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND | \
 	 IB_ACCESS_HUGETLB | IB_ACCESS_OPTIONAL)
 
 /* --- keys ----------------------------------------------------------------- */
@@ -192,6 +192,24 @@ int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
 	if (mr)
 		return rxe_mr_resolve(mr, addr, len, access, place);
 	return rxe_mw_resolve(qp, rkey, addr, len, access, place);
+}
+
+/**
+ * rxe_rkey_check() - check a right to a whole region
+ * @qp: the queue pair that the peer asks
+ * @rkey: a region, not a window
+ * @access: IB_ACCESS_* that it takes
+ *
+ * Context: RCU read section.
+ * Return: as rxe_lkey_resolve().
+ */
+int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access)
+{
+	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
+
+	if (!mr)
+		return -EINVAL;
+	return access & ~mr->access ? -EACCES : 0;
 }
 
 /**

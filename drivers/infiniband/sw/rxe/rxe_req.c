@@ -26,6 +26,13 @@ static bool rxe_is_atomic(const struct rxe_swqe *wqe)
 	       wqe->opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
 }
 
+/* Executed at the responder, and complete with its answer. */
+static bool rxe_is_query(const struct rxe_swqe *wqe)
+{
+	return rxe_is_read(wqe) || rxe_is_atomic(wqe) ||
+	       wqe->opcode == IB_WR_ATOMIC_WRITE || wqe->opcode == IB_WR_FLUSH;
+}
+
 static bool rxe_is_write(const struct rxe_swqe *wqe)
 {
 	return wqe->opcode == IB_WR_RDMA_WRITE ||
@@ -55,6 +62,13 @@ static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
 		wqe->compare_add = wr->wr.atomic.compare_add;
 		wqe->swap = wr->wr.atomic.swap;
 		break;
+	case IB_WR_FLUSH:
+		wqe->remote_addr = wr->wr.flush.remote_addr;
+		wqe->rkey = wr->wr.flush.rkey;
+		wqe->flush.length = wr->wr.flush.length;
+		wqe->flush.type = wr->wr.flush.type;
+		wqe->flush.level = wr->wr.flush.level;
+		break;
 	case IB_WR_BIND_MW:
 		wqe->mw.addr = wr->wr.mw.addr;
 		wqe->mw.length = wr->wr.mw.length;
@@ -79,6 +93,13 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 	u64 length = 0;
 	u32 i;
 
+	if (wqe->opcode == IB_WR_FLUSH)
+		return IB_WC_SUCCESS;
+	if (wqe->opcode == IB_WR_ATOMIC_WRITE) {
+		memcpy(wqe->inline_data, data, sizeof(u64));
+		wqe->length = sizeof(u64);
+		return IB_WC_SUCCESS;
+	}
 	if (wqe->flags & IB_SEND_INLINE && (rxe_is_send(wqe) ||
 					    rxe_is_write(wqe))) {
 		if (inline_len > sq->max_inline)
@@ -106,7 +127,7 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 static enum ib_wc_status rxe_fetch_check(const struct rxe_qp *qp,
 					 const struct rxe_swqe *wqe)
 {
-	if (rxe_is_read(wqe) || rxe_is_atomic(wqe))
+	if (rxe_is_query(wqe))
 		return qp->attr.max_rd_atomic ? IB_WC_SUCCESS :
 						IB_WC_LOC_QP_OP_ERR;
 	if (rxe_is_send(wqe) || rxe_is_write(wqe) || rxe_is_local(wqe))
@@ -365,12 +386,16 @@ static u8 rxe_query_opcode(const struct rxe_swqe *wqe)
 		return IB_OPCODE_RC_COMPARE_SWAP;
 	case IB_WR_ATOMIC_FETCH_AND_ADD:
 		return IB_OPCODE_RC_FETCH_ADD;
+	case IB_WR_ATOMIC_WRITE:
+		return IB_OPCODE_RC_ATOMIC_WRITE;
+	case IB_WR_FLUSH:
+		return IB_OPCODE_RC_FLUSH;
 	default:
 		return IB_OPCODE_RC_RDMA_READ_REQUEST;
 	}
 }
 
-/* Sends a READ, or what is left to be read, or an atomic. */
+/* Sends a READ, or what is left to be read, or another query. */
 static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	struct rxe_sq *sq = &qp->sq;
@@ -382,14 +407,19 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.psn = sq->psn,
 		.va = wqe->remote_addr + sq->offset,
 		.rkey = wqe->rkey,
-		.length = wqe->length - sq->offset,
+		.length = wqe->opcode == IB_WR_FLUSH ?
+				  wqe->flush.length : wqe->length - sq->offset,
+		.flush_type = wqe->flush.type,
+		.flush_level = wqe->flush.level,
 		.swap_add = cmp_swap ? wqe->swap : wqe->compare_add,
 		.compare = cmp_swap ? wqe->compare_add : 0,
 	};
-	struct sk_buff *skb = rxe_wire_build(&headers, 0);
+	u32 payload = wqe->opcode == IB_WR_ATOMIC_WRITE ? sizeof(u64) : 0;
+	struct sk_buff *skb = rxe_wire_build(&headers, payload);
 
 	if (!skb)
 		return rxe_req_pause(sq);
+	memcpy(rxe_payload(skb), wqe->inline_data, payload);
 	rxe_req_sent(sq, wqe->end_psn);
 	sq->rd_atomic++;
 	sq->cur++;
@@ -420,7 +450,7 @@ static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 
 	if (rxe_is_local(wqe))
 		packets = 0;
-	else if (!rxe_is_atomic(wqe))
+	else if (rxe_is_read(wqe) || !rxe_is_query(wqe))
 		packets = max_t(u32, DIV_ROUND_UP(wqe->length, qp->mtu), 1);
 	wqe->first_psn = qp->sq.psn;
 	wqe->end_psn = rxe_psn_add(wqe->first_psn, packets);
@@ -437,8 +467,7 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 		return false;
 	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
 		return false;
-	if ((rxe_is_read(wqe) || rxe_is_atomic(wqe)) &&
-	    sq->rd_atomic >= qp->attr.max_rd_atomic)
+	if (rxe_is_query(wqe) && sq->rd_atomic >= qp->attr.max_rd_atomic)
 		return false;
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
 }
@@ -466,7 +495,7 @@ static int rxe_req_step(struct rxe_qp *qp)
 		rxe_req_start(qp, wqe);
 	if (rxe_is_local(wqe))
 		return rxe_req_local(qp, wqe);
-	if (rxe_is_read(wqe) || rxe_is_atomic(wqe))
+	if (rxe_is_query(wqe))
 		return rxe_req_query(qp, wqe);
 	ret = rxe_req_payload(qp, wqe);
 	if (ret && ret != -EAGAIN)
@@ -539,6 +568,6 @@ void rxe_req_go_back(struct rxe_qp *qp)
 				     qp->mtu;
 			break;
 		}
-		sq->rd_atomic += rxe_is_read(wqe) || rxe_is_atomic(wqe);
+		sq->rd_atomic += rxe_is_query(wqe);
 	}
 }

@@ -232,8 +232,7 @@ static struct rxe_replay *rxe_resp_record(struct rxe_rq *rq)
 	return &rq->replays[rq->num_replays++ % rq->max_replays];
 }
 
-static struct rxe_replay *rxe_resp_recall(struct rxe_rq *rq, u32 psn,
-					  bool read)
+static struct rxe_replay *rxe_resp_recall(struct rxe_rq *rq, u32 psn, u8 kind)
 {
 	u32 kept = min(rq->num_replays, rq->max_replays);
 	u32 i;
@@ -241,7 +240,7 @@ static struct rxe_replay *rxe_resp_recall(struct rxe_rq *rq, u32 psn,
 	for (i = 0; i < kept; i++) {
 		struct rxe_replay *replay = &rq->replays[i];
 
-		if (replay->read == read &&
+		if (replay->kind == kind &&
 		    rxe_psn_cmp(psn, replay->first_psn) >= 0 &&
 		    rxe_psn_cmp(psn, replay->end_psn) < 0)
 			return replay;
@@ -335,7 +334,7 @@ static enum rxe_verdict rxe_resp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	rq->msn++;
 	replay = rxe_resp_record(rq);
 	*replay = (struct rxe_replay){
-		.read = true,
+		.kind = RXE_OP_READ,
 		.first_psn = headers.psn,
 		.end_psn = rxe_psn_add(headers.psn,
 				       rxe_read_packets(qp, headers.length)),
@@ -349,13 +348,16 @@ static enum rxe_verdict rxe_resp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	return RXE_DONE;
 }
 
-/* --- atomics ------------------------------------------------------------- */
+/* --- atomics, ATOMIC WRITE, FLUSH ---------------------------------------- */
 
+/* What is not an atomic in the narrow sense is answered as an empty READ. */
 static void rxe_resp_atomic_answer(struct rxe_qp *qp,
 				   const struct rxe_replay *replay)
 {
 	struct rxe_headers headers = {
-		.opcode = IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE,
+		.opcode = replay->kind == RXE_OP_ATOMIC ?
+				  IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE :
+				  IB_OPCODE_RC_RDMA_READ_RESPONSE_ONLY,
 		.qpn = qp->attr.dest_qp_num,
 		.psn = replay->first_psn,
 		.syndrome = RXE_AETH_ACK,
@@ -370,37 +372,83 @@ static void rxe_resp_atomic_answer(struct rxe_qp *qp,
 		rxe_net_send(qp, skb);
 }
 
-static enum rxe_verdict rxe_resp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
+/* A request of one packet has been executed, and must not be again. */
+static void rxe_resp_executed(struct rxe_qp *qp, u8 kind, u64 value)
 {
 	struct rxe_rq *rq = &qp->rq;
-	struct rxe_replay *replay;
+	struct rxe_replay *replay = rxe_resp_record(rq);
+
+	rq->msn++;
+	*replay = (struct rxe_replay){
+		.kind = kind,
+		.first_psn = rq->psn,
+		.end_psn = rxe_psn_add(rq->psn, 1),
+		.value = value,
+		.msn = rq->msn,
+	};
+	rq->psn = replay->end_psn;
+	rxe_resp_atomic_answer(qp, replay);
+}
+
+static enum rxe_verdict rxe_resp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	u8 kind = rxe_pkt(skb)->op->kind;
+	int right = IB_ACCESS_REMOTE_ATOMIC;
 	struct rxe_headers headers;
 	enum rxe_verdict verdict;
 	u64 old;
 	int ret;
 
 	rxe_wire_decode(skb, &headers);
-	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_ATOMIC) ||
+	if (kind == RXE_OP_ATOMIC_WRITE) {
+		if (rxe_pkt(skb)->payload != sizeof(u64))
+			return rxe_resp_invalid(qp, headers.psn);
+		memcpy(&headers.swap_add, rxe_payload(skb), sizeof(u64));
+		right = IB_ACCESS_REMOTE_WRITE;
+	}
+	if (!(qp->attr.qp_access_flags & right) ||
 	    !IS_ALIGNED(headers.va, sizeof(u64)))
 		return rxe_resp_invalid(qp, headers.psn);
 
-	ret = rxe_resp_fault_result(rq);
+	ret = rxe_resp_fault_result(&qp->rq);
 	if (!ret)
-		ret = rxe_region_atomic(qp, &headers, &old, &rq->place);
+		ret = rxe_region_atomic(qp, &headers, &old, &qp->rq.place);
 	verdict = rxe_resp_access(qp, headers.psn, ret);
-	if (verdict != RXE_DONE)
-		return verdict;
+	if (verdict == RXE_DONE)
+		rxe_resp_executed(qp, kind, old);
+	return verdict;
+}
 
-	rq->msn++;
-	rq->psn = rxe_psn_add(rq->psn, 1);
-	replay = rxe_resp_record(rq);
-	*replay = (struct rxe_replay){
-		.first_psn = headers.psn,
-		.end_psn = rq->psn,
-		.value = old,
-		.msn = rq->msn,
-	};
-	rxe_resp_atomic_answer(qp, replay);
+/*
+ * What has been written before is visible to all processors when a later store
+ * is, so making it visible takes a barrier, and no page has to be there.
+ */
+static enum rxe_verdict rxe_resp_flush_memory(struct rxe_qp *qp,
+					      struct sk_buff *skb)
+{
+	struct rxe_headers headers;
+	struct rxe_place place;
+	int ret, access = 0;
+
+	rxe_wire_decode(skb, &headers);
+	if (headers.flush_type & IB_FLUSH_GLOBAL)
+		access |= IB_ACCESS_FLUSH_GLOBAL;
+	if (headers.flush_type & IB_FLUSH_PERSISTENT)
+		access |= IB_ACCESS_FLUSH_PERSISTENT;
+	if (!access || headers.flush_level > IB_FLUSH_MR)
+		return rxe_resp_invalid(qp, headers.psn);
+
+	rcu_read_lock();
+	if (headers.flush_level == IB_FLUSH_MR)
+		ret = rxe_rkey_check(qp, headers.rkey, access);
+	else
+		ret = rxe_rkey_resolve(qp, headers.rkey, headers.va,
+				       headers.length, access, &place);
+	rcu_read_unlock();
+	if (ret)
+		return rxe_resp_access(qp, headers.psn, ret);
+	smp_wmb();
+	rxe_resp_executed(qp, RXE_OP_FLUSH, 0);
 	return RXE_DONE;
 }
 
@@ -555,7 +603,7 @@ static void rxe_resp_replay_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 skipped;
 
 	rxe_wire_decode(skb, &headers);
-	replay = rxe_resp_recall(&qp->rq, headers.psn, true);
+	replay = rxe_resp_recall(&qp->rq, headers.psn, RXE_OP_READ);
 	if (!replay)
 		return;
 	skipped = rxe_psn_cmp(headers.psn, replay->first_psn) * qp->mtu;
@@ -583,7 +631,9 @@ static enum rxe_verdict rxe_resp_duplicate(struct rxe_qp *qp,
 		rxe_resp_replay_read(qp, skb);
 		break;
 	case RXE_OP_ATOMIC:
-		replay = rxe_resp_recall(&qp->rq, pkt->psn, false);
+	case RXE_OP_ATOMIC_WRITE:
+	case RXE_OP_FLUSH:
+		replay = rxe_resp_recall(&qp->rq, pkt->psn, pkt->op->kind);
 		if (replay)
 			rxe_resp_atomic_answer(qp, replay);
 		break;
@@ -613,7 +663,7 @@ static bool rxe_resp_in_sequence(const struct rxe_qp *qp,
 
 	if (op->first ? qp->rq.kind != RXE_OP_NONE : qp->rq.kind != op->kind)
 		return false;
-	if (!op->payload)
+	if (!op->payload || op->kind == RXE_OP_ATOMIC_WRITE)
 		return true;
 	if (!op->last)
 		return pkt->payload == qp->mtu;
@@ -651,6 +701,8 @@ static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp, struct sk_buff *skb)
 		return rxe_resp_write(qp, skb);
 	case RXE_OP_READ:
 		return rxe_resp_read(qp, skb);
+	case RXE_OP_FLUSH:
+		return rxe_resp_flush_memory(qp, skb);
 	default:
 		return rxe_resp_atomic(qp, skb);
 	}

@@ -36,9 +36,14 @@ struct rxe_atomiceth {
 	__be64 compare;
 } __packed;
 
+#define RXE_FETH_TYPE_MASK	0xf
+#define RXE_FETH_LEVEL_SHIFT	4
+#define RXE_FETH_LEVEL_MASK	0x3
+
 #define BTH		sizeof(struct rxe_bth)
 #define RETH		sizeof(struct rxe_reth)
 #define ATOMICETH	sizeof(struct rxe_atomiceth)
+#define FETH		sizeof(__be32)
 #define AETH		sizeof(__be32)
 #define ATOMICACKETH	sizeof(__be64)
 #define IMMDT		sizeof(__be32)
@@ -94,6 +99,12 @@ const struct rxe_op rxe_ops[256] = {
 	[IB_OPCODE_RC_FETCH_ADD] = {
 		.kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
 		.header_len = BTH + ATOMICETH },
+	[IB_OPCODE_RC_ATOMIC_WRITE] = {
+		.kind = RXE_OP_ATOMIC_WRITE, .first = 1, .last = 1,
+		.payload = 1, .header_len = BTH + RETH },
+	[IB_OPCODE_RC_FLUSH] = {
+		.kind = RXE_OP_FLUSH, .first = 1, .last = 1,
+		.header_len = BTH + FETH + RETH },
 	[IB_OPCODE_RC_RDMA_READ_RESPONSE_FIRST] = {
 		.kind = RXE_OP_READ_RESPONSE, .first = 1, .payload = 1,
 		.header_len = BTH + AETH },
@@ -116,7 +127,9 @@ const struct rxe_op rxe_ops[256] = {
 
 static bool rxe_op_has_reth(const struct rxe_op *op)
 {
-	return op->kind == RXE_OP_READ || (op->kind == RXE_OP_WRITE && op->first);
+	return op->kind == RXE_OP_READ || op->kind == RXE_OP_ATOMIC_WRITE ||
+	       op->kind == RXE_OP_FLUSH ||
+	       (op->kind == RXE_OP_WRITE && op->first);
 }
 
 static bool rxe_op_has_aeth(const struct rxe_op *op)
@@ -165,6 +178,9 @@ static void rxe_wire_encode(void *p, const struct rxe_headers *h, u32 pad)
 			       (h->ack_req ? RXE_BTH_ACK_REQ : 0));
 	p = bth + 1;
 
+	if (op->kind == RXE_OP_FLUSH)
+		p = put_be32(p, h->flush_level << RXE_FETH_LEVEL_SHIFT |
+					h->flush_type);
 	if (rxe_op_has_reth(op))
 		p = put_reth(p, h);
 	if (op->kind == RXE_OP_ATOMIC)
@@ -270,6 +286,14 @@ void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
 		.qpn = pkt->qpn,
 		.psn = pkt->psn,
 	};
+	if (pkt->op->kind == RXE_OP_FLUSH) {
+		u32 feth = get_unaligned_be32(p);
+
+		h->flush_type = feth & RXE_FETH_TYPE_MASK;
+		h->flush_level = feth >> RXE_FETH_LEVEL_SHIFT &
+				 RXE_FETH_LEVEL_MASK;
+		p += FETH;
+	}
 	if (rxe_op_has_reth(pkt->op)) {
 		const struct rxe_reth *reth = p;
 

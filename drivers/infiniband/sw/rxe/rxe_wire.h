@@ -29,6 +29,8 @@ enum rxe_op_kind {
 	RXE_OP_WRITE,
 	RXE_OP_READ,
 	RXE_OP_ATOMIC,
+	RXE_OP_ATOMIC_WRITE,
+	RXE_OP_FLUSH,
 	/* from here on: what a responder sends */
 	RXE_OP_READ_RESPONSE,
 	RXE_OP_ACK,
@@ -85,6 +87,8 @@ static inline bool rxe_op_is_response(const struct rxe_op *op)
  * @length: RETH: bytes of the whole message
  * @swap_add: AtomicETH
  * @compare: AtomicETH
+ * @flush_type: FETH: enum ib_placement_type
+ * @flush_level: FETH: enum ib_selectivity_level
  * @imm_data: ImmDt
  * @invalidate_rkey: IETH
  * @syndrome: AETH
@@ -102,6 +106,8 @@ struct rxe_headers {
 	u32 length;
 	u64 swap_add;
 	u64 compare;
+	u8 flush_type;
+	u8 flush_level;
 	__be32 imm_data;
 	u32 invalidate_rkey;
 	u8 syndrome;
