@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How many faults it takes, and what they touch that nobody asked for. */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "kit/memory.h"
 #include "kit/odp.h"
@@ -235,22 +230,6 @@ static void test_crowd_is_one_fault(void **state)
 	assert_int_equal(faults_of(&crowd.r), ROUNDS);
 }
 
-static int userfaults(char *at, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)at, length },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		skip_because("this kernel has no userfaultfd");
-	assert_int_equal(ioctl(fd, UFFDIO_API, &api), 0);
-	assert_int_equal(ioctl(fd, UFFDIO_REGISTER, &reg), 0);
-	return fd;
-}
-
 static void *crowd_reader(void *arg)
 {
 	struct crowd *crowd = arg;
@@ -262,42 +241,27 @@ static void *crowd_reader(void *arg)
 	return NULL;
 }
 
-/* Waits for the kernel to ask for a page, then gives it. */
-static void userfault_serve(int fd, const char *page)
-{
-	uint64_t end = now_ms() + PATIENCE;
-	struct uffd_msg msg;
-	struct uffdio_copy copy = { .src = (uintptr_t)page, .len = PAGE };
-
-	while (read(fd, &msg, sizeof(msg)) != sizeof(msg)) {
-		assert_true(now_ms() < end);
-		sleep_ms(1);
-	}
-	/* Time for the others to come and wait, too. */
-	sleep_ms(200);
-	copy.dst = msg.arg.pagefault.address & -PAGE;
-	assert_int_equal(ioctl(fd, UFFDIO_COPY, &copy), 0);
-}
-
 /* A page that comes late: all who want it wait, for one fault. */
 static void test_crowd_waits_for_one_userfault(void **state)
 {
 	char *memory = anonymous(PAGE), *page = scratch(PAGE);
 	struct crowd crowd = { 0 };
 	pthread_t threads[CROWD];
-	int fd = userfaults(memory, PAGE);
+	int fd = userfault_make(memory, PAGE);
 
 	(void)state;
 	memset(page, 0, PAGE);
 	memcpy(page + 7, "late", 4);
 	region_make(&crowd.r, odp_open(), memory, PAGE, ODP_TEST_WRITABLE);
 	crowd_start(&crowd, threads, crowd_reader);
-	userfault_serve(fd, page);
+	userfault_wait(fd);
+	/* Time for the others to come and wait, too. */
+	sleep_ms(200);
+	userfault_serve(fd, memory, page);
 	for (int i = 0; i < CROWD; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(crowd.wrong, 0);
 	assert_int_equal(faults_of(&crowd.r), 1);
-	close(fd);
 }
 
 int main(int argc, char **argv)

@@ -52,6 +52,12 @@ static void copy_case(struct region *r, char *memory, char *want, uint64_t offse
 	same_bytes(memory + offset, want + offset, len + 2 * GUARD, "the write and around it");
 }
 
+/* The short sweep takes a third of the pairs, each length and each offset among them. */
+static bool is_due(size_t n)
+{
+	return options.full || n % 3 == 0;
+}
+
 static void sweep(unsigned int flags, bool cold)
 {
 	char *memory = shared_memory(AREA), *want = scratch(AREA);
@@ -62,7 +68,7 @@ static void sweep(unsigned int flags, bool cold)
 	region_make(&r, odp_open(), memory + GUARD, AREA - 2 * GUARD, ODP_TEST_WRITABLE | flags);
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(offsets); j++)
-			if (offsets[j] + lengths[i] <= r.length)
+			if (offsets[j] + lengths[i] <= r.length && is_due(i + j))
 				copy_case(&r, memory, want, offsets[j], lengths[i], cold);
 	same_bytes(memory, want, AREA, "all of the memory");
 }
@@ -163,11 +169,14 @@ static void test_atomics(void **state)
 	assert_int_equal(region_atomic(&r, 0, CMP_SWAP, 77, -1ull, &old, 0), 0);
 	assert_int_equal(old, -1ull);
 	assert_int_equal(*word, 77);
+	assert_int_equal(region_atomic(&r, 0, SWAP, 1ull << 40, 0, &old, 0), 0);
+	assert_int_equal(old, 77);
+	assert_int_equal(*word, 1ull << 40);
 	assert_int_equal(word[1], 0);
 	assert_int_equal(region_state(&r, 0), PRESENT | WRITABLE | DIRTY);
 }
 
-#define ADDS 20000
+#define ADDS 5000
 
 static void *cpu_adds(void *word)
 {

@@ -173,6 +173,29 @@ static void test_dead_owner(void **state)
 	assert_int_equal(munmap(r, PAGE), 0);
 }
 
+static void fault_for_ever(void *arg)
+{
+	region_fault(arg, 0, 1, FAULT_WRITE);
+}
+
+/* A process that waits for a page can be killed (-EINTR, which it does not live to see). */
+static void test_killed_while_waiting(void **state)
+{
+	char *memory = anonymous(PAGE), *page = scratch(PAGE);
+	int fd = userfault_make(memory, PAGE), child;
+	struct region r;
+
+	(void)state;
+	memset(page, 7, PAGE);
+	region_make(&r, odp_open(), memory, PAGE, ODP_TEST_WRITABLE);
+	child = child_start(fault_for_ever, &r);
+	userfault_wait(fd);
+	kill(child, SIGKILL);
+	assert_true(WIFSIGNALED(child_wait(child)));
+	userfault_serve(fd, memory, page);
+	region_holds(&r, 0, page, PAGE, "a page that came after all");
+}
+
 static void test_outside(void **state)
 {
 	struct region r;
@@ -224,6 +247,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_past_end_of_file),
 		cmocka_unit_test(test_hwpoison),
 		cmocka_unit_test(test_dead_owner),
+		cmocka_unit_test(test_killed_while_waiting),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_snapshot_of_zero_page),

@@ -16,6 +16,7 @@
 enum {
 	FETCH_ADD,
 	CMP_SWAP,
+	SWAP,
 
 	FAULT_WRITE = 1 << 0,
 	FAULT_SNAPSHOT = 1 << 1,
