@@ -1,39 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tables are charged to the memory cgroup of the process they serve. */
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "kit/memory.h"
 #include "kit/odp.h"
 #include "kit/sys.h"
 #include "lib/test.h"
 
-#define CGROUPS "/sys/fs/cgroup"
-#define OURS CGROUPS "/odp_test"
 #define LEAVES 256
-
-static int group_leave(void *unused)
-{
-	(void)unused;
-	file_put(CGROUPS "/cgroup.procs", "0");
-	return rmdir(OURS);
-}
-
-static void group_enter(void)
-{
-	file_put(CGROUPS "/cgroup.subtree_control", "+memory");
-	if (mkdir(OURS, 0700) || file_number(OURS "/memory.stat", "kernel ") < 0)
-		skip_because("no memory cgroups that tell the kernel's share");
-	defer(group_leave, OURS);
-	assert_int_equal(file_put(OURS "/cgroup.procs", "0"), 0);
-}
 
 static int64_t kernel_memory(void)
 {
-	return file_number(OURS "/memory.stat", "kernel ");
+	return file_number(CGROUP "/memory.stat", "kernel ");
 }
 
 /* The kernel adds its statistics up every now and then only. */
@@ -56,7 +33,7 @@ static void test_tables_are_charged(void **state)
 	struct region r;
 
 	(void)state;
-	group_enter();
+	cgroup_enter();
 	anonymous_at(memory, LEAVES * LEAF);
 	/* So that no page table has to be made later. */
 	for (size_t i = 0; i < LEAVES; i++)

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -116,6 +117,22 @@ void need_hugetlb(unsigned int pages)
 		skip_because("no memory for %u huge pages", pages);
 	if (file_number("/proc/meminfo", "Hugepagesize:") != (int64_t)LEAF / 1024)
 		skip_because("huge pages are not of 2 MiB");
+}
+
+static int cgroup_leave(void *unused)
+{
+	(void)unused;
+	file_put("/sys/fs/cgroup/cgroup.procs", "0");
+	return rmdir(CGROUP);
+}
+
+void cgroup_enter(void)
+{
+	file_put("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	if (mkdir(CGROUP, 0700) || file_number(CGROUP "/memory.stat", "kernel ") < 0)
+		skip_because("no memory cgroups that tell the kernel's share");
+	defer(cgroup_leave, CGROUP);
+	assert_int_equal(file_put(CGROUP "/cgroup.procs", "0"), 0);
 }
 
 static int fd_close(void *object)

@@ -12,6 +12,10 @@ void need_swap(void);
 const char *need_ext4(void);
 void need_hugetlb(unsigned int pages);
 
+/* Moves the test into a memory cgroup of its own, until it ends. */
+#define CGROUP "/sys/fs/cgroup/odp_test"
+void cgroup_enter(void);
+
 /* Writes @text to a file of /proc or /sys; 0 or -errno. */
 int file_put(const char *path, const char *text);
 /* A number from such a file, after @key if there is one; -1 where there is none. */
