@@ -14,10 +14,12 @@
  *	  mirror->fault_locks[]		one of them
  *	    mirror->windows_lock
  *	      mmap_lock, then the mm's own locks
- *	        leaf->lock		one at a time, bottom halves off
+ *	        window->dirty_lock	callbacks; never in a softirq
+ *	          leaf->lock		one at a time, bottom halves off
+ *	          what folio_mark_dirty() takes
  *
- * The notifier's callback and the copies take leaf->lock only. Windows are
- * found under RCU.
+ * The notifier's callback takes the last two only, copies leaf->lock. Windows
+ * are found under RCU.
  */
 #ifndef ODP_H
 #define ODP_H
@@ -71,6 +73,8 @@ struct odp_leaf {
  * @notifier: not registered in a pinned mirror
  * @mirror: whose window it is
  * @base: first address
+ * @dirty_lock: held from taking entries that are dirty until their folios have
+ *	heard of it, so that no other callback for them returns before
  * @refs: one for being in mirror->windows, one for each fault under way
  * @rcu: frees it
  * @populated: leaves whose word is not 0; a bit changes under the leaf's lock
@@ -80,6 +84,7 @@ struct odp_window {
 	struct mmu_interval_notifier notifier;
 	struct odp_mirror *mirror;
 	unsigned long base;
+	spinlock_t dirty_lock;
 	refcount_t refs;
 	struct rcu_head rcu;
 	DECLARE_BITMAP(populated, ODP_WINDOW_LEAVES);

@@ -132,6 +132,7 @@ void odp_leaf_invalidate(struct odp_window *window, unsigned long index,
 	struct odp_dirtied dirtied = {};
 
 	while (i <= last) {
+		spin_lock(&window->dirty_lock);
 		spin_lock_bh(&leaf->lock);
 		if (leaf->word & ODP_HUGE || !leaf->word) {
 			odp_leaf_set_word(window, index,
@@ -147,6 +148,7 @@ void odp_leaf_invalidate(struct odp_window *window, unsigned long index,
 		}
 		spin_unlock_bh(&leaf->lock);
 		odp_dirtied_flush(&dirtied);
+		spin_unlock(&window->dirty_lock);
 	}
 }
 

@@ -75,11 +75,14 @@ static bool odp_notify(struct mmu_interval_notifier *notifier,
 
 	mmu_interval_set_seq(notifier, cur_seq);
 	smp_mb(); /* pairs with the one in odp_leaf_commit() */
-	if (bitmap_empty(window->populated, ODP_WINDOW_LEAVES))
-		return true;
-
-	atomic64_inc(&window->mirror->nr_invalidations);
-	odp_window_invalidate(window, range->start, range->end, verdict);
+	if (!bitmap_empty(window->populated, ODP_WINDOW_LEAVES)) {
+		atomic64_inc(&window->mirror->nr_invalidations);
+		odp_window_invalidate(window, range->start, range->end,
+				      verdict);
+	}
+	/* For who has just emptied a leaf that is therefore not looked at. */
+	spin_lock(&window->dirty_lock);
+	spin_unlock(&window->dirty_lock);
 
 	if (range->event == MMU_NOTIFY_UNMAP &&
 	    bitmap_empty(window->populated, ODP_WINDOW_LEAVES))
@@ -130,6 +133,7 @@ static struct odp_window *odp_window_create(struct odp_mirror *mirror,
 
 	window->mirror = mirror;
 	window->base = ALIGN_DOWN(addr, ODP_WINDOW_SIZE);
+	spin_lock_init(&window->dirty_lock);
 	refcount_set(&window->refs, 1);
 	for (i = 0; i < ODP_WINDOW_LEAVES; i++)
 		spin_lock_init(&window->leaves[i].lock);

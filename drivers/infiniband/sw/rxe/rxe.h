@@ -11,6 +11,7 @@
  *	      srq->lock			a shared receive queue's consumer
  *	        cq->lock		a completion queue's producer
  *	          qp->state_lock
+ *	        mw->lock		a memory window's binding
  *
  * All but the mutex are spinning locks, taken with bottom halves off. A leaf
  * lock of ib_umem_odp is taken inside sq.lock or rq.lock, never the other way

@@ -213,8 +213,11 @@ void rxe_device_link_changed(struct rxe_dev *rxe)
  */
 void rxe_device_removing(struct rxe_dev *rxe)
 {
-	if (test_and_clear_bit(RXE_DEV_OPEN, &rxe->flags))
-		rxe_net_close(rxe);
+	if (!test_and_clear_bit(RXE_DEV_OPEN, &rxe->flags))
+		return;
+	/* Whoever saw the bit and goes on to send has done so then. */
+	synchronize_net();
+	rxe_net_close(rxe);
 }
 
 /* --- coming and going ----------------------------------------------------- */

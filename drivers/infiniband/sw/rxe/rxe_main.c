@@ -2,6 +2,7 @@
 /* The module: `rdma link`, and what becomes of the netdevs below. */
 #include <linux/if_vlan.h>
 #include <linux/module.h>
+#include <linux/rtnetlink.h>
 #include <net/net_namespace.h>
 #include <rdma/rdma_netlink.h>
 
@@ -15,7 +16,32 @@ static struct rxe_dev *rxe_of_netdev(struct net_device *ndev)
 	return ibdev ? to_rxe(ibdev) : NULL;
 }
 
+static void rxe_remove(struct rxe_dev *rxe)
+{
+	ib_unregister_device_queued(&rxe->ib);
+	rxe_device_removing(rxe);
+}
+
 /* --- links ---------------------------------------------------------------- */
+
+/* Of a netdev that went while its link was being made, no event has told us. */
+static int rxe_check_netdev(struct net_device *ndev)
+{
+	struct rxe_dev *rxe;
+	int ret = 0;
+
+	rtnl_lock();
+	if (ndev->reg_state != NETREG_REGISTERED) {
+		ret = -ENODEV;
+		rxe = rxe_of_netdev(ndev);
+		if (rxe) {
+			rxe_remove(rxe);
+			ib_device_put(&rxe->ib);
+		}
+	}
+	rtnl_unlock();
+	return ret;
+}
 
 static int rxe_newlink(const char *name, struct net_device *ndev)
 {
@@ -30,7 +56,7 @@ static int rxe_newlink(const char *name, struct net_device *ndev)
 		ib_device_put(&rxe->ib);
 		return -EEXIST;
 	}
-	return rxe_device_add(name, ndev);
+	return rxe_device_add(name, ndev) ?: rxe_check_netdev(ndev);
 }
 
 static struct rdma_link_ops rxe_link_ops = {
@@ -49,8 +75,7 @@ static int rxe_netdev_event(struct notifier_block *nb, unsigned long event,
 		return NOTIFY_DONE;
 	switch (event) {
 	case NETDEV_UNREGISTER:
-		ib_unregister_device_queued(&rxe->ib);
-		rxe_device_removing(rxe);
+		rxe_remove(rxe);
 		break;
 	case NETDEV_UP:
 	case NETDEV_DOWN:

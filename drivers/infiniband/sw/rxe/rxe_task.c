@@ -12,8 +12,8 @@
 
 #include "rxe.h"
 
-/* Runs of tasks that one system call or softirq may be made to do. */
-#define RXE_RUN_SHARE	256
+/* How long one system call or softirq may be made to run tasks. */
+#define RXE_RUN_SHARE_NS	(2 * NSEC_PER_MSEC)
 
 /**
  * struct rxe_runlist - tasks owned by a processor
@@ -54,17 +54,20 @@ static void rxe_runlist_hand_over(struct rxe_runlist *list)
 /* Caller: bottom halves are off. */
 static void rxe_runlist_run(struct rxe_runlist *list)
 {
-	unsigned int share = RXE_RUN_SHARE;
 	struct rxe_task *task;
+	u64 end;
 
 	if (list->running)
 		return;
 	list->running = true;
-	while (share-- && !list_empty(&list->tasks)) {
+	end = ktime_get_ns() + RXE_RUN_SHARE_NS;
+	while (!list_empty(&list->tasks)) {
 		task = list_first_entry(&list->tasks, struct rxe_task, node);
 		list_del(&task->node);
 		if (rxe_task_run(task))
 			list_add_tail(&task->node, &list->tasks);
+		if (ktime_get_ns() > end)
+			break;
 	}
 	rxe_runlist_hand_over(list);
 	list->running = false;
