@@ -10,6 +10,11 @@ help: ## this list
 vm: ## make the guests: root folder, kernels, images
 	tools/vm build
 
+.PHONY: demo
+demo: KERNEL = 7.3
+demo: ## the drivers at work, in a guest (KERNEL=7.3, 6.12 or uml)
+	@tools/demo $(KERNEL)
+
 .PHONY: shell
 shell: ## a shell in a guest with our driver (KERNEL=uml, 6.12 or 7.3)
 	@tools/vm shell --kernel $(KERNEL)
@@ -24,6 +29,7 @@ compile_commands.json: FORCE ## for clangd, from the build for the uml guest
 .PHONY: style
 style: ## shellcheck over the scripts
 	shellcheck -x tools/vm
+	shellcheck tools/demo tests/demo/run
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh drivers/compat/configure
 
 .PHONY: clean
