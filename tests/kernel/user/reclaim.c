@@ -259,7 +259,7 @@ static void test_overlapping_invalidations(void **state)
 	while (now_ms() < end && !over) {
 		assert_int_equal(madvise(memory, LENGTH, MADV_FREE), 0);
 		write_by(&r, want, ++seed);
-		file_put(CGROUP "/memory.reclaim", "4M");
+		file_put(CGROUP "/memory.reclaim", "1M");
 		over = memcmp(memory, want, LENGTH);
 	}
 	over = true;
