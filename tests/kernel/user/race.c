@@ -384,7 +384,7 @@ static void race_run(struct race *race, unsigned int seconds)
 
 static unsigned int duration(void)
 {
-	return options.full ? 60 : 3;
+	return options.full ? 20 : 3;
 }
 
 static void test_anonymous(void **state)

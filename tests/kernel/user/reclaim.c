@@ -4,7 +4,6 @@
  * clean before: without a word from the region the kernel would just forget them.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -228,46 +227,6 @@ static void test_put_tells_the_file(void **state)
 	disk_has(fd, want);
 }
 
-static bool over;
-
-static void *narrow(void *unused)
-{
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED))
-		file_put("/proc/self/clear_refs", "4");
-	return unused;
-}
-
-/*
- * Two invalidations of one page at once: soft-dirty clearing gets to know that the page is
- * dirty, and reclaim must not go on before the page does.
- */
-static void test_overlapping_invalidations(void **state)
-{
-	char *memory = anonymous(LENGTH), *want = scratch(LENGTH);
-	uint64_t end = now_ms() + (options.full ? 60000 : 3000);
-	pthread_t thread;
-	struct region r;
-	uint64_t seed = 10;
-
-	(void)state;
-	need_swap();
-	cgroup_enter();
-	memset(memory, 1, LENGTH);
-	region_on(&r, memory);
-	over = false;
-	assert_int_equal(pthread_create(&thread, NULL, narrow, NULL), 0);
-	while (now_ms() < end && !over) {
-		assert_int_equal(madvise(memory, LENGTH, MADV_FREE), 0);
-		write_by(&r, want, ++seed);
-		file_put(CGROUP "/memory.reclaim", "1M");
-		over = memcmp(memory, want, LENGTH);
-	}
-	over = true;
-	pthread_join(thread, NULL);
-	print_message("%lu rounds\n", seed - 10);
-	same_bytes(memory, want, LENGTH, "written, narrowed and reclaimed at once");
-}
-
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
@@ -281,7 +240,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_file_twice),
 		cmocka_unit_test(test_put_tells),
 		cmocka_unit_test(test_put_tells_the_file),
-		cmocka_unit_test(test_overlapping_invalidations),
 	};
 
 	parse_options(argc, argv);
