@@ -19,6 +19,14 @@ demo: ## the drivers at work, in a guest (KERNEL=7.3, 6.12 or uml)
 shell: ## a shell in a guest with our driver (KERNEL=uml, 6.12 or 7.3)
 	@tools/vm shell --kernel $(KERNEL)
 
+.PHONY: test
+test: ## all tests on every kernel; the last line counts them
+	@tests/all
+
+.PHONY: test-uml
+test-uml: ## all tests on uml alone: a few minutes
+	@tests/all uml
+
 .PHONY: modules
 modules: ## build the modules for this machine's kernel, or KDIR's, in build/
 	tools/vm.d/kbuild.sh $(CURDIR) $(CURDIR)/build/$(notdir $(KDIR:/build=)) $(KDIR)
@@ -30,6 +38,7 @@ compile_commands.json: FORCE ## for clangd, from the build for the uml guest
 style: ## shellcheck over the scripts
 	shellcheck -x tools/vm
 	shellcheck tools/demo tests/demo/run
+	shellcheck -x tests/all tests/run tests/vm tests/suites/rdma-core/run
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh drivers/compat/configure
 
 .PHONY: clean

@@ -54,7 +54,7 @@ static const size_t full_lengths[] = {
 	MIB - 1, MIB, MIB + 1, MIB + 2, MIB + 3,
 };
 
-static const size_t short_lengths[] = { 0, 1, 7, 256, 1025, 4097, 65537 };
+static const size_t short_lengths[] = { 0, 1, 257, 4097, 20001 };
 
 struct offsets {
 	size_t src, dst;
@@ -68,7 +68,7 @@ static const struct offsets full_offsets[] = {
 #define LARGE_OFFSETS 3		/* of these, for long messages */
 #define LARGE (128 * 1024)
 
-static const struct offsets short_offsets[] = { { 0, 0 }, { 3, 4093 }, { 4095, 1 } };
+static const struct offsets short_offsets[] = { { 3, 4093 }, { 4095, 1 } };
 
 struct sweep {
 	const size_t *lengths;
@@ -420,8 +420,9 @@ static void test_atomic(void **state)
 	}
 }
 
+/* The short sweep takes the second and the last. */
 static const enum ibv_mtu mtus[] = {
-	IBV_MTU_256, IBV_MTU_512, IBV_MTU_1024, IBV_MTU_2048, IBV_MTU_4096,
+	IBV_MTU_256, IBV_MTU_1024, IBV_MTU_512, IBV_MTU_2048, IBV_MTU_4096,
 };
 
 #define KINDS 4		/* pinned or on demand, on either side */
@@ -459,13 +460,14 @@ static void add_atomic(const struct atomic *atomic, int kind, struct atomic_vari
 
 int main(int argc, char **argv)
 {
-	size_t step;
+	size_t first, step;
 
 	parse_options(argc, argv);
-	step = options.full ? 1 : 2;
+	first = options.full ? 0 : 1;
+	step = options.full ? 1 : 3;
 	for (size_t op = 0; op < ARRAY_SIZE(ops); op++) {
 		for (int kind = 0; kind < KINDS; kind++) {
-			for (size_t mtu = 0; mtu < ARRAY_SIZE(mtus); mtu += step)
+			for (size_t mtu = first; mtu < ARRAY_SIZE(mtus); mtu += step)
 				add_opcode(&ops[op], kind, mtus[mtu]);
 		}
 	}

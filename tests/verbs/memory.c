@@ -36,7 +36,7 @@ static void rig_open(struct rig *rig, const struct cell *cell)
 	pair_open(&rig->pair, &rc);
 	need_odp(rig->pair.a.ctx);
 	rig->area = area_open(cell->kind);
-	rig->staging = buf_anon(rig->pair.a.pd, rig->area.len, ALL_ACCESS);
+	rig->staging = buf_anon(rig->pair.a.pd, rig->area.span, ALL_ACCESS);
 	rig->mr = reg(rig->pair.b.pd, rig->area.p, rig->area.len,
 		      ALL_ACCESS | IBV_ACCESS_ON_DEMAND | cell->access);
 }
@@ -47,7 +47,7 @@ static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size
 	struct ibv_send_wr wr = {
 		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
 		.wr.rdma = {
-			.remote_addr = (uintptr_t)rig->area.p + offset, .rkey = rig->mr->rkey,
+			.remote_addr = (uintptr_t)rig->area.at + offset, .rkey = rig->mr->rkey,
 		},
 	};
 
@@ -57,7 +57,7 @@ static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size
 
 static void rdma_write(struct rig *rig, uint64_t seed)
 {
-	size_t len = rig->area.len - 2 * EDGE;
+	size_t len = rig->area.span - 2 * EDGE;
 
 	pattern_fill(rig->staging.p + EDGE, len, 0, seed);
 	memcpy(rig->area.want + EDGE, rig->staging.p + EDGE, len);
@@ -66,9 +66,9 @@ static void rdma_write(struct rig *rig, uint64_t seed)
 
 static void rdma_read(struct rig *rig, const char *when)
 {
-	memset(rig->staging.p, 0x5a, rig->area.len);
-	rdma(rig, IBV_WR_RDMA_READ, 0, rig->area.len);
-	same_bytes(rig->staging.p, rig->area.want, rig->area.len, when);
+	memset(rig->staging.p, 0x5a, rig->area.span);
+	rdma(rig, IBV_WR_RDMA_READ, 0, rig->area.span);
+	same_bytes(rig->staging.p, rig->area.want, rig->area.span, when);
 }
 
 /* RDMA looks first, so that it is RDMA that faults. */

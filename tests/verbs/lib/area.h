@@ -30,8 +30,10 @@ struct area {
 	size_t len;
 	uint8_t *elsewhere;	/* room for as much */
 	int fd, map_flags;
-	uint8_t *want;		/* every byte that it must hold */
-	uint8_t *file;		/* what the file under a private mapping holds */
+	uint8_t *at;		/* the bytes that are looked at: all, or those about the middle */
+	size_t span;
+	uint8_t *want;		/* each of them, as it must be */
+	uint8_t *file;		/* as the file under a private mapping holds it */
 	uint8_t *moved;		/* where mremap put what was here */
 	uint8_t *moved_want;
 	int child, tell_child;	/* a process that has a copy of its own */

@@ -80,8 +80,8 @@ static void move_away(struct area *area)
 	area_map_again(area);
 	if (area->kind->backing == ITSELF)
 		return;
-	area->moved = area->elsewhere;
-	memcpy(area->moved_want, area->want, area->len);
+	area->moved = area->elsewhere + (area->at - area->p);
+	memcpy(area->moved_want, area->want, area->span);
 	area_want_backing(area);
 }
 
@@ -93,13 +93,12 @@ static void dontneed(struct area *area)
 
 static void dontneed_half(struct area *area)
 {
-	size_t half = area->len / 2;
-	uint8_t *before = scratch(half);
+	uint8_t *before = scratch(area->span / 2);
 
-	memcpy(before, area->want, half);
-	assert_int_equal(madvise(area->p + half, half, MADV_DONTNEED), 0);
+	memcpy(before, area->want, area->span / 2);
+	assert_int_equal(madvise(area->p + area->len / 2, area->len / 2, MADV_DONTNEED), 0);
 	area_want_backing(area);
-	memcpy(area->want, before, half);
+	memcpy(area->want, before, area->span / 2);
 	undo(before);
 }
 
@@ -135,14 +134,14 @@ static void truncate_and_extend(struct area *area)
 {
 	assert_int_equal(ftruncate(area->fd, 0), 0);
 	assert_int_equal(ftruncate(area->fd, area->len), 0);
-	memset(area->want, 0, area->len);
+	memset(area->want, 0, area->span);
 }
 
 static void punch_hole(struct area *area)
 {
 	assert_int_equal(fallocate(area->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 				   area->len / 2), 0);
-	memset(area->want, 0, area->len / 2);
+	memset(area->want, 0, area->span / 2);
 }
 
 /* A page taken out of service has its bytes copied to another one. */
@@ -193,8 +192,8 @@ static void write_back_and_forget(struct area *area)
 
 static void clear_soft_dirty(struct area *area)
 {
-	*(volatile uint8_t *)area->p = area->want[0];
-	if (!(pagemap(area->p) & PAGEMAP_SOFT_DIRTY))
+	*(volatile uint8_t *)area->at = area->want[0];
+	if (!(pagemap(area->at) & PAGEMAP_SOFT_DIRTY))
 		skip_because("this kernel has no soft-dirty bits");
 	assert_int_equal(write_file("/proc/self/clear_refs", "4"), 0);
 }

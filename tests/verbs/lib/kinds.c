@@ -53,6 +53,7 @@ static void area_map(struct area *area, int flags, int fd)
 	at = ((uintptr_t)room->p + HUGE - 1) & ~(HUGE - 1);
 	area->p = (void *)at;
 	area->elsewhere = area->p + area->len;
+	area->at = area->p + (area->len - area->span) / 2;
 	area_map_again(area);
 }
 
@@ -116,8 +117,8 @@ static int open_file(struct area *area)
 	int fd = open(need_ext4(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
-	pattern_fill(area->file, area->len, 0, FILE_SEED);
-	assert_int_equal(pwrite(fd, area->file, area->len, 0), area->len);
+	pattern_fill(area->file, area->span, 0, FILE_SEED);
+	assert_int_equal(pwrite(fd, area->file, area->span, 0), area->span);
 	assert_int_equal(fsync(fd), 0);
 	return fd;
 }
@@ -147,14 +148,14 @@ static void prepare_thp(struct area *area)
 /* Read, and thereby the one page of zeroes everywhere. */
 static void prepare_zero(struct area *area)
 {
-	memset(area->want, 0, area->len);
-	same_bytes(area->p, area->want, area->len, "never written");
+	memset(area->want, 0, area->span);
+	same_bytes(area->at, area->want, area->span, "never written");
 }
 
 /* What the file holds, not even read. */
 static void prepare_untouched(struct area *area)
 {
-	memcpy(area->want, area->file, area->len);
+	memcpy(area->want, area->file, area->span);
 }
 
 static void prepare_cow(struct area *area)
@@ -172,7 +173,7 @@ static void prepare_ksm(struct area *area)
 		skip_because("this kernel has no KSM");
 	for (size_t at = 0; at < area->len; at += PAGE)
 		pattern_fill(area->p + at, PAGE, 0, 77);
-	memcpy(area->want, area->p, area->len);
+	memcpy(area->want, area->p, area->span);
 	write_file("/sys/kernel/mm/ksm/pages_to_scan", "10000");
 	write_file("/sys/kernel/mm/ksm/sleep_millisecs", "1");
 	write_file("/sys/kernel/mm/ksm/run", "1");
@@ -207,12 +208,11 @@ const size_t n_kinds = ARRAY_SIZE(kinds);
 
 struct area area_open(const struct kind *kind)
 {
-	struct area area = { .kind = kind, .fd = -1, .len = SMALL };
-	size_t most = kind->huge ? 2 * HUGE : SMALL;
+	struct area area = { .kind = kind, .fd = -1, .len = SMALL, .span = SMALL };
 
-	area.want = scratch(most);
-	area.file = scratch(most);
-	area.moved_want = scratch(most);
+	area.want = scratch(area.span);
+	area.file = scratch(area.span);
+	area.moved_want = scratch(area.span);
 	kind->map(&area);
 	kind->prepare(&area);
 	return area;
@@ -220,16 +220,16 @@ struct area area_open(const struct kind *kind)
 
 void area_fill(struct area *area, uint64_t seed)
 {
-	pattern_fill(area->p, area->len, 0, seed);
-	memcpy(area->want, area->p, area->len);
+	pattern_fill(area->at, area->span, 0, seed);
+	memcpy(area->want, area->at, area->span);
 }
 
 void area_want_backing(struct area *area)
 {
 	if (area->kind->backing == ZEROES)
-		memset(area->want, 0, area->len);
+		memset(area->want, 0, area->span);
 	else if (area->kind->backing == ITS_FILE)
-		memcpy(area->want, area->file, area->len);
+		memcpy(area->want, area->file, area->span);
 }
 
 static void area_check_file(struct area *area, const char *when)
@@ -239,18 +239,18 @@ static void area_check_file(struct area *area, const char *when)
 
 	if (area->fd < 0 || area->kind->hugetlb)
 		return;
-	got = scratch(area->len);
-	assert_int_equal(pread(area->fd, got, area->len, 0), area->len);
-	same_bytes(got, want, area->len, when);
+	got = scratch(area->span);
+	assert_int_equal(pread(area->fd, got, area->span, area->at - area->p), area->span);
+	same_bytes(got, want, area->span, when);
 	undo(got);
 }
 
 void area_check(struct area *area, const char *when)
 {
-	same_bytes(area->p, area->want, area->len, when);
+	same_bytes(area->at, area->want, area->span, when);
 	area_check_file(area, when);
 	if (area->moved)
-		same_bytes(area->moved, area->moved_want, area->len, when);
+		same_bytes(area->moved, area->moved_want, area->span, when);
 }
 
 void area_fork(struct area *area, bool scribble)
@@ -265,10 +265,10 @@ void area_fork(struct area *area, bool scribble)
 	if (!area->child) {
 		close(tell[1]);
 		if (scribble)
-			pattern_fill(area->p, area->len, 0, 0xc41d);
+			pattern_fill(area->at, area->span, 0, 0xc41d);
 		if (write(done[1], &byte, 1) != 1 || read(tell[0], &byte, 1) != 1)
 			_exit(2);
-		_exit(!scribble && memcmp(area->p, area->want, area->len));
+		_exit(!scribble && memcmp(area->at, area->want, area->span));
 	}
 	close(tell[0]);
 	close(done[1]);
