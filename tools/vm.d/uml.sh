@@ -22,7 +22,7 @@ uml_make() {
 	in_chroot "$VM_ROOT" --bind "$dir" "$UML_SOURCE" bash -ex -c "cd $UML_SOURCE; $(uml_recipe)"
 }
 
-# Afterwards only what a module's build needs is kept: 1 part of 9.
+# Afterwards only what a module's build needs is kept: 1 part of 7.
 uml_recipe() {
 	cat <<'SH'
 	make ARCH=um KCONFIG_ALLCONFIG=uml.config allnoconfig
@@ -31,9 +31,10 @@ uml_recipe() {
 	make ARCH=um INSTALL_MOD_PATH=. INSTALL_MOD_STRIP=1 modules_install
 	rm -rf lib/modules/*/build vmlinux*
 	find . -mindepth 1 -maxdepth 1 -type d ! -name arch ! -name include ! -name lib \
-		! -name scripts ! -name tools ! -name LICENSES -exec rm -r {} +
+		! -name scripts ! -name LICENSES -exec rm -r {} +
+	find arch -mindepth 1 -maxdepth 1 -type d ! -name um ! -name x86 -exec rm -r {} +
 	find lib -mindepth 1 -maxdepth 1 ! -name modules -exec rm -r {} +
-	find arch tools -name '*.[oa]' -delete
+	find arch -name '*.[oa]' -delete
 SH
 }
 
