@@ -196,7 +196,7 @@ static void *pressure_events(void *arg)
 				madvise(race->at, length, MADV_COLLAPSE);
 		}
 		race->pressure_events++;
-		sched_yield();
+		usleep(random_below(200));
 	}
 	return NULL;
 }
@@ -251,8 +251,7 @@ static void *volatile_events(void *arg)
 				replace(race, at);
 		}
 		race->volatile_events++;
-		if (random_below(4) == 0)
-			sched_yield();
+		usleep(random_below(200));
 	}
 	return NULL;
 }

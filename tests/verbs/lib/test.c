@@ -25,17 +25,19 @@ void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:p:fn")) != -1) {
+	while ((c = getopt(argc, argv, "d:p:t:fn")) != -1) {
 		if (c == 'd') {
 			options.device = optarg;
 		} else if (c == 'p') {
 			options.peer = optarg;
+		} else if (c == 't') {
+			cmocka_set_test_filter(optarg);
 		} else if (c == 'f') {
 			options.full = true;
 		} else if (c == 'n') {
 			options.pinned = true;
 		} else {
-			fprintf(stderr, "usage: %s [-d DEVICE] [-p PEER_DEVICE] [-f] [-n]\n", argv[0]);
+			fprintf(stderr, "usage: %s [-d DEVICE] [-p PEER_DEVICE] [-t TESTS] [-f] [-n]\n", argv[0]);
 			exit(2);
 		}
 	}
