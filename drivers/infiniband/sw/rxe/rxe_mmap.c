@@ -99,29 +99,13 @@ static struct rxe_offer *rxe_offer_find(struct rxe_dev *rxe,
 	return NULL;
 }
 
-/* remap_vmalloc_range() knows only memory that is not charged to anyone. */
-static int rxe_insert_pages(void *buf, struct vm_area_struct *vma)
-{
-	unsigned long addr;
-	int ret;
-
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	for (addr = vma->vm_start; addr < vma->vm_end; addr += PAGE_SIZE) {
-		ret = vm_insert_page(vma, addr, vmalloc_to_page(buf));
-		if (ret)
-			return ret;
-		buf += PAGE_SIZE;
-	}
-	return 0;
-}
-
 static int rxe_offer_map(struct rxe_offer *offer, struct vm_area_struct *vma)
 {
 	int ret;
 
 	if (vma->vm_end - vma->vm_start > PAGE_ALIGN(offer->bytes))
 		return -EINVAL;
-	ret = rxe_insert_pages(offer->buf, vma);
+	ret = remap_vmalloc_range(vma, offer->buf, 0);
 	if (!ret)
 		rxe_offer_remove(offer);
 	return ret;

@@ -29,8 +29,7 @@ int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size)
 	ring->bytes = sizeof(*ring->buf) + slots * slot;
 	ring->mask = slots - 1;
 	ring->elem_shift = ilog2(slot);
-	ring->buf = __vmalloc(ring->bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-						   __GFP_NOWARN);
+	ring->buf = vmalloc_user(ring->bytes);
 	if (!ring->buf)
 		return -ENOMEM;
 
