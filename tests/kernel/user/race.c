@@ -196,7 +196,7 @@ static void *pressure_events(void *arg)
 				madvise(race->at, length, MADV_COLLAPSE);
 		}
 		race->pressure_events++;
-		usleep(random_below(200));
+		sched_yield();
 	}
 	return NULL;
 }
@@ -234,7 +234,8 @@ static void *volatile_events(void *arg)
 		size_t block = some_block(race, 1);
 		char *at = race->at + block * BLOCK;
 
-		switch (random_below(4)) {
+		/* A huge page in many mappings is none. */
+		switch (random_below(race->huge ? 2 : 4)) {
 		case 0:
 			madvise(at, BLOCK, MADV_DONTNEED);
 			break;
@@ -246,12 +247,14 @@ static void *volatile_events(void *arg)
 				cut_the_file(race, block);
 			break;
 		default:
-			/* A huge page in many mappings is none. */
-			if (!race->huge)
-				replace(race, at);
+			replace(race, at);
 		}
 		race->volatile_events++;
-		usleep(random_below(200));
+		/* Each event there takes a whole leaf away: leave the workers time to fault it. */
+		if (race->huge)
+			usleep(500);
+		else if (random_below(4) == 0)
+			sched_yield();
 	}
 	return NULL;
 }
