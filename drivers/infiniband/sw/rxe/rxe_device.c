@@ -215,8 +215,6 @@ void rxe_device_removing(struct rxe_dev *rxe)
 {
 	if (!test_and_clear_bit(RXE_DEV_OPEN, &rxe->flags))
 		return;
-	/* Whoever saw the bit and goes on to send has done so then. */
-	synchronize_net();
 	rxe_net_close(rxe);
 }
 

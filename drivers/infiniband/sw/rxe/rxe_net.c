@@ -350,7 +350,8 @@ int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	int ret;
 
-	if (!netif_running(qp_rxe(qp)->ndev)) {
+	if (!test_bit(RXE_DEV_OPEN, &qp_rxe(qp)->flags) ||
+	    !netif_running(qp_rxe(qp)->ndev)) {
 		kfree_skb(skb);
 		ret = -ENETDOWN;
 	} else if (qp->loopback) {
@@ -444,7 +445,8 @@ int rxe_net_open(struct rxe_dev *rxe)
 
 /**
  * rxe_net_close() - the end of what rxe_net_open() began
- * @rxe: the link; no packet will reach it when this returns
+ * @rxe: the link, no longer RXE_DEV_OPEN; no packet reaches it or leaves it when
+ *	this returns
  *
  * Context: may sleep.
  */
@@ -454,10 +456,11 @@ void rxe_net_close(struct rxe_dev *rxe)
 
 	mutex_lock(&ns->lock);
 	xa_erase(&ns->devs, rxe->ndev->ifindex);
+	/* Who is sending or receiving at this moment uses the sockets. */
+	synchronize_net();
 	if (!--ns->links)
 		rxe_netns_close(ns);
 	mutex_unlock(&ns->lock);
-	synchronize_net();
 }
 
 static int __net_init rxe_netns_init(struct net *net)
