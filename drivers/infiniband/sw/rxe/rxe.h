@@ -485,7 +485,7 @@ struct rxe_swqe {
  * @sent_psn: after the last one that was ever sent; ahead of @psn while packets
  *	are being sent again
  * @una: the oldest PSN not acknowledged
- * @rd_atomic: READs and atomics under way
+ * @rd_atomic: READs and atomics under way, all of which has been asked for
  * @retries: left until IB_WC_RETRY_EXC_ERR
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
  * @went_back: a lost response has been asked for again; packets that were on

@@ -32,6 +32,8 @@
 /* PSNs that may be under way, and how many go by without asking for an ACK. */
 #define RXE_WINDOW		256
 #define RXE_ACK_EVERY		64
+/* Packets that one READ request asks for: a longer READ takes several. */
+#define RXE_READ_PACKETS	128
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
 /* Packets a task handles before others have their turn. */

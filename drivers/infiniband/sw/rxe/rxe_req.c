@@ -395,10 +395,26 @@ static u8 rxe_query_opcode(const struct rxe_swqe *wqe)
 	}
 }
 
-/* Sends a READ, or what is left to be read, or another query. */
+/*
+ * Nothing slows down the packets of a READ's response but how many are asked
+ * for, so a long READ goes in pieces, one at a time. They begin at the same
+ * places when they are asked for again, as the responder's memory of what it
+ * has executed wants it.
+ */
+static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	u32 piece = RXE_READ_PACKETS * qp->mtu;
+	u32 offset = qp->sq.offset;
+
+	return min(wqe->length - offset, piece - offset % piece);
+}
+
+/* Sends a READ, or what is next to be read of it, or another query. */
 static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	struct rxe_sq *sq = &qp->sq;
+	u32 rest = wqe->length - sq->offset;
+	u32 len = rxe_is_read(wqe) ? rxe_read_piece(qp, wqe) : rest;
 	bool cmp_swap = wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP;
 	struct rxe_headers headers = {
 		.opcode = rxe_query_opcode(wqe),
@@ -408,7 +424,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.va = wqe->remote_addr + sq->offset,
 		.rkey = wqe->rkey,
 		.length = wqe->opcode == IB_WR_FLUSH ?
-				  wqe->flush.length : wqe->length - sq->offset,
+				  wqe->flush.length : len,
 		.flush_type = wqe->flush.type,
 		.flush_level = wqe->flush.level,
 		.swap_add = cmp_swap ? wqe->swap : wqe->compare_add,
@@ -420,10 +436,16 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	if (!skb)
 		return rxe_req_pause(sq);
 	memcpy(rxe_payload(skb), wqe->inline_data, payload);
-	rxe_req_sent(sq, wqe->end_psn);
-	sq->rd_atomic++;
-	sq->cur++;
-	sq->offset = 0;
+	if (len < rest) {
+		rxe_req_sent(sq, rxe_psn_add(sq->psn,
+					     DIV_ROUND_UP(len, qp->mtu)));
+		sq->offset += len;
+	} else {
+		rxe_req_sent(sq, wqe->end_psn);
+		sq->rd_atomic++;
+		sq->cur++;
+		sq->offset = 0;
+	}
 	rxe_net_send(qp, skb);
 	return 0;
 }
@@ -467,6 +489,9 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 		return false;
 	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
 		return false;
+	/* The next piece of a READ, when those before have come. */
+	if (rxe_is_query(wqe) && sq->offset)
+		return sq->psn == sq->una;
 	if (rxe_is_query(wqe) && sq->rd_atomic >= qp->attr.max_rd_atomic)
 		return false;
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
