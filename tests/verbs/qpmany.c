@@ -38,6 +38,7 @@ static void rig_open(struct rig *rig, int pairs, bool odp)
 	struct rc rc = rc_default();
 
 	rc.send_wr = rc.recv_wr = 2 * ROUNDS;
+	rc.timeout = 18;	/* 1 s: so many share what there is of the machine */
 	rc.cqe = 2 * ROUNDS * pairs;
 	end_open(&rig->a, options.device, &rc);
 	end_open(&rig->b, options.peer, &rc);
