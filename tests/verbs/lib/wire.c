@@ -8,7 +8,7 @@
 
 static const char *const ends[] = { "tc qdisc %s dev veth0 root netem %s",
 				    "ip netns exec peer tc qdisc %s dev veth1 root netem %s" };
-static bool impaired;
+static bool impaired, delayed;
 
 void need_wire(void)
 {
@@ -60,4 +60,27 @@ void wire_impair(const char *netem)
 void wire_repair(void)
 {
 	undo(&impaired);
+}
+
+#define PEER_TC "ip netns exec peer tc "
+
+static int undelay(void *unused)
+{
+	(void)unused;
+	shell(PEER_TC "qdisc delete dev veth1 root");
+	delayed = false;
+	return 0;
+}
+
+void wire_delay_from_peer(const char *match, const char *netem)
+{
+	need_wire();
+	if (delayed)
+		undo(&delayed);
+	shell(PEER_TC "qdisc add dev veth1 root handle 1: prio bands 2 "
+	      "priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1");
+	defer(undelay, &delayed);
+	delayed = true;
+	shell(PEER_TC "qdisc add dev veth1 parent 1:1 netem limit 10000 delay %s", netem);
+	shell(PEER_TC "filter add dev veth1 parent 1: protocol ip u32 %s flowid 1:1", match);
 }

@@ -13,6 +13,12 @@ void need_wire(void);
 void wire_impair(const char *netem);
 void wire_repair(void);
 
+/*
+ * The same for packets of the peer that a u32 filter matches (tc-u32(8)), the others pass them; until
+ * the test's end, or until it is called again. netem begins with how long.
+ */
+void wire_delay_from_peer(const char *match, const char *netem);
+
 /* Runs a shell command; its failure is the test's. */
 void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
 

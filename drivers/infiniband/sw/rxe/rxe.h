@@ -490,6 +490,9 @@ struct rxe_swqe {
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
  * @went_back: a lost response has been asked for again; packets that were on
  *	their way then will say once more that it is lost
+ * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
+ *	and nothing but what it sent before is still to come; 0: it has not
+ * @last_word_psn: of that NAK
  * @rnr_wait: nothing is sent until @rnr_timer fires
  * @timed_out: set by @timer
  * @deadline: when what is under way must have made progress; 0: nothing is
@@ -522,6 +525,8 @@ struct rxe_sq {
 	u32 retries;
 	u32 rnr_retries;
 	bool went_back;
+	u8 last_word;
+	u32 last_word_psn;
 	bool rnr_wait;
 	bool timed_out;
 	ktime_t deadline;

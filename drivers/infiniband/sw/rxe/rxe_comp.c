@@ -203,6 +203,32 @@ static void rxe_comp_lost(struct rxe_qp *qp)
 	rxe_comp_retry(qp);
 }
 
+static const enum ib_wc_status rxe_fatal_nak[] = {
+	[RXE_AETH_NAK_INVALID - RXE_AETH_TYPE_NAK] = IB_WC_REM_INV_REQ_ERR,
+	[RXE_AETH_NAK_ACCESS - RXE_AETH_TYPE_NAK] = IB_WC_REM_ACCESS_ERR,
+	[RXE_AETH_NAK_OP - RXE_AETH_TYPE_NAK] = IB_WC_REM_OP_ERR,
+};
+
+/* What a request completes with for a NAK after which there is no answer any more; or 0. */
+static enum ib_wc_status rxe_nak_status(u8 syndrome)
+{
+	u8 code = syndrome - RXE_AETH_TYPE_NAK;
+
+	return code < ARRAY_SIZE(rxe_fatal_nak) ? rxe_fatal_nak[code] : 0;
+}
+
+/*
+ * The peer has ended the connection, and what it sent before that is not going
+ * to come. Of a request before the one that it named, only that is known.
+ */
+static void rxe_comp_give_up(struct rxe_qp *qp)
+{
+	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
+	bool named = rxe_psn_cmp(qp->sq.last_word_psn, wqe->end_psn) < 0;
+
+	rxe_comp_fail(qp, wqe, named ? qp->sq.last_word : IB_WC_RETRY_EXC_ERR);
+}
+
 /**
  * rxe_comp_timeout() - no progress until the deadline
  * @qp: the queue pair
@@ -223,7 +249,10 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 	}
 	rxe_count(qp_rxe(qp), RXE_CNT_TIMEOUT_RETRY);
 	sq->went_back = false;
-	rxe_comp_retry(qp);
+	if (sq->last_word)
+		rxe_comp_give_up(qp);
+	else
+		rxe_comp_retry(qp);
 }
 
 /* --- responses ----------------------------------------------------------- */
@@ -303,28 +332,28 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 		      HRTIMER_MODE_ABS_SOFT);
 }
 
-static void rxe_comp_nak(struct rxe_qp *qp, u8 syndrome)
+static void rxe_comp_seq_nak(struct rxe_qp *qp)
 {
-	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
+	/* It was on its way when the peer asked for a pause. */
+	if (qp->sq.rnr_wait)
+		return;
+	rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
+	rxe_comp_retry(qp);
+}
 
-	switch (syndrome) {
-	case RXE_AETH_NAK_SEQ:
-		/* It was on its way when the peer asked for a pause. */
-		if (qp->sq.rnr_wait)
-			break;
-		rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
-		rxe_comp_retry(qp);
-		break;
-	case RXE_AETH_NAK_INVALID:
-		rxe_comp_fail(qp, wqe, IB_WC_REM_INV_REQ_ERR);
-		break;
-	case RXE_AETH_NAK_ACCESS:
-		rxe_comp_fail(qp, wqe, IB_WC_REM_ACCESS_ERR);
-		break;
-	case RXE_AETH_NAK_OP:
-		rxe_comp_fail(qp, wqe, IB_WC_REM_OP_ERR);
-		break;
-	}
+/*
+ * The peer has ended the connection at @psn. That is no reason to lose what it
+ * sent before and what may have been overtaken by this.
+ */
+static void rxe_comp_last_word(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	if (!sq->last_word || !rxe_comp_acknowledge(qp, sq->last_word_psn))
+		return;
+	rxe_comp_retire(qp);
+	if (rxe_comp_oldest(sq))
+		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), sq->last_word);
 }
 
 static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
@@ -334,6 +363,11 @@ static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
 	u32 psn = nak ? headers->psn : rxe_psn_add(headers->psn, 1);
 	bool stale = rxe_psn_cmp(headers->psn, qp->sq.una) < 0;
 
+	if (!stale && rxe_nak_status(headers->syndrome)) {
+		qp->sq.last_word = rxe_nak_status(headers->syndrome);
+		qp->sq.last_word_psn = psn;
+		return 0;
+	}
 	if (!rxe_comp_acknowledge(qp, psn)) {
 		rxe_comp_lost(qp);
 		return 0;
@@ -343,8 +377,8 @@ static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
 		return 0;
 	if (type == RXE_AETH_RNR)
 		rxe_comp_rnr(qp, headers->syndrome);
-	else
-		rxe_comp_nak(qp, headers->syndrome);
+	else if (headers->syndrome == RXE_AETH_NAK_SEQ)
+		rxe_comp_seq_nak(qp);
 	return 0;
 }
 
@@ -477,6 +511,7 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 		skb_unlink(skb, &sq->responses);
 		kfree_skb(skb);
 		handled++;
+		rxe_comp_last_word(qp);
 		if (rxe_qp_state(qp) == IB_QPS_ERR)
 			break;
 	}

@@ -155,6 +155,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->offset = 0;
 	sq->rd_atomic = 0;
 	sq->went_back = false;
+	sq->last_word = 0;
 	sq->rnr_wait = false;
 	sq->timed_out = false;
 	sq->timer_armed = false;
