@@ -11,6 +11,15 @@ fail() {
 # Whoever sits at a shell expects to see what changes outside, and outside what changes here.
 cache_mode() { if [[ $1 == rw || $VM_INTERACTIVE ]]; then echo mmap; else echo loose; fi; }
 
+# Of a kernel of our own; Debian's are in the root.
+mount_modules() {
+	if [[ $VM_KERNEL == uml ]]; then
+		mount -t hostfs -o "ro,hostfs=$VM_LINUX/lib/modules" none /lib/modules
+	elif [[ $VM_DEBUG ]]; then
+		mount -t 9p modules /lib/modules -o ro,trans=virtio,version=9p2000.L,cache=loose
+	fi || fail "cannot mount /lib/modules"
+}
+
 mount_shares() {
 	local i
 
@@ -25,7 +34,6 @@ mount_shares() {
 "${VM_MODES[i]},trans=virtio,version=9p2000.L,msize=262144,cache=$(cache_mode "${VM_MODES[i]}")" ;;
 		esac || fail "cannot mount ${VM_SHARES[i]}"
 	done
-	[[ $VM_KERNEL != uml ]] || mount -t hostfs -o "ro,hostfs=$VM_UML/lib/modules" none /lib/modules
 }
 
 settings() {
@@ -107,6 +115,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 . /run/vm/job.sh
 : >/run/vm/started
 mount_shares
+mount_modules
 settings
 load_driver
 make_link || fail "cannot make rxe0"

@@ -18,19 +18,22 @@ image_make() {
 }
 
 initrd_file() {
-	echo "$VM_ROOT.initrd-$1-$(hash_of "$VM_LIB/init.c" <(declare -f initrd_make initrd_modules))"
+	local kernel=$VM_KERNEL
+
+	! own_kernel || kernel=own
+	echo "$VM_ROOT.initrd-$kernel-$(hash_of "$VM_LIB/init.c" <(declare -f initrd_make initrd_modules))"
 }
 
-initrd_ensure() { once "$(initrd_file "$1")" "initial RAM disk for $1" initrd_make "$1"; }
+initrd_ensure() { once "$(initrd_file)" "initial RAM disk for $VM_KERNEL" initrd_make; }
 
 initrd_make() {
-	local kernel=$1 file=$2 dir=$2.d
+	local file=$1 dir=$1.d
 
 	mkdir -p "$dir/modules" "$dir/dev"
 	in_chroot "$VM_ROOT" gcc -x c -O2 -Wall -static -s -o /dev/stdout - \
 		<"$VM_LIB/init.c" >"$dir/init"
 	chmod +x "$dir/init"
-	[[ $kernel == uml ]] || initrd_modules "$(kernel_release "$kernel")" "$dir/modules"
+	own_kernel || initrd_modules "$(kernel_release "$VM_KERNEL")" "$dir/modules"
 	(cd "$dir" && find . | cpio --quiet -o -H newc) >"$file"
 	rm -r "$dir"
 }

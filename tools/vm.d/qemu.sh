@@ -11,28 +11,35 @@ qemu_machine() {
 	fi
 }
 
-# qemu_boot ACCELERATOR KERNEL CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest
-qemu_boot() {
-	local accelerator=$1 kernel=$2 cpus=$3 memory=$4 log=$5 line=$6 release machine
-	shift 6
+qemu_kernel() {
+	if own_kernel; then
+		echo "$VM_LINUX/linux"
+	else
+		echo "$VM_ROOT/boot/vmlinuz-$(kernel_release "$VM_KERNEL")"
+	fi
+}
 
-	release=$(kernel_release "$kernel")
+# qemu_boot ACCELERATOR CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest
+qemu_boot() {
+	local accelerator=$1 cpus=$2 memory=$3 log=$4 line=$5 machine
+	shift 5
+
 	read -ra machine <<<"$(qemu_machine "$accelerator")"
 	exec qemu-system-x86_64 "${machine[@]}" -smp "$cpus" -m "$memory" \
 		-nodefaults -no-user-config -display none -no-reboot \
-		-kernel "$VM_ROOT/boot/vmlinuz-$release" -initrd "$(initrd_file "$kernel")" \
+		-kernel "$(qemu_kernel)" -initrd "$(initrd_file)" \
 		-serial "file:$log" -append "console=ttyS0 loglevel=7 panic=-1 nokaslr \
 mitigations=off random.trust_cpu=on $line" "$@"
 }
 
-# qemu_accelerator KERNEL: on some machines /dev/kvm opens and guests then hang, so one is tried.
+# On some machines /dev/kvm opens and guests then hang, so one is tried.
 qemu_accelerator() {
 	local known run
 	known=$VM_CACHE/accelerator-$(hash_of <(cat /etc/machine-id /proc/{cpuinfo,version} | grep -v MHz))
 
 	if [[ ! -e $known ]]; then
 		run=$(mktemp -d "$VM_CACHE/run/probe.XXXX")
-		if [[ -w /dev/kvm ]] && qemu_probe "$run" "$1"; then
+		if [[ -w /dev/kvm ]] && qemu_probe "$run"; then
 			echo kvm >"$run/answer"
 		else
 			echo tcg >"$run/answer"
@@ -45,10 +52,10 @@ qemu_accelerator() {
 }
 
 qemu_probe() {
-	local run=$1 kernel=$2 probe i
+	local run=$1 probe i
 
 	say 'probing whether KVM works'
-	(qemu_boot kvm "$kernel" 1 512M "$run/log" vm_probe=1 </dev/null >"$run/out" 2>&1) &
+	(qemu_boot kvm 1 512M "$run/log" vm_probe=1 </dev/null >"$run/out" 2>&1) &
 	probe=$!
 	for ((i = 0; i < QEMU_PROBE_SECONDS * 10; i++)); do
 		kill -0 "$probe" 2>/dev/null || break
@@ -59,10 +66,10 @@ qemu_probe() {
 	grep -q 'vm: probe: init was reached' "$run/log"
 }
 
-# qemu_start RUN_DIR KERNEL MEMORY CPUS LOG: becomes the guest, with its terminal on our stdio and
+# qemu_start RUN_DIR MEMORY CPUS LOG: becomes the guest, with its terminal on our stdio and
 # its log on the descriptor LOG.
 qemu_start() {
-	local run=$1 kernel=$2 memory=$3 cpus=$4 log=$5 i options
+	local run=$1 memory=$2 cpus=$3 log=$4 i options
 
 	options=(
 		-drive "file=$(image_file),if=virtio,format=raw,snapshot=on"
@@ -74,6 +81,8 @@ qemu_start() {
 		options+=(-virtfs "local,path=${VM_SHARES[i]},mount_tag=share$i,security_model=none,\
 multidevs=remap,readonly=$([[ ${VM_MODES[i]} == ro ]] && echo on || echo off)")
 	done
-	qemu_boot "$(qemu_accelerator "$kernel")" "$kernel" "$cpus" "$memory" "/dev/fd/$log" \
+	! own_kernel || options+=(-virtfs "local,path=$VM_LINUX/lib/modules,mount_tag=modules,\
+security_model=none,readonly=on")
+	qemu_boot "$(qemu_accelerator)" "$cpus" "$memory" "/dev/fd/$log" \
 		"vm_root=ext4 vm_run=run vm_tty=/dev/hvc0" "${options[@]}"
 }

@@ -36,7 +36,7 @@ root_make() {
 	root_sources | as_root mmdebstrap --variant=minbase --format=directory \
 		--skip=cleanup/apt --include="$(IFS=,; echo "${root_packages[*]}")" \
 		"$VM_SUITE" "$dir" -
-	as_root mkdir -p "$dir$UML_SOURCE"
+	as_root mkdir -p "$dir$LINUX_SOURCE" "$dir$LINUX_BUILD"
 	kernels_install "$dir"
 	in_chroot "$dir" apt-get clean
 	as_root rm -f "$dir/etc/hostname"

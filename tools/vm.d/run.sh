@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # One run of a guest: its folder, its boot with retries, its end.
 
-readonly BOOT_TRIES=4 BOOT_SECONDS=90 RUNS_KEPT=100
+readonly BOOT_TRIES=4 RUNS_KEPT=100
 
 # A run's folder is locked as long as the run lasts; older ones go.
 run_dir_make() {
 	local dir n=0
 
 	mkdir -p "$VM_CACHE/run"
-	RUN=$(mktemp -d "$VM_CACHE/run/$(date +%H%M%S)-$VM_KERNEL-XXXX")
+	RUN=$(mktemp -d "$VM_CACHE/run/$(date +%H%M%S)-$(guest_name)-XXXX")
 	chmod 755 "$RUN"
 	exec {run_fd}>"$RUN/lock"
 	flock "$run_fd"
@@ -17,16 +17,18 @@ run_dir_make() {
 	done < <(ls -dt "$VM_CACHE"/run/*/)
 }
 
-run_prepare() {
+# What the guest boots from: the root, the kernel, the images.
+guest_ensure() {
 	root_ensure
-	if [[ $VM_KERNEL == uml ]]; then
-		uml_ensure
-	else
-		image_ensure
-	fi
-	initrd_ensure "$VM_KERNEL"
+	! own_kernel || linux_ensure
+	[[ $VM_KERNEL == uml ]] || image_ensure
+	initrd_ensure
+}
+
+run_prepare() {
+	guest_ensure
 	run_dir_make
-	[[ $VM_DRIVER != ours ]] || modules_ensure "$VM_KERNEL" "$RUN/modules"
+	[[ $VM_DRIVER != ours ]] || modules_ensure "$RUN/modules"
 	cp "$VM_LIB/guest-init.sh" "$RUN/"
 	VM_MHZ=$(sed -n 's/^cpu MHz\s*: //p;T;q' /proc/cpuinfo)
 	declare -p ${!VM_*} >"$RUN/job.sh"
@@ -36,15 +38,16 @@ run_start() {
 	if [[ $VM_KERNEL == uml ]]; then
 		uml_start "$RUN" "$VM_MEM" "$VM_SMP" "$1" "$2"
 	else
-		qemu_start "$RUN" "$VM_KERNEL" "$VM_MEM" "$VM_SMP" "$1"
+		qemu_start "$RUN" "$VM_MEM" "$VM_SMP" "$1"
 	fi
 }
 
 # Ends the guest when it does not reach init, or lasts longer than it may.
 run_guard() {
-	local guest=$1 left=$VM_TIMEOUT i
+	local guest=$1 left=$VM_TIMEOUT i boot_seconds=90
 
-	for ((i = 0; i < BOOT_SECONDS * 10; i++)); do
+	[[ ! $VM_DEBUG ]] || boot_seconds=400
+	for ((i = 0; i < boot_seconds * 10; i++)); do
 		[[ ! -e $RUN/started ]] || break
 		sleep 0.1
 	done

@@ -10,7 +10,7 @@
 
 #include "lib/test.h"
 
-struct options options = { .device = "rxe0" };
+struct options options = { .device = "rxe0", .seed = 1 };
 
 struct undo_entry {
 	struct undo_entry *next;
@@ -25,19 +25,24 @@ void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:p:t:fn")) != -1) {
+	while ((c = getopt(argc, argv, "d:p:t:s:c:fn")) != -1) {
 		if (c == 'd') {
 			options.device = optarg;
 		} else if (c == 'p') {
 			options.peer = optarg;
 		} else if (c == 't') {
 			cmocka_set_test_filter(optarg);
+		} else if (c == 's') {
+			options.seed = strtoull(optarg, NULL, 0);
+		} else if (c == 'c') {
+			options.count = strtoull(optarg, NULL, 0);
 		} else if (c == 'f') {
 			options.full = true;
 		} else if (c == 'n') {
 			options.pinned = true;
 		} else {
-			fprintf(stderr, "usage: %s [-d DEVICE] [-p PEER_DEVICE] [-t TESTS] [-f] [-n]\n", argv[0]);
+			fprintf(stderr, "usage: %s [-d DEVICE] [-p PEER_DEVICE] [-t TESTS] [-s SEED] "
+				"[-c COUNT] [-f] [-n]\n", argv[0]);
 			exit(2);
 		}
 	}

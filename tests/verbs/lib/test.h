@@ -18,6 +18,8 @@
 struct options {
 	const char *device;	/* -d: the device under test */
 	const char *peer;	/* -p: the device at the other end; the same one by default */
+	uint64_t seed;		/* -s: of what is random, 1 by default */
+	uint64_t count;		/* -c: of what is random; 0: as many as the program finds enough */
 	bool full;		/* -f: the long sweep */
 	bool pinned;		/* -n: as if the device had no on-demand paging */
 };

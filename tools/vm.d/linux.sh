@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+# Kernels of our own configuration, built from Debian's linux-source in the guests' root folder:
+# Linux as a user process (uml), and the debug kernels of --debug, for a process or for QEMU.
+
+readonly LINUX_SERIES=7.3
+# Where the chroot sees the source and the build
+readonly LINUX_SOURCE=/usr/src/linux LINUX_BUILD=/usr/src/linux-build
+
+# What --debug without a variant means: as much at once as is still fast enough to be used
+declare -rA debug_default=([uml]=lockdep [7.3]=kasan+lockdep)
+
+debug_variants() { (cd "$VM_LIB/config" && ls debug-*.config) | sed 's/debug-\(.*\)\.config/\1/'; }
+
+linux_arch() { if [[ $VM_KERNEL == uml ]]; then echo um; else echo x86; fi; }
+
+# The whole configuration: what all have, what the machine has, and the checkers.
+linux_config() {
+	local part parts=("$VM_LIB/config/base.config")
+
+	if [[ $VM_KERNEL == uml ]]; then parts+=("$VM_LIB/config/uml.config")
+	else parts+=("$VM_LIB/config/x86.config"); fi
+	for part in ${VM_DEBUG//+/ }; do
+		parts+=("$VM_LIB/config/debug-$part.config")
+	done
+	cat "${parts[@]}"
+}
+
+linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(declare -f linux_unpack) <<<"$LINUX_SERIES")"; }
+
+linux_dir() {
+	echo "$VM_CACHE/linux-$(guest_name)-$(hash_of <(linux_config; declare -f linux_recipe linux_unpack))"
+}
+
+linux_ensure() {
+	root_ensure
+	[[ ! -e $VM_LINUX ]] || return 0
+	once "$(linux_source_dir)" 'linux source' linux_unpack
+	once "$VM_LINUX" "linux $(guest_name)" linux_make
+}
+
+# in_linux BUILD COMMAND...: in the guests' root folder with the source and the build
+in_linux() {
+	local build=$1
+	shift
+
+	in_chroot "$VM_ROOT" --bind "$(linux_source_dir)" "$LINUX_SOURCE" \
+		--bind "$build" "$LINUX_BUILD" "$@"
+}
+
+linux_make() {
+	local dir=$1
+
+	as_root mkdir -p "$dir"
+	linux_config | as_root tee "$dir/parts.config" >/dev/null
+	in_linux "$dir" env ARCH="$(linux_arch)" bash -e -o pipefail -c "$(linux_recipe)"
+}
+
+# Afterwards only what a module's build and a boot need is kept.
+linux_recipe() {
+	cat <<'SH'
+	cd /usr/src/linux
+	export O=/usr/src/linux-build KBUILD_BUILD_HOST=rxe-odp KBUILD_BUILD_USER=vm
+	make O=$O KCONFIG_ALLCONFIG=$O/parts.config allnoconfig
+	cd $O
+	if grep '^CONFIG.*=[^n]' parts.config | grep -vxFf .config; then
+		echo 'the configuration does not take these'
+		exit 1
+	fi
+	if [ $ARCH = um ]; then image=linux; else image=bzImage; fi
+	nice make -j"$(nproc)" $image modules
+	[ $ARCH = um ] || cp arch/x86/boot/bzImage linux
+	make INSTALL_MOD_PATH=. INSTALL_MOD_STRIP=1 modules_install
+	find . -depth \( -name '*.[oa]' -o -name '*.cmd' -o -name '.tmp_*' \) ! -path './scripts/*' \
+		! -path './tools/*' -delete
+	find . -name '*.ko' ! -path './lib/*' -delete
+	rm -rf lib/modules/*/build vmlinux.o vmlinux.unstripped
+SH
+}
+
+# Without what a kernel in a guest has no use for.
+linux_unpack() {
+	local dir=$1 name=linux-source-$LINUX_SERIES
+
+	as_root mkdir -p "$dir"
+	in_chroot "$VM_ROOT" --bind "$dir" "$LINUX_SOURCE" sh -ec \
+		"cd $LINUX_SOURCE; apt-get -o APT::Sandbox::User=root download $name"
+	dpkg-deb --fsys-tarfile "$dir/$name"_*.deb | tar -xO "./usr/src/$name.tar.xz" |
+		as_root tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
+			--exclude='*/drivers/gpu/drm/amd/include' --exclude='*/tools/testing/selftests'
+	as_root rm "$dir/$name"_*.deb
+}
