@@ -48,6 +48,33 @@ settings() {
 	fi
 }
 
+# After a report of its own lockdep is silent, and would be for ours.
+check_lockdep() {
+	if grep -qs 'debug_locks: *0' /proc/lockdep_stats; then
+		echo "vm: WARNING: lockdep has turned itself off" >/dev/kmsg
+	fi
+}
+
+# What the kernel has lost before is not ours to find.
+forget_leaks() {
+	[[ -e $kmemleak ]] || return 0
+	echo scan >$kmemleak
+	echo clear >$kmemleak
+}
+
+# An object has to be 5 s old, and unreferenced in two scans.
+check_leaks() {
+	[[ -e $kmemleak ]] || return 0
+	sleep 6
+	echo scan >$kmemleak
+	sleep 1
+	echo scan >$kmemleak
+	[[ -s $kmemleak ]] || return 0
+	{ echo "vm: WARNING: memory that nobody points to"; head -n 60 $kmemleak; } | while read -r line; do
+		echo "$line" >/dev/kmsg
+	done
+}
+
 load_driver() {
 	echo "vm: loading the driver: $VM_DRIVER" >/dev/kmsg
 	case $VM_DRIVER in
@@ -80,14 +107,42 @@ remove_modules() {
 
 # Leaks and lost references show themselves when the driver goes. What is left of the command
 # may need a moment to die.
-unload_driver() {
+un# After a report of its own lockdep is silent, and would be for ours.
+check_lockdep() {
+	if grep -qs 'debug_locks: *0' /proc/lockdep_stats; then
+		echo "vm: WARNING: lockdep has turned itself off" >/dev/kmsg
+	fi
+}
+
+# What the kernel has lost before is not ours to find.
+forget_leaks() {
+	[[ -e $kmemleak ]] || return 0
+	echo scan >$kmemleak
+	echo clear >$kmemleak
+}
+
+# An object has to be 5 s old, and unreferenced in two scans.
+check_leaks() {
+	[[ -e $kmemleak ]] || return 0
+	sleep 6
+	echo scan >$kmemleak
+	sleep 1
+	echo scan >$kmemleak
+	[[ -s $kmemleak ]] || return 0
+	{ echo "vm: WARNING: memory that nobody points to"; head -n 60 $kmemleak; } | while read -r line; do
+		echo "$line" >/dev/kmsg
+	done
+}
+
+load_driver() {
 	local try
 
 	[[ $VM_DRIVER == ours ]] || return 0
+	check_lockdep
 	kill -9 -1
 	remove_modules >/run/rmmod 2>&1 &
 	for ((try = 0; try < 600; try++)); do
-		kill -0 $! 2>/dev/null || return 0
+		kill -0 $! 2>/dev/null || { check_leaks; return; }
 		sleep 0.1
 	done
 	{
@@ -111,12 +166,15 @@ run_command() {
 }
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+readonly kmemleak=/sys/kernel/debug/kmemleak
 # shellcheck source=/dev/null
 . /run/vm/job.sh
 : >/run/vm/started
 mount_shares
 mount_modules
 settings
+check_lockdep
+forget_leaks
 load_driver
 make_link || fail "cannot make rxe0"
 : >/run/vm/ready

@@ -15,7 +15,7 @@ struct rc rc_default(void)
 	return (struct rc){
 		.mtu = IBV_MTU_1024,
 		.send_wr = 64, .recv_wr = 64, .sge = 4, .inline_data = 64, .cqe = 256,
-		.timeout = 14, .retry_cnt = 7, .rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 16,
+		.timeout = options.slow > 1 ? 17 : 14, .retry_cnt = 7, .rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 16,
 		.psn = 0xfffff0,
 		.access = ALL_ACCESS,
 		.sq_sig_all = true,

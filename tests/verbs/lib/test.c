@@ -23,8 +23,10 @@ static pid_t test_process;
 
 void parse_options(int argc, char **argv)
 {
+	const char *slow = getenv("ODP_TESTS_SLOW");
 	int c;
 
+	options.slow = slow ? atoi(slow) : 1;
 	while ((c = getopt(argc, argv, "d:p:t:s:c:fn")) != -1) {
 		if (c == 'd') {
 			options.device = optarg;

@@ -13,13 +13,14 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* How long anything that must happen may take, in ms: a hang is a failure, slowness is not. */
-#define PATIENCE 15000
+#define PATIENCE (15000 * options.slow)
 
 struct options {
 	const char *device;	/* -d: the device under test */
 	const char *peer;	/* -p: the device at the other end; the same one by default */
 	uint64_t seed;		/* -s: of what is random, 1 by default */
 	uint64_t count;		/* -c: of what is random; 0: as many as the program finds enough */
+	int slow;		/* $ODP_TESTS_SLOW: how many times slower than usual all is */
 	bool full;		/* -f: the long sweep */
 	bool pinned;		/* -n: as if the device had no on-demand paging */
 };

@@ -39,7 +39,7 @@ int odp_open(void)
 	if (fd < 0)
 		fail_msg("%s: %s", ODP_TEST_DEVICE, strerror(errno));
 	defer(fd_close, fd_object(fd));
-	alarm(options.full ? 10 * TEST_SECONDS : TEST_SECONDS);
+	alarm((options.full ? 10 * TEST_SECONDS : TEST_SECONDS) * options.slow);
 	return fd;
 }
 
