@@ -58,21 +58,20 @@ check_lockdep() {
 # What the kernel has lost before is not ours to find.
 forget_leaks() {
 	[[ -e $kmemleak ]] || return 0
-	echo scan >$kmemleak
-	echo clear >$kmemleak
+	echo scan >"$kmemleak"
+	echo clear >"$kmemleak"
 }
 
 # An object has to be 5 s old, and unreferenced in two scans.
 check_leaks() {
 	[[ -e $kmemleak ]] || return 0
 	sleep 6
-	echo scan >$kmemleak
+	echo scan >"$kmemleak"
 	sleep 1
-	echo scan >$kmemleak
+	echo scan >"$kmemleak"
 	[[ -s $kmemleak ]] || return 0
-	{ echo "vm: WARNING: memory that nobody points to"; head -n 60 $kmemleak; } | while read -r line; do
-		echo "$line" >/dev/kmsg
-	done
+	{ echo "vm: WARNING: memory that nobody points to"; head -n 60 "$kmemleak"; } |
+		while read -r line; do echo "$line" >/dev/kmsg; done
 }
 
 load_driver() {
@@ -107,34 +106,7 @@ remove_modules() {
 
 # Leaks and lost references show themselves when the driver goes. What is left of the command
 # may need a moment to die.
-un# After a report of its own lockdep is silent, and would be for ours.
-check_lockdep() {
-	if grep -qs 'debug_locks: *0' /proc/lockdep_stats; then
-		echo "vm: WARNING: lockdep has turned itself off" >/dev/kmsg
-	fi
-}
-
-# What the kernel has lost before is not ours to find.
-forget_leaks() {
-	[[ -e $kmemleak ]] || return 0
-	echo scan >$kmemleak
-	echo clear >$kmemleak
-}
-
-# An object has to be 5 s old, and unreferenced in two scans.
-check_leaks() {
-	[[ -e $kmemleak ]] || return 0
-	sleep 6
-	echo scan >$kmemleak
-	sleep 1
-	echo scan >$kmemleak
-	[[ -s $kmemleak ]] || return 0
-	{ echo "vm: WARNING: memory that nobody points to"; head -n 60 $kmemleak; } | while read -r line; do
-		echo "$line" >/dev/kmsg
-	done
-}
-
-load_driver() {
+unload_driver() {
 	local try
 
 	[[ $VM_DRIVER == ours ]] || return 0
