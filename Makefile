@@ -27,6 +27,10 @@ test: ## all tests on every kernel; the last line counts them
 test-uml: ## all tests on uml alone: a few minutes
 	@tests/all uml
 
+.PHONY: test-debug
+test-debug: ## all tests on the debug kernels: lockdep and KASAN, hours without KVM
+	@tests/all uml-lockdep uml-kasan 7.3-kasan+lockdep
+
 .PHONY: modules
 modules: ## build the modules for this machine's kernel, or KDIR's, in build/
 	tools/vm.d/kbuild.sh $(CURDIR) $(CURDIR)/build/$(notdir $(KDIR:/build=)) $(KDIR)

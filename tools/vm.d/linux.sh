@@ -19,6 +19,7 @@ linux_config() {
 
 	if [[ $VM_KERNEL == uml ]]; then parts+=("$VM_LIB/config/uml.config")
 	else parts+=("$VM_LIB/config/x86.config"); fi
+	[[ ! $VM_DEBUG ]] || parts+=("$VM_LIB/config/debug.config")
 	for part in ${VM_DEBUG//+/ }; do
 		parts+=("$VM_LIB/config/debug-$part.config")
 	done
