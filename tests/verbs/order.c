@@ -4,16 +4,11 @@
  * it was sent, and atomics happen exactly once.
  */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "lib/mem.h"
-#include "lib/pattern.h"
-#include "lib/rc.h"
+#include "lib/stream.h"
 #include "lib/test.h"
 #include "lib/wire.h"
-
-#define DEPTH 16
-#define SLOT (8 * 1024)
 
 struct trouble {
 	const char *name, *netem;
@@ -30,242 +25,41 @@ static const struct trouble troubles[] = {
 	{ "all of it", "delay 1ms reorder 20% loss 3% duplicate 5% corrupt 2%" },
 };
 
-struct rig {
-	struct pair pair;
-	struct buf a, b;
+/* What one test does. */
+struct trial {
+	const struct trouble *trouble;
+	const struct stream *stream;
+	char name[64];
 };
 
-static unsigned int messages(void)
+static void test_trial(void **state)
 {
-	return options.full ? 400 : 100;
-}
-
-static void rig_open(struct rig *rig, const struct trouble *trouble)
-{
-	struct rc rc = rc_default();
-	int odp;
+	const struct trial *trial = *state;
+	struct rig rig;
 
 	need_wire();
-	rc.timeout = 12;	/* 17 ms */
-	rc.send_wr = rc.recv_wr = 2 * DEPTH;
-	pair_open(&rig->pair, &rc);
-	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-	rig->a = buf_anon(rig->pair.a.pd, 2 * DEPTH * SLOT, ALL_ACCESS);
-	rig->b = buf_anon(rig->pair.b.pd, 2 * DEPTH * SLOT, ALL_ACCESS | odp);
-	wire_impair(trouble->netem);
+	rig_open(&rig);
+	wire_impair(trial->trouble->netem);
+	trial->stream->run(&rig, options.full ? 400 : 100);
 }
-
-static size_t slot(unsigned int i)
-{
-	return (size_t)(i % DEPTH) * SLOT;
-}
-
-/* Of message @i: none, one byte, and up to five packets of 1024. */
-static size_t message_len(unsigned int i)
-{
-	return i % 7 ? mix64(i) % 5000 : i % 3;
-}
-
-/* One end's half of a stream of numbered sends: what it sends from and receives into. */
-struct half {
-	struct end *end;
-	struct buf *buf;
-	uint64_t seed;
-};
-
-static void half_post_recv(struct half *half, unsigned int i)
-{
-	struct ibv_sge list = sge(half->buf, DEPTH * SLOT + slot(i), SLOT);
-
-	post_recv(half->end, i, &list, 1);
-}
-
-static void half_post_send(struct half *half, unsigned int i)
-{
-	struct ibv_sge list = sge(half->buf, slot(i), message_len(i));
-	struct ibv_send_wr wr = {
-		.wr_id = i, .opcode = IBV_WR_SEND_WITH_IMM, .imm_data = i,
-		.sg_list = &list, .num_sge = 1,
-	};
-
-	pattern_fill(half->buf->p + slot(i), list.length, 0, half->seed + i);
-	post_send(half->end, &wr);
-}
-
-static void half_check_recv(struct half *half, const struct half *other, unsigned int i)
-{
-	struct ibv_wc wc = expect_wc(half->end->rcq, i, IBV_WC_SUCCESS);
-
-	assert_int_equal(wc.imm_data, i);
-	assert_int_equal(wc.byte_len, message_len(i));
-	pattern_check(half->buf->p + DEPTH * SLOT + slot(i), wc.byte_len, 0, other->seed + i,
-		      "a message");
-}
-
-/* Streams in both directions at once, DEPTH messages under way in each. */
-static void stream(struct rig *rig, unsigned int n)
-{
-	struct half a = { .end = &rig->pair.a, .buf = &rig->a, .seed = 1000 };
-	struct half b = { .end = &rig->pair.b, .buf = &rig->b, .seed = 500000 };
-
-	for (unsigned int i = 0; i < DEPTH; i++) {
-		half_post_recv(&a, i);
-		half_post_recv(&b, i);
-	}
-	for (unsigned int i = 0; i < n + DEPTH; i++) {
-		if (i >= DEPTH) {
-			half_check_recv(&b, &a, i - DEPTH);
-			half_check_recv(&a, &b, i - DEPTH);
-			expect_wc(a.end->scq, i - DEPTH, IBV_WC_SUCCESS);
-			expect_wc(b.end->scq, i - DEPTH, IBV_WC_SUCCESS);
-			half_post_recv(&a, i);
-			half_post_recv(&b, i);
-		}
-		if (i < n) {
-			half_post_send(&a, i);
-			half_post_send(&b, i);
-		}
-	}
-	expect_quiet(a.end->rcq, 50);
-	expect_quiet(b.end->rcq, 50);
-}
-
-static void test_sends(void **state)
-{
-	struct rig rig;
-
-	rig_open(&rig, *state);
-	stream(&rig, messages());
-}
-
-static void post_rdma(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i, size_t local,
-		      size_t remote, size_t len)
-{
-	struct ibv_sge list = sge(&rig->a, local, len);
-	struct ibv_send_wr wr = {
-		.wr_id = i, .opcode = opcode, .imm_data = i, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)rig->b.p + remote, .rkey = rig->b.mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-}
-
-/* Written, and read back behind it without waiting in between. */
-static void test_write_read(void **state)
-{
-	struct rig rig;
-
-	rig_open(&rig, *state);
-	for (unsigned int i = 0; i < messages(); i += DEPTH) {
-		for (unsigned int k = i; k < i + DEPTH; k++) {
-			pattern_fill(rig.a.p + slot(k), SLOT, 0, k);
-			post_rdma(&rig, IBV_WR_RDMA_WRITE, k, slot(k), slot(k), SLOT);
-			post_rdma(&rig, IBV_WR_RDMA_READ, k, DEPTH * SLOT + slot(k), slot(k), SLOT);
-		}
-		for (unsigned int k = i; k < i + DEPTH; k++) {
-			expect_wc(rig.pair.a.scq, k, IBV_WC_SUCCESS);
-			expect_wc(rig.pair.a.scq, k, IBV_WC_SUCCESS);
-			pattern_check(rig.b.p + slot(k), SLOT, 0, k, "written");
-			pattern_check(rig.a.p + DEPTH * SLOT + slot(k), SLOT, 0, k, "read back");
-		}
-	}
-}
-
-/* When the immediate arrives, the data are there. */
-static void test_write_imm(void **state)
-{
-	struct rig rig;
-
-	rig_open(&rig, *state);
-	for (unsigned int i = 0; i < messages(); i++) {
-		struct ibv_wc wc;
-
-		post_recv(&rig.pair.b, i, NULL, 0);
-		pattern_fill(rig.a.p + slot(i), SLOT, 0, i);
-		post_rdma(&rig, IBV_WR_RDMA_WRITE_WITH_IMM, i, slot(i), slot(i), SLOT);
-		wc = expect_wc(rig.pair.b.rcq, i, IBV_WC_SUCCESS);
-		assert_int_equal(wc.imm_data, i);
-		pattern_check(rig.b.p + slot(i), SLOT, 0, i, "written");
-		expect_wc(rig.pair.a.scq, i, IBV_WC_SUCCESS);
-	}
-}
-
-static void post_atomic(struct rig *rig, bool add, unsigned int i)
-{
-	struct ibv_sge list = sge(&rig->a, slot(i), 8);
-	struct ibv_send_wr wr = {
-		.wr_id = i, .sg_list = &list, .num_sge = 1,
-		.opcode = add ? IBV_WR_ATOMIC_FETCH_AND_ADD : IBV_WR_ATOMIC_CMP_AND_SWP,
-		.wr.atomic = {
-			.remote_addr = (uintptr_t)rig->b.p, .rkey = rig->b.mr->rkey,
-			.compare_add = add ? 1 : i, .swap = i + 1,
-		},
-	};
-
-	post_send(&rig->pair.a, &wr);
-}
-
-/* A counter that every one of @n operations, DEPTH under way, moves by one. */
-static void count_up(struct rig *rig, bool add, unsigned int n)
-{
-	uint64_t *counter = (uint64_t *)rig->b.p;
-
-	*counter = 0;
-	for (unsigned int i = 0; i < n + DEPTH; i++) {
-		if (i >= DEPTH) {
-			expect_wc(rig->pair.a.scq, i - DEPTH, IBV_WC_SUCCESS);
-			assert_int_equal(*(uint64_t *)(rig->a.p + slot(i)), i - DEPTH);
-		}
-		if (i < n)
-			post_atomic(rig, add, i);
-	}
-	assert_int_equal(*counter, n);
-}
-
-static void test_fetch_add(void **state)
-{
-	struct rig rig;
-
-	rig_open(&rig, *state);
-	count_up(&rig, true, 2 * messages());
-}
-
-static void test_compare_swap(void **state)
-{
-	struct rig rig;
-
-	rig_open(&rig, *state);
-	count_up(&rig, false, 2 * messages());
-}
-
-static const struct {
-	const char *name;
-	CMUnitTestFunction fn;
-} streams[] = {
-	{ "numbered sends both ways", test_sends },
-	{ "write and read back", test_write_read },
-	{ "write with immediate", test_write_imm },
-	{ "fetch-and-add counts", test_fetch_add },
-	{ "compare-and-swap counts", test_compare_swap },
-};
-
-#define N_TESTS (ARRAY_SIZE(troubles) * ARRAY_SIZE(streams))
 
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[N_TESTS];
-	static char names[N_TESTS][64];
+	size_t n = ARRAY_SIZE(troubles) * n_streams;
+	struct CMUnitTest *tests = calloc(n, sizeof(*tests));
+	struct trial *trials = calloc(n, sizeof(*trials));
 
 	parse_options(argc, argv);
-	for (size_t i = 0; i < N_TESTS; i++) {
-		const struct trouble *trouble = &troubles[i / ARRAY_SIZE(streams)];
+	for (size_t i = 0; i < n; i++) {
+		struct trial *trial = &trials[i];
 
-		snprintf(names[i], sizeof(names[i]), "%s, %s", trouble->name,
-			 streams[i % ARRAY_SIZE(streams)].name);
+		trial->trouble = &troubles[i / n_streams];
+		trial->stream = &streams[i % n_streams];
+		snprintf(trial->name, sizeof(trial->name), "%s, %s", trial->trouble->name,
+			 trial->stream->name);
 		tests[i] = (struct CMUnitTest){
-			.name = names[i], .test_func = streams[i % ARRAY_SIZE(streams)].fn,
-			.initial_state = (void *)trouble,
+			.name = trial->name, .test_func = test_trial, .initial_state = trial,
 		};
 	}
-	return run_group("order", tests, N_TESTS);
+	return run_group("order", tests, n);
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Streams of numbered messages, each checked byte for byte, with many under way. */
+#ifndef VERBS_STREAM_H
+#define VERBS_STREAM_H
+
+#include "lib/mem.h"
+#include "lib/rc.h"
+
+struct rig {
+	struct pair pair;
+	struct buf a, b;	/* pinned, and on demand where the device can */
+};
+
+void rig_open(struct rig *rig);
+
+struct stream {
+	const char *name;
+	void (*run)(struct rig *rig, unsigned int messages);
+};
+
+extern const struct stream streams[];
+extern const size_t n_streams;
+
+#endif
