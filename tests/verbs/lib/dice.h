@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a random test rolls: the same for the same seed. */
+#ifndef VERBS_DICE_H
+#define VERBS_DICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/pattern.h"
+
+struct dice {
+	uint64_t seed, rolls;
+};
+
+static inline uint64_t dice_roll(struct dice *dice)
+{
+	return mix64(mix64(dice->seed) + dice->rolls++);
+}
+
+/* 0 .. @n - 1 */
+static inline uint64_t dice_below(struct dice *dice, uint64_t n)
+{
+	return dice_roll(dice) % n;
+}
+
+static inline bool dice_one_in(struct dice *dice, uint64_t n)
+{
+	return !dice_below(dice, n);
+}
+
+/* A number of any size: small ones, those about a power of two and their negatives are as likely. */
+static inline uint64_t dice_size(struct dice *dice)
+{
+	uint64_t power = 1ull << dice_below(dice, 64);
+
+	switch (dice_below(dice, 4)) {
+	case 0:
+		return dice_below(dice, 17);
+	case 1:
+		return power + dice_below(dice, 5) - 2;
+	case 2:
+		return dice_below(dice, 9) - power;
+	default:
+		return dice_roll(dice) & (2 * power - 1);
+	}
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* RoCEv2 packets by hand, right or wrong, put on a link as frames. */
+#ifndef VERBS_ROCE_H
+#define VERBS_ROCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Between whom: IPv4 addresses are the first four bytes. */
+struct roce_path {
+	uint8_t dmac[6], smac[6];
+	bool v6;
+	uint8_t src[16], dst[16];
+};
+
+/* What the headers say, in the CPU's byte order; those that the opcode does not have are left out. */
+struct roce {
+	uint8_t opcode;
+	uint8_t flags;		/* solicited, migration, version: the pad count is made from payload */
+	uint8_t pad_lie;	/* exclusive-or on the pad count */
+	uint16_t pkey;
+	uint32_t qpn, psn;	/* with the bits above them */
+	uint64_t va;
+	uint32_t rkey, length;
+	uint64_t swap, compare, original;
+	uint32_t aeth, feth, imm, ieth;
+	uint32_t payload;	/* bytes of a pattern */
+};
+
+enum roce_opcode {
+	ROCE_SEND_FIRST = 0x00, ROCE_SEND_MIDDLE = 0x01, ROCE_SEND_LAST = 0x02,
+	ROCE_SEND_LAST_IMM = 0x03, ROCE_SEND_ONLY = 0x04, ROCE_SEND_ONLY_IMM = 0x05,
+	ROCE_WRITE_FIRST = 0x06, ROCE_WRITE_MIDDLE = 0x07, ROCE_WRITE_LAST = 0x08,
+	ROCE_WRITE_LAST_IMM = 0x09, ROCE_WRITE_ONLY = 0x0a, ROCE_WRITE_ONLY_IMM = 0x0b,
+	ROCE_READ = 0x0c, ROCE_READ_FIRST = 0x0d, ROCE_READ_MIDDLE = 0x0e, ROCE_READ_LAST = 0x0f,
+	ROCE_READ_ONLY = 0x10, ROCE_ACK = 0x11, ROCE_ATOMIC_ACK = 0x12, ROCE_CMP_SWAP = 0x13,
+	ROCE_FETCH_ADD = 0x14, ROCE_SEND_LAST_INV = 0x16, ROCE_SEND_ONLY_INV = 0x17,
+	ROCE_FLUSH = 0x1c, ROCE_ATOMIC_WRITE = 0x1d, ROCE_CNP = 0x81,
+};
+
+#define ROCE_ACK_REQ (1u << 31)
+#define ROCE_PORT 4791
+
+#define FRAME_LINK 14
+#define FRAME_MAX 65536
+
+/* A frame behind the header that tells the kernel how to take it (struct virtio_net_hdr). */
+struct frame {
+	uint8_t vnet[10];
+	uint8_t bytes[FRAME_MAX];
+	size_t len;		/* of bytes */
+};
+
+/* A right packet, with the addresses, lengths and checksums that it must have. */
+void roce_build(struct frame *frame, const struct roce_path *path, const struct roce *roce);
+
+bool frame_v6(const struct frame *frame);
+uint8_t *frame_ip(struct frame *frame);
+uint8_t *frame_udp(struct frame *frame);
+/* Behind IP and UDP. */
+uint8_t *frame_bth(struct frame *frame);
+
+/* Sets what depends on the length of the frame; on the bytes of IP; on all that is not changed on
+ * the way. In this order, each after the last change to what is behind it.
+ */
+void frame_lengths(struct frame *frame);
+void frame_ip_sum(struct frame *frame);
+void frame_icrc(struct frame *frame);
+/* All three. */
+void frame_seal(struct frame *frame);
+
+/*
+ * Cuts a packet into fragments of @step bytes behind the IP header, a multiple of 8. Returns how many.
+ */
+int frame_fragment(const struct frame *frame, size_t step, struct frame *out, int max);
+/* Makes one frame, as receive offload does, of @n packets of one length between the same ends. */
+void frame_merge(struct frame *out, const struct frame *frames, int n);
+
+/* A socket that sends frames through a link of a network namespace (NULL: this one). */
+int frame_socket(const char *netns, const char *link, uint8_t mac[6]);
+/* Sends them, in order. */
+void frames_send(int fd, struct frame *const *frames, int n);
+
+#endif
