@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A process that minds its own business: a connection whose every byte has to be right. */
+/* An honest connection in a process of its own: whatever happens beside it, its bytes are right. */
 #ifndef VERBS_HONEST_H
 #define VERBS_HONEST_H
 
 #include <stdint.h>
 
+struct honest_report;
+
 struct honest {
 	int pid;
-	struct honest_shared *shared;
+	struct honest_report *report;
 };
 
-/* Starts it between options.device and options.peer; returns when its first bytes have arrived. */
-struct honest honest_start(void);
-/* Its queue pairs' numbers. */
-uint32_t honest_qpn(const struct honest *honest, int end);
-/* Fails the test if it has ended. */
-void honest_lives(const struct honest *honest);
-/* Ends it; the test fails where a byte was wrong. Returns how many messages there were. */
-uint64_t honest_stop(const struct honest *honest);
+/* Between options.device and options.peer. Start it before the test opens a device itself. */
+void honest_start(struct honest *honest);
+/* How many rounds it has done so far; a round is a WRITE, a SEND, an atomic and a READ. */
+uint64_t honest_rounds(const struct honest *honest);
+/* Ends it; it must have got on, byte for byte. */
+void honest_stop(struct honest *honest);
 
 #endif
