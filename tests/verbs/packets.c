@@ -12,57 +12,22 @@
 
 #include "lib/dice.h"
 #include "lib/honest.h"
-#include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/roce.h"
 #include "lib/system.h"
 #include "lib/test.h"
 #include "lib/wire.h"
+#include "lib/zone.h"
 
 #define TARGETS 12
 #define QUEUED 256		/* frames that are sent at once */
-#define ZONE (16 * PAGE)
-#define GUARD (4 * PAGE)
 #define RECVS 4
 #define REQUESTS 4
 #define NOBODY 0xabcdef		/* the number of the queue pair that the targets believe in */
 #define PKEY 0xffff
 
-/* --- memory ------------------------------------------------------------------------ */
-
-/* Guarded memory with a region in its middle. */
-struct zone {
-	uint8_t *p, *before;
-	struct ibv_mr *mr;
-	bool open;		/* the region may change */
-};
-
 enum { OPEN, DEMAND, LOCAL, READONLY, CLOSED, ZONES };
-
-static uint8_t *inside(const struct zone *zone)
-{
-	return zone->p + GUARD;
-}
-
-static struct zone zone_make(struct ibv_pd *pd, int access, bool open)
-{
-	struct zone zone = { .p = map_anon(ZONE + 2 * GUARD), .open = open };
-
-	zone.before = scratch(ZONE + 2 * GUARD);
-	pattern_fill(zone.before, ZONE + 2 * GUARD, 0, access);
-	memcpy(zone.p, zone.before, ZONE + 2 * GUARD);
-	zone.mr = reg(pd, inside(&zone), ZONE, access);
-	return zone;
-}
-
-static void zone_check(const struct zone *zone)
-{
-	same_bytes(zone->p, zone->before, GUARD, "memory before a region");
-	same_bytes(inside(zone) + ZONE, zone->before + GUARD + ZONE, GUARD, "memory behind a region");
-	if (!zone->open)
-		same_bytes(inside(zone), zone->before + GUARD, ZONE, "a region without the right");
-}
 
 /* --- the attacker and its targets -------------------------------------------------- */
 
@@ -287,7 +252,7 @@ static struct ibv_sge local_sge(struct rig *rig, uint32_t len)
 {
 	const struct zone *zone = &rig->zones[LOCAL];
 
-	return (struct ibv_sge){ (uintptr_t)inside(zone), len, zone->mr->lkey };
+	return (struct ibv_sge){ (uintptr_t)zone_inside(zone), len, zone->mr->lkey };
 }
 
 static void post_recvs(struct rig *rig, struct target *target)
@@ -411,7 +376,7 @@ static void remote(struct rig *rig, struct roce *roce, uint32_t len)
 
 	roce->rkey = zone->mr->rkey;
 	roce->length = len;
-	roce->va = (uintptr_t)inside(zone) + roll(rig, ZONE - len);
+	roce->va = (uintptr_t)zone_inside(zone) + roll(rig, ZONE - len);
 }
 
 /* A packet of a SEND or a WRITE, of which @len bytes are left. */
@@ -536,12 +501,12 @@ static void wrong_right(struct rig *rig, struct roce *roce)
 	const struct zone *zone = &rig->zones[LOCAL + roll(rig, ZONES - LOCAL)];
 
 	roce->rkey = zone->mr->rkey;
-	roce->va = (uintptr_t)inside(zone) + (roce->va & (PAGE - 1));
+	roce->va = (uintptr_t)zone_inside(zone) + (roce->va & (PAGE - 1));
 }
 
 static void wrong_address(struct rig *rig, struct roce *roce)
 {
-	uint64_t start = (uintptr_t)inside(&rig->zones[OPEN]), end = start + ZONE;
+	uint64_t start = (uintptr_t)zone_inside(&rig->zones[OPEN]), end = start + ZONE;
 	uint64_t addresses[] = { start - 1, start - 8, end, end - 1, end - roce->length + 1, 0,
 				 -(uint64_t)roce->length, -(uint64_t)roce->length / 2, ~0ull,
 				 dice_size(&rig->dice), roce->va + 1, roce->va ^ 1ull << 63 };
@@ -853,7 +818,7 @@ static void check(struct rig *rig)
 	for (int i = 0; i < ZONES; i++)
 		zone_check(&rig->zones[i]);
 	for (int i = DEMAND; i <= LOCAL; i++)
-		assert_int_equal(madvise(inside(&rig->zones[i]), ZONE, MADV_DONTNEED), 0);
+		assert_int_equal(madvise(zone_inside(&rig->zones[i]), ZONE, MADV_DONTNEED), 0);
 }
 
 static void test_hostile(void **state)
@@ -899,7 +864,7 @@ static void barrier(struct rig *rig, struct target *target)
 	queue(rig, &rig->spare);
 	flush(rig);
 	expect_wc(target->end.rcq, 99, IBV_WC_SUCCESS);
-	pattern_check(inside(&rig->zones[LOCAL]), 100, 0, roce.psn, "a forged send");
+	pattern_check(zone_inside(&rig->zones[LOCAL]), 100, 0, roce.psn, "a forged send");
 }
 
 static struct roce forged_write(struct rig *rig, struct target *target, uint32_t len)
@@ -986,8 +951,8 @@ static void forge_answers(struct rig *rig, struct target *target)
 	flush(rig);
 	for (int i = 0; i < 3; i++)
 		expect_wc(target->end.scq, i, IBV_WC_SUCCESS);
-	assert_int_equal(*(uint64_t *)inside(&rig->zones[LOCAL]), 0x1122334455667788);
-	pattern_check(inside(&rig->zones[LOCAL]) + 2 * mtu, 5, 0, target->rc.psn + 2, "a forged read");
+	assert_int_equal(*(uint64_t *)zone_inside(&rig->zones[LOCAL]), 0x1122334455667788);
+	pattern_check(zone_inside(&rig->zones[LOCAL]) + 2 * mtu, 5, 0, target->rc.psn + 2, "a forged read");
 }
 
 static void test_right(void **state)
