@@ -108,13 +108,22 @@ static bool rxe_resp_take_wqe(struct rxe_qp *qp)
 	return true;
 }
 
-static void rxe_resp_flush(struct rxe_qp *qp)
+/*
+ * User space may post as fast as this completes: it has to end. Returns true if
+ * there is more.
+ */
+static bool rxe_resp_flush(struct rxe_qp *qp)
 {
+	unsigned int budget = RXE_TASK_BUDGET;
+
 	while (rxe_resp_take_wqe(qp)) {
 		struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
 
 		rxe_resp_complete(qp, &wc, false);
+		if (!--budget)
+			return true;
 	}
+	return false;
 }
 
 static int rxe_resp_post_one(struct rxe_qp *qp, const struct ib_recv_wr *wr)
@@ -829,7 +838,7 @@ bool rxe_resp_task(struct rxe_task *task)
 		break;
 	case IB_QPS_ERR:
 		skb_queue_purge(&qp->rq.requests);
-		rxe_resp_flush(qp);
+		more = rxe_resp_flush(qp);
 		break;
 	default:
 		skb_queue_purge(&qp->rq.requests);
