@@ -11,7 +11,7 @@
 #include <fcntl.h>
 
 #include "lib/dice.h"
-#include "lib/honest.h"
+#include "lib/witness.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/roce.h"
@@ -57,7 +57,7 @@ struct rig {
 	struct target targets[TARGETS];
 	struct zone zones[ZONES];
 	uint32_t dead_key;		/* of a region that is gone */
-	const struct honest *honest;
+	const struct witness *witness;
 	struct frame frames[QUEUED], spare, pieces[64];
 	int n_frames;
 	uint64_t sent, wrong, stories;
@@ -657,7 +657,7 @@ static bool at_honest(struct rig *rig, struct frame *frame)
 	uint8_t *qpn = frame_bth(frame) + 5;
 	uint32_t n = qpn[0] << 16 | qpn[1] << 8 | qpn[2];
 
-	return rig->honest && (n == honest_qpn(rig->honest, 0) || n == honest_qpn(rig->honest, 1));
+	return rig->witness && (n == witness_qpn(rig->witness, 0) || n == witness_qpn(rig->witness, 1));
 }
 
 /* Some come in pieces, of which one may be lost, doubled or in the wrong place. */
@@ -743,7 +743,7 @@ static void send_to_honest(struct rig *rig)
 	struct roce roce = next_request(rig, v4);
 	struct roce_path path = v4->path;
 
-	roce.qpn = honest_qpn(rig->honest, rig->loop ? roll(rig, 2) : 0);
+	roce.qpn = witness_qpn(rig->witness, rig->loop ? roll(rig, 2) : 0);
 	roce.psn = dice_roll(&rig->dice);
 	if (!rig->loop)
 		path.src[3] = 2;
@@ -814,7 +814,7 @@ static void story(struct rig *rig)
 static void check(struct rig *rig)
 {
 	collect_events(rig);
-	honest_lives(rig->honest);
+	witness_lives(rig->witness);
 	for (int i = 0; i < ZONES; i++)
 		zone_check(&rig->zones[i]);
 	for (int i = DEMAND; i <= LOCAL; i++)
@@ -824,11 +824,11 @@ static void check(struct rig *rig)
 static void test_hostile(void **state)
 {
 	uint64_t count = options.count ?: options.full ? 1000000 : 40000, start, honest_messages;
-	struct honest honest = honest_start();
+	struct witness witness = witness_start();
 	struct rig *rig = rig_open();
 
 	(void)state;
-	rig->honest = &honest;
+	rig->witness = &witness;
 	start = now_ms();
 	while (rig->sent < count) {
 		story(rig);
@@ -836,7 +836,7 @@ static void test_hostile(void **state)
 			check(rig);
 	}
 	check(rig);
-	honest_messages = honest_stop(&honest);
+	honest_messages = witness_stop(&witness);
 	printf("# %llu packets (%llu wrong) in %llu ms; %llu received, %llu answered, %llu failed; "
 	       "%llu honest messages\n", (unsigned long long)rig->sent,
 	       (unsigned long long)rig->wrong, (unsigned long long)(now_ms() - start),

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "lib/dice.h"
-#include "lib/honest.h"
+#include "lib/witness.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
@@ -371,7 +371,7 @@ static void episode(struct common *common)
 static void test_scribbled(void **state)
 {
 	uint64_t episodes = options.count ?: options.full ? 5000 : 30, messages;
-	struct honest honest = honest_start();
+	struct witness witness = witness_start();
 	struct common *common;
 	int guard;
 
@@ -379,11 +379,11 @@ static void test_scribbled(void **state)
 	common = guarded(&guard);
 	while (common->episodes < episodes) {
 		episode(common);
-		honest_lives(&honest);
+		witness_lives(&witness);
 	}
 	common->stop = true;
 	assert_int_equal(child_wait(guard), 0);
-	messages = honest_stop(&honest);
+	messages = witness_stop(&witness);
 	printf("# %llu episodes, %llu doorbells, %llu completions; %llu honest messages\n",
 	       (unsigned long long)episodes, (unsigned long long)common->doorbells,
 	       (unsigned long long)common->completions, (unsigned long long)messages);
