@@ -242,15 +242,15 @@ static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
  * The packets are built and sent before this returns, but for what has to wait.
  *
  * Context: process or softirq.
- * Return: 0; -EINVAL: the QP's state or a request does not allow it; -ENOMEM:
- * the queue is full.
+ * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it is a
+ * user's that does not come in the ring; -ENOMEM: the queue is full.
  */
 int rxe_req_post(struct rxe_qp *qp, const struct ib_send_wr *wr,
 		 const struct ib_send_wr **bad_wr)
 {
 	int ret = 0;
 
-	if (rxe_qp_state(qp) < IB_QPS_RTS) {
+	if (rxe_qp_state(qp) < IB_QPS_RTS || (qp->user && wr)) {
 		if (bad_wr)
 			*bad_wr = wr;
 		return -EINVAL;
