@@ -14,6 +14,7 @@
 #include <linux/memcontrol.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "odp.h"
@@ -131,7 +132,7 @@ static int odp_fault_cause(const struct odp_fault *f, unsigned long addr)
 		return -ENXIO;
 	if (fault & VM_FAULT_SIGSEGV)
 		return -EFAULT;
-	return 0;
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 /*
@@ -314,13 +315,15 @@ static long odp_fault_leaf(struct odp_fault *f, unsigned long start,
 
 	lock = &mirror->fault_locks[(start >> ODP_LEAF_SHIFT) %
 				    ODP_FAULT_LOCKS];
-	mutex_lock(lock);
+	ret = mutex_lock_killable(lock);
+	if (ret)
+		goto out;
 	if (odp_leaf_present(window, start, end, f->write))
 		ret = end - start;
 	else
 		ret = odp_fault_missing(f, window, start, end);
 	mutex_unlock(lock);
-
+out:
 	odp_window_put(window);
 	return ret;
 }

@@ -31,6 +31,7 @@
 #include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <net/dst.h>
@@ -375,6 +376,8 @@ int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe);
  * @len: bytes that will be accessed from there on
  * @write: kind of access
  * @since: when the task was parked
+ * @limit: makes @worker give up
+ * @worker: who runs @work; constant while @limit may fire
  */
 struct rxe_fault {
 	struct work_struct work;
@@ -386,6 +389,8 @@ struct rxe_fault {
 	u64 len;
 	bool write;
 	ktime_t since;
+	struct timer_list limit;
+	struct task_struct *worker;
 };
 
 void rxe_fault_init(struct rxe_fault *fault, struct rxe_task *task);

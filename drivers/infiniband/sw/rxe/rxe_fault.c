@@ -6,23 +6,64 @@
  * itself here: it returns without having more to do, and is kicked when the
  * page is there. Its packets stay queued; other queue pairs go on.
  */
+#include <linux/sched/signal.h>
+
 #include "rxe.h"
 
+/*
+ * Who answers a fault may be a process (userfaultfd) that never does. While the
+ * worker waits, neither the region, nor the queue pair, nor the address space
+ * can go. So it gives up after this long, and the task begins anew if it still
+ * has a reason to.
+ */
+#define RXE_FAULT_LIMIT		HZ
+
 static struct workqueue_struct *rxe_fault_wq;
+
+static void rxe_fault_expire(struct timer_list *timer)
+{
+	struct rxe_fault *fault = container_of(timer, struct rxe_fault, limit);
+
+	send_sig(SIGKILL, fault->worker, 1);
+}
+
+static ssize_t rxe_fault_try(struct rxe_fault *fault)
+{
+	ssize_t ret;
+
+	do {
+		ret = umem_odp_fault(fault->mr->umem, fault->offset, fault->len,
+				     fault->write ? UMEM_ODP_FAULT_WRITE : 0);
+	} while (ret == -EBUSY && !signal_pending(current));
+	return ret;
+}
+
+/* Returns 0 where the task has to look again. */
+static int rxe_fault_limited(struct rxe_fault *fault)
+{
+	ssize_t ret;
+
+	fault->worker = current;
+	allow_kernel_signal(SIGKILL);
+	mod_timer(&fault->limit, jiffies + RXE_FAULT_LIMIT);
+	ret = rxe_fault_try(fault);
+	timer_delete_sync(&fault->limit);
+	/* What fails with the signal pending may have failed for it. */
+	if (signal_pending(current))
+		ret = 0;
+	disallow_signal(SIGKILL);
+	flush_signals(current);
+	return min_t(ssize_t, ret, 0);
+}
 
 static void rxe_fault_work(struct work_struct *work)
 {
 	struct rxe_fault *fault = container_of(work, struct rxe_fault, work);
 	struct rxe_mr *mr = fault->mr;
-	ssize_t ret;
-
-	do {
-		ret = umem_odp_fault(mr->umem, fault->offset, fault->len,
-				     fault->write ? UMEM_ODP_FAULT_WRITE : 0);
-	} while (ret == -EBUSY);
+	int ret = rxe_fault_limited(fault);
 
 	rxe_mr_release(mr);
-	fault->result = min_t(ssize_t, ret, 0);
+	fault->result = ret;
 	smp_store_release(&fault->busy, false);
 	rxe_task_kick(fault->task);
 }
@@ -35,6 +76,7 @@ static void rxe_fault_work(struct work_struct *work)
 void rxe_fault_init(struct rxe_fault *fault, struct rxe_task *task)
 {
 	INIT_WORK(&fault->work, rxe_fault_work);
+	timer_setup(&fault->limit, rxe_fault_expire, 0);
 	fault->task = task;
 }
 
@@ -70,7 +112,7 @@ int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
  * rxe_fault_drain() - wait until nothing is under way
  * @fault: the place; its task does not start anything any more
  *
- * Context: may sleep, as long as the fault does.
+ * Context: may sleep, up to RXE_FAULT_LIMIT.
  */
 void rxe_fault_drain(struct rxe_fault *fault)
 {

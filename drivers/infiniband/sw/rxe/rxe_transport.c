@@ -117,7 +117,7 @@ int rxe_transport_init(struct rxe_qp *qp)
  * rxe_transport_drain() - bring a QP's tasks, timers and faults to rest
  * @qp: its state is one in which tasks have nothing to do
  *
- * Context: may sleep, as long as a fault does; no lock held.
+ * Context: may sleep, up to a second for a fault; no lock held.
  */
 void rxe_transport_drain(struct rxe_qp *qp)
 {
