@@ -51,10 +51,10 @@ static void enter_namespace(void)
 	      "ip address add 198.51.100.1/24 dev " NETDEV);
 }
 
-/* Netlink wants memory for the request and for the answer, and says so in its own way. */
+/* Netlink and sockets have words of their own for it. */
 static bool is_shortage(int err)
 {
-	return err == ENOMEM || err == ENOBUFS;
+	return err == ENOMEM || err == ENOBUFS || err == ENFILE;
 }
 
 static void delete_link(int nl)
