@@ -147,7 +147,6 @@ static void worker_nth(const char *pid, const char *unused)
 
 void inject_workers_nth(unsigned int n)
 {
-	n_workers = 0;
 	for_each_worker(worker_nth, NULL);
 	for (size_t i = 0; i < n_workers; i++)
 		write_nth(worker_fds[i], n);
@@ -162,6 +161,7 @@ bool inject_workers_end(void)
 		write_nth(worker_fds[i], 0);
 		close(worker_fds[i]);
 	}
+	n_workers = 0;
 	return failed;
 }
 
@@ -225,6 +225,7 @@ void inject_workers(unsigned int percent)
 
 unsigned long inject_stop(void)
 {
+	inject_workers_end();
 	set_both("probability", "0");
 	if (failing_cache[0])
 		cache_fails("0");
