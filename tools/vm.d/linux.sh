@@ -39,6 +39,22 @@ linux_ensure() {
 	once "$VM_LINUX" "linux $(guest_name)" linux_make
 }
 
+# What a debug kernel reports without our driver is its own and nobody's failure.
+linux_own_reports() { echo "$VM_LINUX.own-$(hash_of "$VM_LIB/provoke.sh" "$VM_LIB/klog.sh")"; }
+
+linux_own_reports_ensure() {
+	once "$(linux_own_reports)" "what $(guest_name) reports by itself" linux_own_reports_make
+}
+
+linux_own_reports_make() {
+	local to=$1 status=0
+
+	"$VM_REPO/tools/vm" run --kernel "$VM_KERNEL" --debug="$VM_DEBUG" --driver none \
+		-- "$VM_LIB/provoke.sh" >"$VM_CACHE/log/provoke" || status=$?
+	((status == 0 || status == EXIT_KERNEL)) || return 1
+	klog_lines <"$VM_CACHE/log/provoke" | sort -u | as_root tee "$to" || true
+}
+
 # in_linux BUILD COMMAND...: in the guests' root folder with the source and the build
 in_linux() {
 	local build=$1

@@ -29,6 +29,10 @@ run_prepare() {
 	guest_ensure
 	run_dir_make
 	[[ $VM_DRIVER != ours ]] || modules_ensure "$RUN/modules"
+	if [[ $VM_DEBUG && $VM_DRIVER != none ]]; then
+		linux_own_reports_ensure
+		cp "$(linux_own_reports)" "$RUN/own-reports"
+	fi
 	cp "$VM_LIB/guest-init.sh" "$RUN/"
 	VM_MHZ=$(sed -n 's/^cpu MHz\s*: //p;T;q' /proc/cpuinfo)
 	declare -p ${!VM_*} >"$RUN/job.sh"
@@ -103,7 +107,8 @@ run_guest() {
 
 # Sets the exit status: what the kernel says goes before the time limit, and that before the rest.
 run_verdict() {
-	if klog_report "$RUN/kernel.log"; then
+	[[ -e $RUN/own-reports ]] || : >"$RUN/own-reports"
+	if klog_report "$RUN/kernel.log" "$RUN/own-reports"; then
 		say "kernel log: $RUN/kernel.log"
 		exit "$EXIT_KERNEL"
 	elif [[ -e $RUN/timed-out ]]; then

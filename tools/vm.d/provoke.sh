@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What the tests do to memory, processes and the network, without any driver of ours: whatever the
+# kernel reports here is its own. Its log goes to stdout.
+set -u
+
+python3 - >/dev/null <<'PY'
+import ctypes, mmap, os, time
+
+libc = ctypes.CDLL(None, use_errno=True)
+PAGE = 4096
+LEN = 64 * PAGE
+DONTNEED, REMOVE, PAGEOUT, POPULATE_WRITE, SOFT_OFFLINE = 4, 9, 21, 23, 101
+
+
+def address(area):
+    return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(area)))
+
+
+def disturb(fd, flags):
+    if fd >= 0:
+        os.ftruncate(fd, LEN)
+    area = mmap.mmap(fd, LEN, flags=flags)
+    area[:] = b'x' * LEN
+    at = address(area)
+    for protection in (mmap.PROT_READ, mmap.PROT_NONE, mmap.PROT_READ | mmap.PROT_WRITE):
+        libc.mprotect(at, LEN, protection)
+    for advice in (PAGEOUT, SOFT_OFFLINE, REMOVE, DONTNEED):
+        libc.madvise(at, LEN, advice)
+    child = os.fork()
+    if not child:
+        area[:] = b'y' * LEN
+        os._exit(0)
+    os.waitpid(child, 0)
+    area[:] = b'w' * LEN
+    if fd >= 0:
+        os.ftruncate(fd, LEN // 2)
+        os.ftruncate(fd, LEN)
+        area[LEN // 2:] = b'z' * (LEN // 2)
+        libc.fallocate(fd, 3, ctypes.c_long(0), ctypes.c_long(LEN // 2))
+        os.ftruncate(fd, 0)
+
+
+# One process truncates what is mapped in another, which is changing its mappings at that moment.
+def race():
+    fd = os.memfd_create('race')
+    mapped = mmap.mmap(-1, LEN)
+    os.ftruncate(fd, LEN)
+    shared = mmap.mmap(fd, LEN)
+    child = os.fork()
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if child:
+            libc.madvise(address(shared), LEN, POPULATE_WRITE)
+            mapped[:] = b'm' * LEN
+            libc.madvise(address(mapped), LEN, DONTNEED)
+        else:
+            os.ftruncate(fd, 0)
+            os.ftruncate(fd, LEN)
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+for round in range(3):
+    disturb(-1, mmap.MAP_PRIVATE)
+    disturb(-1, mmap.MAP_SHARED)
+    for path in ('/tmp/provoke', '/run/provoke', '/provoke'):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT)
+        disturb(fd, mmap.MAP_SHARED)
+        disturb(fd, mmap.MAP_PRIVATE)
+        os.close(fd)
+    disturb(os.memfd_create('provoke'), mmap.MAP_SHARED)
+race()
+PY
+echo 1 >/proc/sys/vm/compact_memory
+echo 3 >/proc/sys/vm/drop_caches
+
+modprobe -a ib_uverbs rdma_ucm ib_umad udp_tunnel ip6_udp_tunnel
+ip netns add provoke
+ip link add veth8 type veth peer name veth9
+ip link set veth9 netns provoke
+ip address add 198.51.100.1/24 dev veth8
+ip link set veth8 up
+ip -n provoke address add 198.51.100.2/24 dev veth9
+ip -n provoke link set veth9 up
+tc qdisc add dev veth8 root netem delay 1ms loss 10%
+ping -q -c 5 -i 0.2 198.51.100.2 >/dev/null
+tc qdisc delete dev veth8 root
+ip link delete veth8
+ip netns delete provoke
+dmesg
