@@ -733,22 +733,34 @@ static void send_train(struct rig *rig, struct target *target)
 	rig->sent += n - 1;
 }
 
+/* What would end or feed a connection, if it came from where it says. */
+static struct roce tempting(struct rig *rig, int end)
+{
+	static const uint8_t opcodes[] = { ROCE_ACK, ROCE_ACK, ROCE_READ_FIRST, ROCE_READ_MIDDLE,
+					   ROCE_READ_LAST, ROCE_READ_ONLY, ROCE_ATOMIC_ACK };
+	struct target *v4 = &rig->targets[0];
+	struct roce roce = next_request(rig, v4);
+
+	if (!end) {
+		roce.opcode = opcodes[roll(rig, ARRAY_SIZE(opcodes))];
+		roce.aeth = (roll(rig, 2) ? 0x1f : 0x60 + roll(rig, 4)) << 24;
+	}
+	roce.qpn = witness_qpn(rig->witness, end);
+	roce.psn = (witness_psn(rig->witness) + roll(rig, 24)) & 0xffffff;
+	return roce;
+}
+
 /* Right in all but what must stop it, to a queue pair that must not notice. */
 static void send_to_honest(struct rig *rig)
 {
 	static void (*const harmless[])(struct rig *rig, struct frame *frame) = {
 		bad_icrc, udp_sum, other_port, spoofed,
 	};
-	struct target *v4 = &rig->targets[0];
-	struct roce roce = next_request(rig, v4);
-	struct roce_path path = v4->path;
+	struct roce roce = tempting(rig, rig->loop ? roll(rig, 2) : 0);
+	struct roce_path path = rig->targets[0].path;
 
-	roce.qpn = witness_qpn(rig->witness, rig->loop ? roll(rig, 2) : 0);
-	roce.psn = dice_roll(&rig->dice);
 	if (!rig->loop)
 		path.src[3] = 2;
-	if (!roll(rig, 3))
-		roce.opcode = ROCE_ACK;
 	roce_build(&rig->spare, &path, &roce);
 	harmless[roll(rig, ARRAY_SIZE(harmless))](rig, &rig->spare);
 	rig->wrong++;
@@ -803,7 +815,7 @@ static void story(struct rig *rig)
 	post_requests(rig, target);
 	for (int n = 1 + roll(rig, 24); n--;)
 		packet(rig, target);
-	if (!roll(rig, 8))
+	if (!roll(rig, 2))
 		send_to_honest(rig);
 	flush(rig);
 	collect(rig, target->end.rcq, &rig->received);

@@ -14,6 +14,7 @@
 
 struct witness_shared {
 	uint32_t qpn[2];
+	volatile uint32_t psn;		/* of the message that is under way or next */
 	volatile bool stop;
 	volatile uint64_t messages;
 };
@@ -31,6 +32,7 @@ static void stream_open(struct stream *stream)
 	int odp = 0;
 
 	pair_open(&stream->pair, &rc);
+	stream->shared->psn = rc.psn;
 	if (device_has_odp(stream->pair.a.ctx))
 		odp = IBV_ACCESS_ON_DEMAND;
 	stream->a = buf_anon(stream->pair.a.pd, LEN + PAGE, ALL_ACCESS);
@@ -42,6 +44,7 @@ static void stream_open(struct stream *stream)
 static void message(struct stream *stream, enum ibv_wr_opcode opcode, size_t offset, size_t len)
 {
 	struct ibv_sge list = sge(&stream->a, offset, len);
+	size_t mtu = mtu_bytes(stream->pair.rc.mtu);
 	struct ibv_send_wr wr = { .wr_id = stream->round, .opcode = opcode, .sg_list = &list,
 				  .num_sge = 1 };
 
@@ -55,6 +58,7 @@ static void message(struct stream *stream, enum ibv_wr_opcode opcode, size_t off
 	}
 	post_send(&stream->pair.a, &wr);
 	expect_wc(stream->pair.a.scq, stream->round, IBV_WC_SUCCESS);
+	stream->shared->psn += (len + mtu - 1) / mtu;
 	stream->shared->messages++;
 }
 
@@ -119,6 +123,11 @@ struct witness witness_start(void)
 uint32_t witness_qpn(const struct witness *witness, int end)
 {
 	return witness->shared->qpn[end];
+}
+
+uint32_t witness_psn(const struct witness *witness)
+{
+	return witness->shared->psn & 0xffffff;
 }
 
 void witness_lives(const struct witness *witness)

@@ -14,6 +14,8 @@ struct witness {
 struct witness witness_start(void);
 /* Its queue pairs' numbers. */
 uint32_t witness_qpn(const struct witness *witness, int end);
+/* About where the requests of end 0 to end 1 are. */
+uint32_t witness_psn(const struct witness *witness);
 /* Fails the test if it has ended. */
 void witness_lives(const struct witness *witness);
 /* Ends it; the test fails where a byte was wrong. Returns how many messages there were. */
