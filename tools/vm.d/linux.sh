@@ -50,9 +50,10 @@ linux_own_reports_make() {
 	local to=$1 status=0
 
 	"$VM_REPO/tools/vm" run --kernel "$VM_KERNEL" --debug="$VM_DEBUG" --driver none \
-		-- "$VM_LIB/provoke.sh" >"$VM_CACHE/log/provoke" || status=$?
+		-- "$VM_LIB/provoke.sh" >"$to.log" || status=$?
 	((status == 0 || status == EXIT_KERNEL)) || return 1
-	klog_lines <"$VM_CACHE/log/provoke" | sort -u | as_root tee "$to" || true
+	klog_lines <"$to.log" | sort -u | as_root tee "$to" || true
+	rm "$to.log"
 }
 
 # in_linux BUILD COMMAND...: in the guests' root folder with the source and the build

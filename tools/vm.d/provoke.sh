@@ -4,8 +4,8 @@
 # kernel reports here is its own. Its log goes to stdout.
 set -u
 
-python3 - >/dev/null <<'PY'
-import ctypes, mmap, os, time
+python3 - >/dev/null <<'PY' || exit 1
+import ctypes, mmap, os, threading, time
 
 libc = ctypes.CDLL(None, use_errno=True)
 PAGE = 4096
@@ -23,7 +23,7 @@ def disturb(fd, flags):
     area = mmap.mmap(fd, LEN, flags=flags)
     area[:] = b'x' * LEN
     at = address(area)
-    for protection in (mmap.PROT_READ, mmap.PROT_NONE, mmap.PROT_READ | mmap.PROT_WRITE):
+    for protection in (mmap.PROT_READ, 0, mmap.PROT_READ | mmap.PROT_WRITE):
         libc.mprotect(at, LEN, protection)
     for advice in (PAGEOUT, SOFT_OFFLINE, REMOVE, DONTNEED):
         libc.madvise(at, LEN, advice)
@@ -41,24 +41,31 @@ def disturb(fd, flags):
         os.ftruncate(fd, 0)
 
 
-# One process truncates what is mapped in another, which is changing its mappings at that moment.
+# A process truncates a file that is mapped in another, which is giving memory back.
 def race():
     fd = os.memfd_create('race')
-    mapped = mmap.mmap(-1, LEN)
+    mapped = mmap.mmap(-1, 20 * LEN)
     os.ftruncate(fd, LEN)
     shared = mmap.mmap(fd, LEN)
-    child = os.fork()
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        if child:
+    end = time.monotonic() + 8
+
+    def populate():
+        while time.monotonic() < end:
             libc.madvise(address(shared), LEN, POPULATE_WRITE)
-            mapped[:] = b'm' * LEN
-            libc.madvise(address(mapped), LEN, DONTNEED)
-        else:
+
+    child = os.fork()
+    if not child:
+        while time.monotonic() < end:
             os.ftruncate(fd, 0)
             os.ftruncate(fd, LEN)
-    if not child:
+            time.sleep(0.0005)
         os._exit(0)
+    thread = threading.Thread(target=populate)
+    thread.start()
+    while time.monotonic() < end:
+        libc.madvise(address(mapped), 20 * LEN, POPULATE_WRITE)
+        libc.madvise(address(mapped), 20 * LEN, DONTNEED)
+    thread.join()
     os.waitpid(child, 0)
 
 

@@ -602,6 +602,7 @@ struct rxe_replay {
  * @established: a packet has come in
  * @nak_sent: a sequence error has been answered; the next ones are not
  * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
+ * @fault_psn: of the packet, in or out, that @place is for
  * @fault_long: the fault in @place lasts; set by @fault_timer
  * @rnr_sent: the peer has been told to wait for it
  * @reading: @read is under way
@@ -634,6 +635,7 @@ struct rxe_rq {
 	bool established;
 	bool nak_sent;
 	bool ack_due;
+	u32 fault_psn;
 	bool fault_long;
 	bool rnr_sent;
 	bool reading;

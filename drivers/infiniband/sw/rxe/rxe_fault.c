@@ -6,6 +6,7 @@
  * itself here: it returns without having more to do, and is kicked when the
  * page is there. Its packets stay queued; other queue pairs go on.
  */
+#include <linux/delay.h>
 #include <linux/sched/signal.h>
 
 #include "rxe.h"
@@ -18,6 +19,14 @@
  */
 #define RXE_FAULT_LIMIT		HZ
 
+/*
+ * A shortage of memory is passing more often than not, and an error ends the
+ * connection. So a fault is tried again for this long, less than the limit, and
+ * not at once.
+ */
+#define RXE_FAULT_SHORTAGE_MS	500
+#define RXE_FAULT_PAUSE_MS	10
+
 static struct workqueue_struct *rxe_fault_wq;
 
 static void rxe_fault_expire(struct timer_list *timer)
@@ -27,6 +36,19 @@ static void rxe_fault_expire(struct timer_list *timer)
 	send_sig(SIGKILL, fault->worker, 1);
 }
 
+/* Is a fault that gave @ret to be tried again? Pauses where that helps. */
+static bool rxe_fault_again(const struct rxe_fault *fault, ssize_t ret)
+{
+	if (signal_pending(current))
+		return false;
+	if (ret != -ENOMEM)
+		return ret == -EBUSY;
+	if (ktime_ms_delta(ktime_get(), fault->since) >= RXE_FAULT_SHORTAGE_MS)
+		return false;
+	msleep(RXE_FAULT_PAUSE_MS);
+	return true;
+}
+
 static ssize_t rxe_fault_try(struct rxe_fault *fault)
 {
 	ssize_t ret;
@@ -34,7 +56,7 @@ static ssize_t rxe_fault_try(struct rxe_fault *fault)
 	do {
 		ret = umem_odp_fault(fault->mr->umem, fault->offset, fault->len,
 				     fault->write ? UMEM_ODP_FAULT_WRITE : 0);
-	} while (ret == -EBUSY && !signal_pending(current));
+	} while (rxe_fault_again(fault, ret));
 	return ret;
 }
 

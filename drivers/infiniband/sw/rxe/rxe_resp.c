@@ -204,6 +204,8 @@ static enum rxe_verdict rxe_resp_fail(struct rxe_qp *qp, u32 psn, u8 syndrome,
 		rxe_qp_event(qp, IB_EVENT_QP_ACCESS_ERR);
 	else if (syndrome == RXE_AETH_NAK_INVALID)
 		rxe_qp_event(qp, IB_EVENT_QP_REQ_ERR);
+	else if (syndrome == RXE_AETH_NAK_OP)
+		rxe_qp_event(qp, IB_EVENT_QP_FATAL);
 	rxe_qp_error(qp);
 	return RXE_FATAL;
 }
@@ -221,15 +223,26 @@ static enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 		return RXE_DONE;
 	if (ret == -EAGAIN)
 		return RXE_PARKED;
+	if (ret == -ENOMEM)
+		return rxe_resp_fail(qp, psn, RXE_AETH_NAK_OP,
+				     IB_WC_LOC_PROT_ERR);
 	return rxe_resp_fail(qp, psn, RXE_AETH_NAK_ACCESS,
 			     IB_WC_REM_ACCESS_ERR);
 }
 
-/* The error that a fault has ended with, once. */
+/* The PSN of what is being executed. */
+static u32 rxe_resp_at(const struct rxe_rq *rq)
+{
+	return rq->reading ? rq->read_psn : rq->psn;
+}
+
+/* The error that the fault for this PSN has ended with, once. */
 static int rxe_resp_fault_result(struct rxe_rq *rq)
 {
 	int ret = rq->place.result;
 
+	if (rxe_resp_at(rq) != rq->fault_psn)
+		return 0;
 	rq->place.result = 0;
 	return ret;
 }
@@ -746,21 +759,23 @@ static void rxe_resp_wait(struct rxe_qp *qp)
 	rq->rnr_sent = true;
 	skb_queue_purge(&rq->requests);
 	rxe_count(qp_rxe(qp), RXE_CNT_PAGE_FAULT_RNR);
-	rxe_resp_rnr(qp, rq->reading ? rq->read_psn : rq->psn,
+	rxe_resp_rnr(qp, rq->fault_psn,
 		     rxe_resp_rnr_code(rq->place.since));
 }
 
 static void rxe_resp_park(struct rxe_qp *qp)
 {
 	qp->rq.fault_long = false;
+	qp->rq.fault_psn = rxe_resp_at(&qp->rq);
 	hrtimer_start(&qp->rq.fault_timer,
 		      ktime_add_ns(qp->rq.place.since, RXE_FAULT_PATIENCE_NS),
 		      HRTIMER_MODE_ABS_SOFT);
 }
 
 /*
- * The page has come. If the peer has been sent away, there is no packet to go
- * on with: it will ask anew, also for what is left of a READ.
+ * The page has come, or it is known why it cannot. If the peer has been sent
+ * away, there is no packet to go on with: it will ask anew, also for what is
+ * left of a READ, and then it gets to know.
  */
 static void rxe_resp_unpark(struct rxe_qp *qp)
 {
@@ -771,7 +786,6 @@ static void rxe_resp_unpark(struct rxe_qp *qp)
 		return;
 	rq->rnr_sent = false;
 	rq->reading = false;
-	rq->place.result = 0;
 }
 
 /* --- the task ------------------------------------------------------------ */
