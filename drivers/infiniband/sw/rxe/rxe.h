@@ -499,6 +499,7 @@ struct rxe_swqe {
  *	and nothing but what it sent before is still to come; 0: it has not
  * @last_word_psn: of that NAK
  * @rnr_wait: nothing is sent until @rnr_timer fires
+ * @no_memory: that is for want of memory, not because the peer has said so
  * @timed_out: set by @timer
  * @deadline: when what is under way must have made progress; 0: nothing is
  * @timer_armed: @timer will fire
@@ -533,6 +534,7 @@ struct rxe_sq {
 	u8 last_word;
 	u32 last_word_psn;
 	bool rnr_wait;
+	bool no_memory;
 	bool timed_out;
 	ktime_t deadline;
 	bool timer_armed;

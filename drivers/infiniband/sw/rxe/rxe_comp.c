@@ -309,12 +309,18 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 	return true;
 }
 
+/* Has the peer asked for a pause that still lasts? */
+static bool rxe_comp_sent_away(const struct rxe_sq *sq)
+{
+	return sq->rnr_wait && !sq->no_memory;
+}
+
 static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 {
 	struct rxe_sq *sq = &qp->sq;
 	u64 delay = rxe_rnr_10us[syndrome & RXE_AETH_VALUE_MASK] * 10000ULL;
 
-	if (sq->rnr_wait)
+	if (rxe_comp_sent_away(sq))
 		return;
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_RNR);
 	if (!sq->rnr_retries) {
@@ -326,6 +332,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	if (qp->attr.rnr_retry != 7)
 		sq->rnr_retries--;
 	sq->rnr_wait = true;
+	sq->no_memory = false;
 	sq->deadline = 0;
 	rxe_req_go_back(qp);
 	hrtimer_start(&sq->rnr_timer, ktime_add_ns(ktime_get(), delay),
@@ -335,7 +342,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 static void rxe_comp_seq_nak(struct rxe_qp *qp)
 {
 	/* It was on its way when the peer asked for a pause. */
-	if (qp->sq.rnr_wait)
+	if (rxe_comp_sent_away(&qp->sq))
 		return;
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
 	rxe_comp_retry(qp);

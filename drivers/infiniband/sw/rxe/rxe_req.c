@@ -325,6 +325,7 @@ static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 static int rxe_req_pause(struct rxe_sq *sq)
 {
 	sq->rnr_wait = true;
+	sq->no_memory = true;
 	hrtimer_start(&sq->rnr_timer,
 		      ktime_add_ns(ktime_get(), RXE_NOMEM_DELAY_NS),
 		      HRTIMER_MODE_ABS_SOFT);

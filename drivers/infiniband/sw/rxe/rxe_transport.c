@@ -67,6 +67,7 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 
 	spin_lock_bh(&qp->sq.lock);
 	qp->sq.rnr_wait = false;
+	qp->sq.no_memory = false;
 	spin_unlock_bh(&qp->sq.lock);
 	rxe_task_kick(&qp->sq.task);
 	return HRTIMER_NORESTART;
@@ -157,6 +158,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->went_back = false;
 	sq->last_word = 0;
 	sq->rnr_wait = false;
+	sq->no_memory = false;
 	sq->timed_out = false;
 	sq->timer_armed = false;
 	sq->deadline = 0;
