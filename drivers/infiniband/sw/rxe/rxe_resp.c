@@ -25,7 +25,8 @@ enum rxe_verdict {
 
 /* --- answers ------------------------------------------------------------- */
 
-static void rxe_resp_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
+/* Returns false where there is no memory for it. */
+static bool rxe_resp_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
 {
 	struct rxe_headers headers = {
 		.opcode = IB_OPCODE_RC_ACKNOWLEDGE,
@@ -36,8 +37,10 @@ static void rxe_resp_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
 	};
 	struct sk_buff *skb = rxe_wire_build(&headers, 0);
 
-	if (skb)
-		rxe_net_send(qp, skb);
+	if (!skb)
+		return false;
+	rxe_net_send(qp, skb);
+	return true;
 }
 
 static void rxe_resp_flush_ack(struct rxe_qp *qp)
@@ -51,10 +54,9 @@ static void rxe_resp_flush_ack(struct rxe_qp *qp)
 /* What is behind the packet in question is now dropped without a word. */
 static void rxe_resp_rnr(struct rxe_qp *qp, u32 psn, u8 timer)
 {
-	qp->rq.nak_sent = true;
 	rxe_resp_flush_ack(qp);
 	rxe_count(qp_rxe(qp), RXE_CNT_SND_RNR);
-	rxe_resp_answer(qp, psn, RXE_AETH_RNR | timer);
+	qp->rq.nak_sent = rxe_resp_answer(qp, psn, RXE_AETH_RNR | timer);
 }
 
 /* --- receive requests ---------------------------------------------------- */
@@ -670,9 +672,9 @@ static enum rxe_verdict rxe_resp_out_of_order(struct rxe_qp *qp)
 {
 	rxe_count(qp_rxe(qp), RXE_CNT_OUT_OF_SEQ_REQ);
 	if (!qp->rq.nak_sent) {
-		qp->rq.nak_sent = true;
 		rxe_resp_flush_ack(qp);
-		rxe_resp_answer(qp, qp->rq.psn, RXE_AETH_NAK_SEQ);
+		qp->rq.nak_sent = rxe_resp_answer(qp, qp->rq.psn,
+						  RXE_AETH_NAK_SEQ);
 	}
 	return RXE_DONE;
 }
