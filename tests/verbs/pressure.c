@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Memory pressure: an owner that the OOM killer takes while a peer writes into it. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+#include "lib/rc.h"
+#include "lib/remote.h"
+#include "lib/system.h"
+#include "lib/test.h"
+
+#define LIMIT (8 * MIB)
+#define AREA (4 * LIMIT)
+#define MOST (64 * 1024ul)	/* bytes of a message */
+
+/* --- the cgroup --------------------------------------------------------------- */
+
+#define ROOT "/sys/fs/cgroup"
+#define CGROUP ROOT "/odp-pressure"
+
+static int cgroup_leave(void *unused)
+{
+	uint64_t end = now_ms() + PATIENCE;
+
+	(void)unused;
+	write_file(ROOT "/cgroup.procs", "0");
+	while (rmdir(CGROUP)) {
+		if (now_ms() > end)
+			return errno;
+		sleep_ms(10);
+	}
+	return 0;
+}
+
+static void cgroup_make(void)
+{
+	char limit[32];
+
+	write_file(ROOT "/cgroup.subtree_control", "+memory");
+	snprintf(limit, sizeof(limit), "%lu", LIMIT);
+	if (mkdir(CGROUP, 0700) || write_file(CGROUP "/memory.max", limit))
+		skip_because("no memory cgroups");
+	defer(cgroup_leave, cgroup_leave);
+}
+
+static long cgroup_number(const char *file, const char *label)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), CGROUP "/%s", file);
+	return file_number(path, label);
+}
+
+/* --- the OOM killer -------------------------------------------------------------------- */
+
+struct meeting {
+	struct address owner, peer;
+};
+
+static void owner_child(void *arg)
+{
+	struct meeting *meeting = arg;
+	struct rc rc = rc_default();
+	struct end end;
+	struct buf buf;
+
+	end_open(&end, options.peer, &rc);
+	end.qp = end_qp(&end, &rc);
+	buf = buf_anon(end.pd, AREA, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	assert_int_equal(write_file(CGROUP "/cgroup.procs", "0"), 0);
+	address_tell(&meeting->owner, &end, &buf);
+	address_wait(&meeting->peer);
+	end_join(&end, &rc, &meeting->peer);
+	for (;;)
+		pause();
+}
+
+static void wait_for_memory(void)
+{
+	uint64_t end = now_ms() + PATIENCE;
+
+	while (cgroup_number("memory.current", "") > (long)MIB) {
+		if (now_ms() > end)
+			fail_msg("%ld bytes have not come back",
+				 cgroup_number("memory.current", ""));
+		sleep_ms(10);
+	}
+}
+
+/* Until an error; how many bytes the peer has taken. */
+static size_t flood(struct end *end, struct buf *buf, const struct address *to)
+{
+	enum ibv_wc_status status = IBV_WC_SUCCESS;
+	size_t at;
+
+	for (at = 0; at < AREA && status == IBV_WC_SUCCESS; at += MOST) {
+		struct ibv_sge list = sge(buf, 0, MOST);
+
+		post_to(end, IBV_WR_RDMA_WRITE, &list, to, at);
+		status = wait_wc(end->scq).status;
+	}
+	if (status != IBV_WC_REM_ACCESS_ERR && status != IBV_WC_REM_OP_ERR &&
+	    status != IBV_WC_RETRY_EXC_ERR)
+		fail_msg("after %zu MiB: %s", at / MIB, ibv_wc_status_str(status));
+	return at;
+}
+
+static void test_oom(void **state)
+{
+	struct meeting *meeting = map_shared(sizeof(*meeting));
+	struct rc rc = rc_default();
+	struct end end;
+	struct buf buf;
+	size_t bytes;
+	int pid;
+
+	(void)state;
+	rc.timeout = 12;	/* 17 ms */
+	cgroup_make();
+	write_file(CGROUP "/memory.swap.max", "0");
+	pid = child_start(owner_child, meeting);
+	end_open(&end, options.device, &rc);
+	need_odp(end.ctx);
+	end.qp = end_qp(&end, &rc);
+	buf = buf_anon(end.pd, MOST, ALL_ACCESS);
+	address_tell(&meeting->peer, &end, &buf);
+	address_wait(&meeting->owner);
+	end_join(&end, &rc, &meeting->owner);
+	bytes = flood(&end, &buf, &meeting->owner);
+	assert_int_equal(child_wait(pid), SIGKILL);
+	assert_true(cgroup_number("memory.events", "oom_kill ") > 0);
+	wait_for_memory();
+	print_message("killed after %zu MiB\n", bytes / MIB);
+	assert_in_range(bytes, LIMIT / 2, 2 * LIMIT);
+}
+
+static struct CMUnitTest tests[] = {
+	{ .name = "the OOM killer takes the owner", .test_func = test_oom },
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("pressure", tests, ARRAY_SIZE(tests));
+}
