@@ -3,7 +3,6 @@
  * Commands to the kernel's verbs that no library would write: right ones, and right ones with a
  * field, a length or a pointer changed, by several processes that fork and end in the middle.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

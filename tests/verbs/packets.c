@@ -964,7 +964,8 @@ static void forge_answers(struct rig *rig, struct target *target)
 	for (int i = 0; i < 3; i++)
 		expect_wc(target->end.scq, i, IBV_WC_SUCCESS);
 	assert_int_equal(*(uint64_t *)zone_inside(&rig->zones[LOCAL]), 0x1122334455667788);
-	pattern_check(zone_inside(&rig->zones[LOCAL]) + 2 * mtu, 5, 0, target->rc.psn + 2, "a forged read");
+	pattern_check(zone_inside(&rig->zones[LOCAL]) + 2 * mtu, 5, 0, target->rc.psn + 2,
+		      "a forged read");
 }
 
 static void test_right(void **state)

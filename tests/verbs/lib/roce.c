@@ -23,7 +23,10 @@
 #define ICRC 4
 
 /* The headers behind the BTH, in the order in which they stand. */
-enum { FETH = 1, RETH = 2, ATOMICETH = 4, AETH = 8, ATOMICACK = 16, IMM = 32, IETH = 64, RESERVED = 128 };
+enum {
+	FETH = 1, RETH = 2, ATOMICETH = 4, AETH = 8, ATOMICACK = 16, IMM = 32, IETH = 64,
+	RESERVED = 128,
+};
 
 static const uint8_t headers[256] = {
 	[ROCE_SEND_LAST_IMM] = IMM, [ROCE_SEND_ONLY_IMM] = IMM,

@@ -14,7 +14,7 @@ struct roce_path {
 	uint8_t src[16], dst[16];
 };
 
-/* What the headers say, in the CPU's byte order; those that the opcode does not have are left out. */
+/* What the headers say, in the CPU's byte order; what the opcode does not have is left out. */
 struct roce {
 	uint8_t opcode;
 	uint8_t flags;		/* solicited, migration, version: the pad count is made from payload */
@@ -71,7 +71,8 @@ void frame_icrc(struct frame *frame);
 void frame_seal(struct frame *frame);
 
 /*
- * Cuts a packet into fragments of @step bytes behind the IP header, a multiple of 8. Returns how many.
+ * Cuts a packet into fragments of @step bytes behind the IP header, a multiple of 8. Returns how
+ * many there are.
  */
 int frame_fragment(const struct frame *frame, size_t step, struct frame *out, int max);
 /* Makes one frame, as receive offload does, of @n packets of one length between the same ends. */
