@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= uml
+DEBUG ?= kasan
+SEED ?= 1
+SECONDS ?= 3600
 
 .PHONY: help
 help: ## this list
@@ -28,8 +31,27 @@ test-uml: ## all tests on uml alone: a few minutes
 	@tests/all uml
 
 .PHONY: test-debug
-test-debug: ## all tests on the debug kernels: lockdep and KASAN, hours without KVM
-	@tests/all uml-lockdep uml-kasan 7.3-kasan+lockdep
+test-debug: ## all tests on debug kernels: lockdep, KASAN, and both under QEMU (hours without KVM)
+	@tests/all uml-lockdep uml-kasan uml-kmemleak 7.3-kasan+lockdep
+
+.PHONY: fuzz
+fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
+	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
+		packets rings commands methods
+
+.PHONY: storm
+storm: ## processes, devices and connections that come and go, at length (KERNEL=uml DEBUG=kasan)
+	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
+		storm unplug fork
+
+.PHONY: inject
+inject: ## allocations that fail (KERNEL=uml DEBUG=kasan)
+	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
+		inject injectlink starve
+
+.PHONY: soak
+soak: ## memory pressure of every kind for an hour (KERNEL=uml SECONDS=3600)
+	tests/vm --kernel $(KERNEL) --timeout 14000 -- -f -s $(SEED) -c $(SECONDS) -l 7200 pressure
 
 .PHONY: modules
 modules: ## build the modules for this machine's kernel, or KDIR's, in build/
