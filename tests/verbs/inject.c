@@ -12,12 +12,12 @@
 #include <unistd.h>
 #include <rdma/ib_user_verbs.h>
 
-#include "lib/honest.h"
 #include "lib/inject.h"
 #include "lib/mem.h"
 #include "lib/nldev.h"
 #include "lib/rc.h"
 #include "lib/test.h"
+#include "lib/witness.h"
 
 #define GIB (1024 * MIB)
 #define REGION (16 * PAGE)
@@ -25,7 +25,7 @@
 #define ENDLESS 2000
 
 struct scene {
-	struct honest honest;
+	struct witness witness;
 	struct pair pair;
 	int nldev, device;
 	uint8_t *memory;	/* REGION bytes on both sides of a window's border */
@@ -50,7 +50,7 @@ static void scene_open(struct scene *s)
 	struct rc rc = rc_default();
 
 	need_inject();
-	honest_start(&s->honest);
+	s->witness = witness_start();
 	pair_open(&s->pair, &rc);
 	need_odp(s->pair.a.ctx);
 	map_across_border(s);
@@ -495,7 +495,7 @@ static void told(struct scene *s, const char *name, unsigned int n)
 {
 	printf("# %s: each of %u allocations\n", name, n - 1);
 	assert_true(n < ENDLESS);
-	honest_stop(&s->honest);
+	witness_stop(&s->witness);
 }
 
 static void test_make(void **state)
@@ -634,7 +634,7 @@ static void test_number(void **state)
 	object = thing->make(&s);
 	assert_non_null(object);
 	assert_int_equal(thing->destroy(object), 0);
-	honest_stop(&s.honest);
+	witness_stop(&s.witness);
 }
 
 #define N_TESTS (3 * ARRAY_SIZE(things) + ARRAY_SIZE(deeds) + 2)

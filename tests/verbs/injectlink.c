@@ -12,12 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/honest.h"
 #include "lib/inject.h"
 #include "lib/nldev.h"
 #include "lib/rc.h"
 #include "lib/test.h"
 #include "lib/wire.h"
+#include "lib/witness.h"
 
 #define LINK "rxe9"
 #define NETDEV "dummy9"
@@ -128,19 +128,19 @@ static bool delete_failing(int nl, unsigned int n)
 static void sweep(bool (*failing)(int nl, unsigned int n))
 {
 	unsigned int n, failures = 0;
-	struct honest honest;
+	struct witness witness;
 	int nl;
 
 	need_loop();
 	need_inject();
-	honest_start(&honest);
+	witness = witness_start();
 	enter_namespace();
 	nl = nldev_open();
 	for (n = first(); n < ENDLESS && failing(nl, n); n += stride())
 		failures++;
 	assert_true(n < ENDLESS && failures);
 	printf("# %u of about %u allocations\n", failures, n);
-	honest_stop(&honest);
+	witness_stop(&witness);
 }
 
 static void test_add(void **state)

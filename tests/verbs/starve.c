@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/honest.h"
 #include "lib/inject.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/stream.h"
 #include "lib/test.h"
 #include "lib/wire.h"
+#include "lib/witness.h"
 
 #define LEN 5000
 #define AREA (2 * PAGE)
@@ -50,7 +50,7 @@ enum side { NOBODY, LOCAL, REMOTE };
 static const char *const side_names[] = { "pinned", "on demand", "on demand at the peer" };
 
 struct scene {
-	struct honest honest;
+	struct witness witness;
 	struct pair pair;
 	struct buf a, b;
 	uint64_t counter;	/* what the peer's word must be */
@@ -68,7 +68,7 @@ static void scene_open(struct scene *s, enum side side, const struct rc *rc)
 {
 	need_inject();
 	*s = (struct scene){};
-	honest_start(&s->honest);
+	s->witness = witness_start();
 	pair_open(&s->pair, rc);
 	if (side != NOBODY)
 		need_odp(s->pair.a.ctx);
@@ -167,7 +167,7 @@ static void told(struct scene *s, const char *what, unsigned int n)
 {
 	printf("# %s: each of %u allocations\n", what, n - 1);
 	assert_true(n > 1 && n < ENDLESS);
-	honest_stop(&s->honest);
+	witness_stop(&s->witness);
 }
 
 /* --- the doorbell's own allocations ---------------------------------------- */
@@ -237,7 +237,7 @@ static void test_pause(void **state)
 		post_recv(&s.pair.b, n, &list, 1);
 		check(&s, &ops[0], n);
 	}
-	honest_stop(&s.honest);
+	witness_stop(&s.witness);
 }
 
 /* --- those of the worker that makes pages present -------------------------- */
@@ -300,7 +300,7 @@ static void test_faults(void **state)
 	failures = inject_stop();
 	printf("# %lu failures, %u faults\n", failures, n);
 	assert_true(failures > 0);
-	honest_stop(&s.honest);
+	witness_stop(&s.witness);
 }
 
 static void drain(struct ibv_cq *cq)
@@ -330,7 +330,7 @@ static void test_never(void **state)
 	struct scene s;
 
 	scene_open(&s, trial->side, &rc);
-	honest_stop(&s.honest);
+	witness_stop(&s.witness);
 	rig_open(&others);
 	others_go_on(&others);
 	inject_workers(100);

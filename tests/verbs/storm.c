@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/honest.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/system.h"
 #include "lib/test.h"
+#include "lib/witness.h"
 
 #define LEN (64 * 1024)
 #define DEPTH 16
@@ -218,14 +218,14 @@ static void killer_lane(void *arg)
 static void test_endings(void **state)
 {
 	unsigned int *done = map_shared(LANES * sizeof(*done));
-	struct honest honest;
+	struct witness witness;
 
 	(void)state;
-	honest_start(&honest);
+	witness = witness_start();
 	lanes_run(killer_lane, done);
-	print_message("%u processes ended, %llu honest rounds beside them\n",
-		      LANES * steps(40, 1000), (unsigned long long)honest_rounds(&honest));
-	honest_stop(&honest);
+	print_message("%u processes ended, %llu honest messages beside them\n",
+		      LANES * steps(40, 1000), (unsigned long long)witness_messages(&witness));
+	witness_stop(&witness);
 }
 
 /* --- objects that come and go ------------------------------------------------ */
@@ -373,14 +373,14 @@ static void churn_lane(void *arg)
 static void test_churn(void **state)
 {
 	unsigned int *done = map_shared(LANES * sizeof(*done));
-	struct honest honest;
+	struct witness witness;
 
 	(void)state;
-	honest_start(&honest);
+	witness = witness_start();
 	lanes_run(churn_lane, done);
-	print_message("%u objects came and went, %llu honest rounds beside them\n",
-		      LANES * steps(600, 50000), (unsigned long long)honest_rounds(&honest));
-	honest_stop(&honest);
+	print_message("%u objects came and went, %llu honest messages beside them\n",
+		      LANES * steps(600, 50000), (unsigned long long)witness_messages(&witness));
+	witness_stop(&witness);
 }
 
 /* --- connections up and down ---------------------------------------------------- */

@@ -12,13 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/honest.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/test.h"
 #include "lib/wire.h"
+#include "lib/witness.h"
 
 #define LOADS 2
 #define SLOTS 8
@@ -296,12 +296,12 @@ static void strike(const struct blow *blow, uint64_t dice)
 
 static void test_blow(void **state)
 {
-	struct honest honest;
+	struct witness witness;
 
-	honest_start(&honest);
+	witness = witness_start();
 	for (unsigned int i = 0; i < rounds(20); i++)
 		strike(*state, mix64(options.seed + i));
-	honest_stop(&honest);
+	witness_stop(&witness);
 }
 
 static const struct blow delete_own = { "rxe9", "rxe9", IS_TOLD, "rdma link delete rxe9" };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -31,11 +32,12 @@ static void stream_open(struct stream *stream)
 	struct rc rc = rc_default();
 	int odp = 0;
 
+	rc.timeout = 18;	/* 1 s: what happens beside it takes the machine */
 	pair_open(&stream->pair, &rc);
 	stream->shared->psn = rc.psn;
 	if (device_has_odp(stream->pair.a.ctx))
 		odp = IBV_ACCESS_ON_DEMAND;
-	stream->a = buf_anon(stream->pair.a.pd, LEN + PAGE, ALL_ACCESS);
+	stream->a = buf_anon(stream->pair.a.pd, LEN + PAGE, ALL_ACCESS | odp);
 	stream->b = buf_anon(stream->pair.b.pd, LEN + PAGE, ALL_ACCESS | odp);
 	stream->shared->qpn[0] = stream->pair.a.qp->qp_num;
 	stream->shared->qpn[1] = stream->pair.b.qp->qp_num;
@@ -58,6 +60,8 @@ static void message(struct stream *stream, enum ibv_wr_opcode opcode, size_t off
 	}
 	post_send(&stream->pair.a, &wr);
 	expect_wc(stream->pair.a.scq, stream->round, IBV_WC_SUCCESS);
+	/* A uml guest shows replaced pages to who has entered the kernel. */
+	sched_yield();
 	stream->shared->psn += (len + mtu - 1) / mtu;
 	stream->shared->messages++;
 }
@@ -94,8 +98,11 @@ static void witness_child(void *arg)
 
 	*stream = (struct stream){ .shared = arg };
 	stream_open(stream);
-	while (!stream->shared->stop)
+	while (!stream->shared->stop) {
+		if (stream->round % 32 == 31)
+			buf_dontneed(&stream->a);
 		stream_round(stream);
+	}
 }
 
 static int unmap_shared(void *shared)
@@ -137,6 +144,11 @@ void witness_lives(const struct witness *witness)
 	assert_int_equal(waitid(P_PID, witness->pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
 	if (info.si_pid)
 		fail_msg("the honest process has ended");
+}
+
+uint64_t witness_messages(const struct witness *witness)
+{
+	return witness->shared->messages;
 }
 
 uint64_t witness_stop(const struct witness *witness)

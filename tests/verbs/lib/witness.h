@@ -16,6 +16,8 @@ struct witness witness_start(void);
 uint32_t witness_qpn(const struct witness *witness, int end);
 /* About where the requests of end 0 to end 1 are. */
 uint32_t witness_psn(const struct witness *witness);
+/* How many messages there were so far. */
+uint64_t witness_messages(const struct witness *witness);
 /* Fails the test if it has ended. */
 void witness_lives(const struct witness *witness);
 /* Ends it; the test fails where a byte was wrong. Returns how many messages there were. */
