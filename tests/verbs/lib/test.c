@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -110,13 +111,34 @@ void undo_refused(void *object, int err)
 	assert_int_equal(entry->fn(object), err);
 }
 
+/*
+ * cmocka keeps what it says of a failure until it has the test's result, which a child does not
+ * live to see. So this stands before cmocka's own, and a child's words come at once.
+ */
+void cm_print_error(const char *format, ...)
+{
+	void (*keep)(const char *, ...) = (void (*)(const char *, ...))dlsym(RTLD_NEXT, __func__);
+	char words[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	if (getpid() == test_process)
+		keep("%s", words);
+	else
+		printf("# child %d: %s", getpid(), words);
+}
+
 static int undo_all(void **state)
 {
 	int failures = 0;
 
 	(void)state;
-	if (getpid() != test_process)
+	if (getpid() != test_process) {
+		fflush(stdout);
 		_exit(1);	/* a child's assertion failed, and its copy of the test ends here */
+	}
 	while (undo_list) {
 		int ret = undo_entry_run(&undo_list);
 
