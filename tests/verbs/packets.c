@@ -986,8 +986,59 @@ static void test_right(void **state)
 	}
 }
 
+/* --- a peer that sends already ------------------------------------------------------ */
+
+#define OLD_PSN 1000
+#define NEW_PSN 2000
+
+struct flood {
+	struct rig *rig;
+	struct target *target;
+};
+
+/* The middle of a message that has no beginning, at the PSN that the queue pair used to expect. */
+static void flood_child(void *arg)
+{
+	struct flood *flood = arg;
+	struct roce roce = plain(flood->target, ROCE_WRITE_MIDDLE);
+	struct frame *frames[16];
+
+	roce.psn = OLD_PSN;
+	roce.payload = mtu_bytes(flood->target->rc.mtu);
+	roce_build(&flood->rig->spare, &flood->target->path, &roce);
+	for (size_t i = 0; i < ARRAY_SIZE(frames); i++)
+		frames[i] = &flood->rig->spare;
+	for (;;)
+		frames_send(flood->rig->link, frames, ARRAY_SIZE(frames));
+}
+
+/*
+ * A queue pair on its way to RTR took a packet with the old PSN, answered with a NAK and was in
+ * the error state before its owner came to RTS.
+ */
+static void test_connecting(void **state)
+{
+	struct rig *rig = rig_open();
+	struct flood flood = { .rig = rig, .target = &rig->targets[0] };
+	struct target *target = flood.target;
+	uint64_t end = now_ms() + 3000;
+
+	(void)state;
+	rig->over = true;
+	child_start(flood_child, &flood);
+	while (now_ms() < end) {
+		target->rc.psn = OLD_PSN;
+		qp_to(target->end.qp, IBV_QPS_RESET);
+		qp_init(target->end.qp, &target->rc);
+		qp_rtr(target->end.qp, &target->end, &target->rc, &target->remote, NOBODY);
+		connect_target(target, NEW_PSN);
+		expect_state(target->end.qp, IBV_QPS_RTS);
+	}
+}
+
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_right),
+	cmocka_unit_test(test_connecting),
 	cmocka_unit_test(test_hostile),
 };
 

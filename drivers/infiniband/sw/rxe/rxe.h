@@ -740,6 +740,7 @@ static inline void rxe_qp_put(struct rxe_qp *qp)
 /* rxe_transport.c */
 int rxe_transport_init(struct rxe_qp *qp);
 void rxe_transport_reset(struct rxe_qp *qp);
+void rxe_transport_store(struct rxe_qp *qp, int mask);
 void rxe_transport_modified(struct rxe_qp *qp, int mask);
 void rxe_transport_drain(struct rxe_qp *qp);
 

@@ -444,6 +444,7 @@ static int rxe_store_change(struct rxe_qp *qp,
 	} else if (!ret) {
 		rxe_store_path(qp, change);
 		rxe_store_protocol(qp, change->attr, change->mask);
+		rxe_transport_store(qp, change->mask);
 	}
 	spin_unlock(&qp->rq.lock);
 	spin_unlock_bh(&qp->sq.lock);

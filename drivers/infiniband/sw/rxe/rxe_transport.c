@@ -199,11 +199,10 @@ void rxe_transport_reset(struct rxe_qp *qp)
 	rxe_rq_reset(&qp->rq);
 }
 
-static void rxe_sq_modified(struct rxe_qp *qp, int mask)
+static void rxe_sq_store(struct rxe_qp *qp, int mask)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	spin_lock_bh(&sq->lock);
 	if (mask & IB_QP_SQ_PSN) {
 		sq->psn = qp->attr.sq_psn;
 		sq->sent_psn = sq->psn;
@@ -215,19 +214,32 @@ static void rxe_sq_modified(struct rxe_qp *qp, int mask)
 		sq->rnr_retries = qp->attr.rnr_retry;
 	if (mask & IB_QP_STATE && qp->attr.qp_state != IB_QPS_SQD)
 		sq->drained_event = false;
-	spin_unlock_bh(&sq->lock);
 }
 
-static void rxe_rq_modified(struct rxe_qp *qp, int mask)
+static void rxe_rq_store(struct rxe_qp *qp, int mask)
 {
 	struct rxe_rq *rq = &qp->rq;
 
-	spin_lock_bh(&rq->lock);
 	if (mask & IB_QP_RQ_PSN)
 		rq->psn = qp->attr.rq_psn;
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC)
 		rq->max_replays = max_t(u32, qp->attr.max_dest_rd_atomic, 1);
-	spin_unlock_bh(&rq->lock);
+}
+
+/**
+ * rxe_transport_store() - take over new attributes of a QP
+ * @qp: the QP, with the new attributes and state
+ * @mask: enum ib_qp_attr_mask, what was changed
+ *
+ * The peer may be sending already: no packet is to see the new state with old
+ * PSNs.
+ *
+ * Context: sq.lock and rq.lock held, since before the state was changed.
+ */
+void rxe_transport_store(struct rxe_qp *qp, int mask)
+{
+	rxe_sq_store(qp, mask);
+	rxe_rq_store(qp, mask);
 }
 
 /**
@@ -239,8 +251,6 @@ static void rxe_rq_modified(struct rxe_qp *qp, int mask)
  */
 void rxe_transport_modified(struct rxe_qp *qp, int mask)
 {
-	rxe_sq_modified(qp, mask);
-	rxe_rq_modified(qp, mask);
 	if (mask & IB_QP_AV)
 		rxe_net_forget_route(qp);
 	rxe_task_kick(&qp->sq.task);
