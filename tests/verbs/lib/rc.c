@@ -244,8 +244,11 @@ static int poll_until(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 	for (unsigned int spins = 0;; spins++) {
 		n = ibv_poll_cq(cq, 1, wc);
 		assert_true(n >= 0);
-		if (n)
+		if (n) {
+			/* A uml guest shows replaced pages to who has entered the kernel since. */
+			sched_yield();
 			return n;
+		}
 		if (spins < 100)
 			sched_yield();
 		else if (now_ms() >= end)

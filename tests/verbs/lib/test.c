@@ -171,6 +171,20 @@ void skip_because(const char *reason, ...)
 	abort();
 }
 
+void need_movable_pages(void)
+{
+	char line[128];
+	bool uml = false;
+	FILE *file = fopen("/proc/cpuinfo", "r");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		uml |= strstr(line, "User Mode Linux") != NULL;
+	fclose(file);
+	if (uml && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		skip_because("uml with several processors loses writes when pages move");
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec t;

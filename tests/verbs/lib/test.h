@@ -50,6 +50,12 @@ void undo_refused(void *object, int err);
 
 void __attribute__((noreturn, format(printf, 1, 2))) skip_because(const char *reason, ...);
 
+/*
+ * Skips the test where moving everybody's pages is not safe: uml does not tell a program that runs on
+ * another processor, and what it writes meanwhile goes to a page that is somebody else's.
+ */
+void need_movable_pages(void);
+
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 
