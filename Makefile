@@ -3,7 +3,6 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= uml
 DEBUG ?= kasan
 SEED ?= 1
-SECONDS ?= 3600
 
 .PHONY: help
 help: ## this list
@@ -48,10 +47,6 @@ storm: ## processes, devices and connections that come and go, at length (KERNEL
 inject: ## allocations that fail (KERNEL=uml DEBUG=kasan)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
 		inject injectlink starve
-
-.PHONY: soak
-soak: ## memory pressure of every kind for an hour (KERNEL=uml SECONDS=3600)
-	tests/vm --kernel $(KERNEL) --timeout 14000 -- -f -s $(SEED) -c $(SECONDS) -l 7200 pressure
 
 .PHONY: modules
 modules: ## build the modules for this machine's kernel, or KDIR's, in build/
