@@ -60,7 +60,7 @@ style: ## shellcheck over the scripts
 	shellcheck -x tools/vm
 	shellcheck tools/demo tests/demo/run
 	shellcheck -x tests/all tests/run tests/vm tests/suites/rdma-core/run
-	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh drivers/compat/configure
+	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure
 
 .PHONY: clean
 clean: ## remove what was built in the checkout (tools/vm clean removes the guests)
