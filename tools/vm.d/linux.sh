@@ -56,7 +56,7 @@ linux_own_reports_make() {
 	rm "$to.log"
 }
 
-# in_linux BUILD COMMAND...: in the guests' root folder with the source and the build
+# in_linux BUILD [--bind FROM TO]... COMMAND...: in the guests' root folder with the source and the build
 in_linux() {
 	local build=$1
 	shift

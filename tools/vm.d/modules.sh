@@ -25,14 +25,13 @@ modules_ensure() {
 }
 
 modules_make() {
-	local dir=$1 kdir=$LINUX_BUILD binds=()
+	local dir=$1 kdir=$LINUX_BUILD inside=(in_linux "$VM_LINUX")
 
-	if own_kernel; then
-		binds=(--bind "$(linux_source_dir)" "$LINUX_SOURCE" --bind "$VM_LINUX" "$kdir")
-	else
+	own_kernel || {
 		kdir=/lib/modules/$(kernel_release "$VM_KERNEL")/build
-	fi
-	in_chroot "$VM_ROOT" "${binds[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
+		inside=(in_chroot "$VM_ROOT")
+	}
+	"${inside[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
 		env ARCH="$(linux_arch)" ${RXE_ODP_PARTS:+RXE_ODP_PARTS="$RXE_ODP_PARTS"} \
 		"$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" -j"$(nproc)" W=1
 }
@@ -42,8 +41,8 @@ modules_compile_commands() {
 	local dir
 	dir=$(build_dir)
 
-	in_linux "$VM_LINUX" "$LINUX_SOURCE/scripts/clang-tools/gen_compile_commands.py" \
-		-d "$dir" -o /dev/stdout |
+	in_linux "$VM_LINUX" --bind "$dir" "$dir" \
+		"$LINUX_SOURCE/scripts/clang-tools/gen_compile_commands.py" -d "$dir" -o /dev/stdout |
 		sed -e "s#$dir/#$VM_REPO/#g" -e "s#$LINUX_BUILD#$VM_LINUX#g" \
 			-e "s#$LINUX_SOURCE#$(linux_source_dir)#g" \
 			-e "s#-include $VM_REPO/drivers/compat#-include $dir/drivers/compat#g"
