@@ -5,7 +5,8 @@ readonly klog_bad='(^|[^A-Z])(WARNING: |BUG: |BUG [a-zA-Z0-9_-]+ \()|kernel BUG 
 'Kernel panic|refcount_t: |general protection fault, |unregister_netdevice: waiting|'\
 'INFO: task .* blocked for|rcu: INFO: .*stall|rcu: .*kthread starved|'\
 'INFO: trying to register non-static|cannot create duplicate filename|'\
-'tried to init an initialized object|KASAN: |UBSAN: |KFENCE: |suspicious rcu_.* usage'
+'tried to init an initialized object|KASAN: |UBSAN: |KFENCE: |kmemleak: [0-9]+ new|'\
+'suspicious rcu_.* usage'
 
 # klog_lines [KNOWN] <LOG: the lines that say what is bad, without what differs from time to time;
 # without those of the file KNOWN. This one says nothing: a line behind it does.
@@ -15,10 +16,10 @@ klog_lines() {
 		grep -vxFf "${1:-/dev/null}"
 }
 
-# klog_report LOG [KNOWN]: prints what is bad since the driver was loaded; true when there was
+# klog_report LOG KNOWN: prints what is bad since the driver was loaded; true when there was
 # something.
 klog_report() {
-	local log=$1 known=${2-} since
+	local log=$1 known=$2 since
 	since=$(grep -n -m1 'vm: loading the driver' "$log" | cut -d: -f1)
 
 	tail -n "+${since:-1}" "$log" | klog_lines "$known" >/dev/null || return 1

@@ -29,6 +29,7 @@ run_prepare() {
 	guest_ensure
 	run_dir_make
 	[[ $VM_DRIVER != ours ]] || modules_ensure "$RUN/modules"
+	: >"$RUN/own-reports"
 	if [[ $VM_DEBUG && $VM_DRIVER != none ]]; then
 		linux_own_reports_ensure
 		cp "$(linux_own_reports)" "$RUN/own-reports"
@@ -107,7 +108,6 @@ run_guest() {
 
 # Sets the exit status: what the kernel says goes before the time limit, and that before the rest.
 run_verdict() {
-	[[ -e $RUN/own-reports ]] || : >"$RUN/own-reports"
 	if klog_report "$RUN/kernel.log" "$RUN/own-reports"; then
 		say "kernel log: $RUN/kernel.log"
 		exit "$EXIT_KERNEL"
