@@ -349,8 +349,8 @@ static void rxe_comp_seq_nak(struct rxe_qp *qp)
 }
 
 /*
- * The peer has ended the connection at @psn. That is no reason to lose what it
- * sent before and what may have been overtaken by this.
+ * If the peer has ended the connection, its NAK may have overtaken what it sent
+ * before, which is not lost for that: the NAK counts when all of it has come.
  */
 static void rxe_comp_last_word(struct rxe_qp *qp)
 {
@@ -369,9 +369,10 @@ static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
 	bool nak = type == RXE_AETH_TYPE_NAK || type == RXE_AETH_RNR;
 	u32 psn = nak ? headers->psn : rxe_psn_add(headers->psn, 1);
 	bool stale = rxe_psn_cmp(headers->psn, qp->sq.una) < 0;
+	enum ib_wc_status fatal = rxe_nak_status(headers->syndrome);
 
-	if (!stale && rxe_nak_status(headers->syndrome)) {
-		qp->sq.last_word = rxe_nak_status(headers->syndrome);
+	if (!stale && fatal) {
+		qp->sq.last_word = fatal;
 		qp->sq.last_word_psn = psn;
 		return 0;
 	}
