@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "lib/witness.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
+#include "lib/remote.h"
 #include "lib/test.h"
 
 #define LEN (24 * 1024)
@@ -102,19 +102,10 @@ static void witness_child(void *arg)
 	}
 }
 
-static int unmap_shared(void *shared)
-{
-	return munmap(shared, PAGE);
-}
-
 struct witness witness_start(void)
 {
-	struct witness witness = {
-		.shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
-	};
+	struct witness witness = { .shared = map_shared(sizeof(*witness.shared)) };
 
-	assert_true(witness.shared != MAP_FAILED);
-	defer(unmap_shared, witness.shared);
 	witness.pid = child_start(witness_child, witness.shared);
 	for (uint64_t end = now_ms() + PATIENCE; witness.shared->messages < 4; sleep_ms(1)) {
 		witness_lives(&witness);
