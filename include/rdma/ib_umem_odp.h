@@ -5,7 +5,8 @@
  *
  * How a driver uses it:
  *
- *	umem = umem_odp_get(ibdev, addr, length, access);     at registration
+ *	umem_odp_device_init(&dev, ibdev);                    once
+ *	umem = umem_odp_get(&dev, addr, length, access);      at registration
  *	...
  *	n = umem_odp_write(umem, offset, payload, len);       any context
  *	if (n < len)                                          a page is missing
@@ -22,10 +23,56 @@
 
 #include <linux/types.h>
 #include <linux/atomic.h>
+#include <linux/interval_tree.h>
+#include <linux/workqueue.h>
 
 struct ib_device;
 struct ib_umem;
 struct odp_mirror;
+
+/**
+ * struct umem_odp_counters - what on-demand paging did, since the start
+ * @faults: calls of umem_odp_fault() that had to ask the mm for pages
+ * @pages_faulted: pages that those calls were for and made present
+ * @fault_ns: time that those calls took, nanoseconds
+ * @invalidations: callbacks of the mm that took away a translation or the
+ *	right to write
+ * @pages_invalidated: pages that they took it away from
+ * @pages_prefetched: pages made present by prefetching
+ */
+struct umem_odp_counters {
+	atomic64_t faults;
+	atomic64_t pages_faulted;
+	atomic64_t fault_ns;
+	atomic64_t invalidations;
+	atomic64_t pages_invalidated;
+	atomic64_t pages_prefetched;
+};
+
+/**
+ * struct umem_odp_device - a device that has on-demand regions
+ * @ibdev: the device
+ * @counters: of all its regions, those that are gone, too
+ * @table_bytes: kernel memory of the tables of all its mirrors
+ *
+ * Part of the driver's own device.
+ */
+struct umem_odp_device {
+	struct ib_device *ibdev;
+	struct umem_odp_counters counters;
+	atomic_long_t table_bytes;
+};
+
+/**
+ * umem_odp_device_init() - before the first region
+ * @dev: zeroed memory
+ * @ibdev: the device
+ */
+static inline void umem_odp_device_init(struct umem_odp_device *dev,
+					struct ib_device *ibdev)
+{
+	dev->ibdev = ibdev;
+}
 
 /**
  * struct ib_umem_odp - a memory region
@@ -35,8 +82,9 @@ struct odp_mirror;
  * @address: first byte, a user virtual address
  * @length: bytes
  * @writable: the region may be written to
- * @faults: calls of umem_odp_fault() that had to ask the mm for pages
- * @pages_faulted: pages those calls made present
+ * @node: the region among its mirror's; the core's
+ * @counters: what was done for the region; an invalidation counts for each
+ *	region that its range touches
  * @stream_next: where a sequential stream of faults would go on (a hint,
  *	written without a lock)
  * @stream_bytes: how far the next fault of that stream looks ahead (a hint,
@@ -50,18 +98,19 @@ struct ib_umem_odp {
 	u64 address;
 	u64 length;
 	bool writable;
-	atomic64_t faults;
-	atomic64_t pages_faulted;
+	struct interval_tree_node node;
+	struct umem_odp_counters counters;
 	u64 stream_next;
 	u64 stream_bytes;
 };
 
 /**
  * umem_odp_get() - register an on-demand region of the current process
- * @ibdev: device that will access the region
+ * @dev: device that will access the region
  * @address: user virtual address of the first byte; need not be mapped, now
  *	or later
- * @length: bytes, at least 1
+ * @length: bytes, at least 1; %U64_MAX with an @address of 0 is the whole
+ *	address space (implicit on-demand paging)
  * @access: IB_ACCESS_* flags; decide whether the region may be written
  *
  * Takes the same time and memory for any length: nothing is looked up,
@@ -71,12 +120,12 @@ struct ib_umem_odp {
  * Return: the region, or an ERR_PTR: -EINVAL for an empty range or one that
  * wraps or leaves the user address space, -ENOMEM.
  */
-struct ib_umem_odp *umem_odp_get(struct ib_device *ibdev, u64 address,
+struct ib_umem_odp *umem_odp_get(struct umem_odp_device *dev, u64 address,
 				 u64 length, int access);
 
 /**
  * umem_odp_get_pinned() - pin memory of the current process as a region
- * @ibdev: device that will access the region
+ * @dev: device that will access the region
  * @address: user virtual address of the first byte
  * @length: bytes, at least 1
  * @access: IB_ACCESS_* flags, as in umem_odp_get()
@@ -86,8 +135,8 @@ struct ib_umem_odp *umem_odp_get(struct ib_device *ibdev, u64 address,
  * Context: process context of the owner; may sleep.
  * Return: the region, or an ERR_PTR: what ib_umem_get() gives, or -ENOMEM.
  */
-struct ib_umem_odp *umem_odp_get_pinned(struct ib_device *ibdev, u64 address,
-					u64 length, int access);
+struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
+					u64 address, u64 length, int access);
 
 /**
  * umem_odp_put() - deregister a region
@@ -171,10 +220,13 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
  * @UMEM_ODP_FAULT_WRITE: writable; without it readable is enough
  * @UMEM_ODP_FAULT_SNAPSHOT: only pages that the CPU has mapped; no page is
  *	faulted in (prefetch without page faults)
+ * @UMEM_ODP_FAULT_PREFETCH: nobody waits for the pages: they are counted as
+ *	prefetched, and nothing is guessed about what comes next
  */
 enum umem_odp_fault_flags {
 	UMEM_ODP_FAULT_WRITE = 1 << 0,
 	UMEM_ODP_FAULT_SNAPSHOT = 1 << 1,
+	UMEM_ODP_FAULT_PREFETCH = 1 << 2,
 };
 
 /**
@@ -212,6 +264,52 @@ ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 		       unsigned int flags);
 
 /**
+ * umem_odp_queue_work() - run something that calls umem_odp_fault()
+ * @umem: the region; stays until the work is done
+ * @work: the work
+ *
+ * Each process has workers of its own, up to a bound, so that one whose faults
+ * take long, or are many, does not keep another's waiting.
+ *
+ * Context: any.
+ * Return: as queue_work().
+ */
+bool umem_odp_queue_work(struct ib_umem_odp *umem, struct work_struct *work);
+
+/**
+ * umem_odp_prefetch() - make a range present before it is accessed
+ * @umem: the region, on-demand
+ * @offset: bytes from the region's start
+ * @len: bytes
+ * @flags: enum umem_odp_fault_flags; with UMEM_ODP_FAULT_SNAPSHOT pages that
+ *	the CPU does not have are passed over
+ *
+ * Context: as umem_odp_fault().
+ * Return: 0; -EFAULT outside of the region, too; -EINVAL for a pinned region;
+ * else as umem_odp_fault(), with what lies before the first page in trouble
+ * present.
+ */
+int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
+		      unsigned int flags);
+
+/**
+ * umem_odp_prefetch_async() - have a range made present, and do not wait
+ * @umem: the region, on-demand
+ * @offset: bytes from the region's start
+ * @len: bytes
+ * @flags: as umem_odp_prefetch()
+ *
+ * Requests of a process are served in turn. umem_odp_put() cancels those of the
+ * region, and so does the end of the address space.
+ *
+ * Context: may sleep.
+ * Return: 0; -EFAULT outside of the region; -EINVAL for a pinned region; -EPERM
+ * to write to one that may not be written; -ENOMEM, or too many requests wait.
+ */
+int umem_odp_prefetch_async(struct ib_umem_odp *umem, u64 offset, u64 len,
+			    unsigned int flags);
+
+/**
  * enum umem_odp_page_state - what a mirror knows of a page
  * @UMEM_ODP_PRESENT: it can be read
  * @UMEM_ODP_WRITABLE: it can be written
@@ -242,7 +340,7 @@ unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset);
  * @leaves: leaves that hold at least one translation, or did
  * @table_bytes: kernel memory of windows and leaves
  * @faults: asked of the mm
- * @invalidations: callbacks that found a leaf of ours in their range
+ * @invalidations: callbacks that took something away
  */
 struct umem_odp_mirror_stats {
 	u64 windows;

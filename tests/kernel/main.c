@@ -18,6 +18,7 @@
 
 struct test_device {
 	struct ib_device ibdev;
+	struct umem_odp_device odp;
 	unsigned long io_page;	/* what mmap() of the device shows: device memory to the mm */
 };
 
@@ -65,9 +66,9 @@ static struct ib_umem_odp *umem_get(const struct odp_test_register *args)
 	if (args->flags & ODP_TEST_WRITABLE)
 		access |= IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC;
 	if (args->flags & ODP_TEST_PINNED)
-		return umem_odp_get_pinned(&test_device->ibdev, args->address, args->length,
+		return umem_odp_get_pinned(&test_device->odp, args->address, args->length,
 					   access);
-	return umem_odp_get(&test_device->ibdev, args->address, args->length, access);
+	return umem_odp_get(&test_device->odp, args->address, args->length, access);
 }
 
 static int do_register(struct test_file *file, struct odp_test_register *args)
@@ -216,8 +217,8 @@ static int do_stats(struct region *region, struct odp_test_stats *args)
 	args->table_bytes = stats.table_bytes;
 	args->faults = stats.faults;
 	args->invalidations = stats.invalidations;
-	args->region_faults = atomic64_read(&region->umem->faults);
-	args->region_pages = atomic64_read(&region->umem->pages_faulted);
+	args->region_faults = atomic64_read(&region->umem->counters.faults);
+	args->region_pages = atomic64_read(&region->umem->counters.pages_faulted);
 	return 0;
 }
 
@@ -379,6 +380,7 @@ static int __init test_init(void)
 	test_device = ib_alloc_device(test_device, ibdev);
 	if (!test_device)
 		return -ENOMEM;
+	umem_odp_device_init(&test_device->odp, &test_device->ibdev);
 	test_device->io_page = get_zeroed_page(GFP_KERNEL);
 	if (!test_device->io_page)
 		goto err_device;

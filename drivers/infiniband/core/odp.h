@@ -7,19 +7,23 @@
  *	odp_leaf.c	2 MiB of translations
  *	odp_access.c	copies and atomics: never sleep
  *	odp_fault.c	making pages present: sleeps
+ *	odp_prefetch.c	the same before anybody waits for them
+ *	odp_shrink.c	giving tables back
+ *	odp_debugfs.c	what people can look at
  *
  * Lock order, outermost first:
  *
  *	odp_mirrors_lock (umem_odp.c)
- *	  mirror->fault_locks[]		one of them
- *	    mirror->windows_lock
- *	      mmap_lock, then the mm's own locks
- *	        window->dirty_lock	callbacks; never in a softirq
- *	          leaf->lock		one at a time, bottom halves off
- *	          what folio_mark_dirty() takes
+ *	  mirror->windows_lock
+ *	    mmap_lock, then the mm's own locks
+ *	      window->dirty_lock	callbacks; never in a softirq
+ *	        leaf->lock		one at a time, bottom halves off
+ *	        what folio_mark_dirty() takes
+ *	      mirror->regions_lock	callbacks; never in a softirq
+ *	mirror->faults_lock, mirror->prefetch_lock	nothing inside
  *
- * The notifier's callback takes the last two only, copies leaf->lock. Windows
- * are found under RCU.
+ * The notifier's callback takes dirty_lock, leaf->lock and regions_lock, copies
+ * leaf->lock. Windows are found under RCU.
  */
 #ifndef ODP_H
 #define ODP_H
@@ -33,6 +37,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem_odp.h>
+#include <rdma/ib_verbs.h>
 
 #define ODP_LEAF_SHIFT		21
 #define ODP_LEAF_SIZE		(1UL << ODP_LEAF_SHIFT)
@@ -43,8 +48,6 @@
 #define ODP_WINDOW_SHIFT	30
 #define ODP_WINDOW_SIZE		(1UL << ODP_WINDOW_SHIFT)
 #define ODP_WINDOW_LEAVES	(1UL << (ODP_WINDOW_SHIFT - ODP_LEAF_SHIFT))
-
-#define ODP_FAULT_LOCKS		64
 
 /*
  * An entry translates a page, or, with ODP_HUGE, a whole leaf:
@@ -60,11 +63,13 @@
  * @lock: held while pages are accessed through the leaf, and while entries
  *	change. Not a reader-writer lock: with bottom halves off readers pass
  *	waiting writers, and could keep the notifier's callback out for ever.
+ * @used: something was accessed through it since odp_leaf_age(). Under @lock.
  * @word: 0: none; with ODP_HUGE: the one entry; else the address of a table
  *	of ODP_LEAF_PAGES entries. Under @lock.
  */
 struct odp_leaf {
 	spinlock_t lock;
+	bool used;
 	unsigned long word;
 };
 
@@ -93,15 +98,30 @@ struct odp_window {
 
 /**
  * struct odp_mirror - the translations of an address space for a device
- * @ibdev: the device
+ * @dev: the device
  * @mm: the address space, of which a mm_count is held; NULL if pinned
- * @regions: regions that use it; under odp_mirrors_lock
+ * @owner: process number of who made it, for people
+ * @nr_regions: regions that use it; under odp_mirrors_lock
  * @node: in the list of all mirrors; under odp_mirrors_lock
+ * @regions: on-demand regions by address; under @regions_lock
+ * @regions_lock: protects @regions
  * @windows: by address >> ODP_WINDOW_SHIFT; changed under @windows_lock, read
  *	under RCU
  * @windows_lock: serialises making and removing windows
- * @fault_locks: serialise faults on a leaf, by hash of its address
- * @reap: removes windows that unmapping has emptied
+ * @faults: struct odp_fault, those that ask the mm; under @faults_lock
+ * @faults_lock: protects @faults
+ * @fault_wait: for the end of a fault
+ * @fault_wq: where drivers wait for faults; NULL if pinned
+ * @prefetches: struct odp_prefetch, requests; under @prefetch_lock
+ * @nr_prefetches: of them; under @prefetch_lock
+ * @prefetching: the request being served; under @prefetch_lock
+ * @prefetcher: who serves it; under @prefetch_lock
+ * @prefetch_lock: protects the four
+ * @prefetch_wait: for the end of a request
+ * @prefetch_work: serves one request after the other
+ * @reap: removes windows that are empty
+ * @hand: where the search for tables to free goes on: a leaf's number in the
+ *	address space (a hint, without a lock)
  * @nr_windows: see struct umem_odp_mirror_stats
  * @nr_leaves: leaves with a word
  * @nr_tables: leaves with a table
@@ -109,14 +129,28 @@ struct odp_window {
  * @nr_invalidations: see struct umem_odp_mirror_stats
  */
 struct odp_mirror {
-	struct ib_device *ibdev;
+	struct umem_odp_device *dev;
 	struct mm_struct *mm;
-	unsigned int regions;
+	pid_t owner;
+	unsigned int nr_regions;
 	struct list_head node;
+	struct rb_root_cached regions;
+	spinlock_t regions_lock;
 	struct xarray windows;
 	struct mutex windows_lock;
-	struct mutex fault_locks[ODP_FAULT_LOCKS];
+	struct list_head faults;
+	spinlock_t faults_lock;
+	wait_queue_head_t fault_wait;
+	struct workqueue_struct *fault_wq;
+	struct list_head prefetches;
+	unsigned int nr_prefetches;
+	struct odp_prefetch *prefetching;
+	struct task_struct *prefetcher;
+	spinlock_t prefetch_lock;
+	wait_queue_head_t prefetch_wait;
+	struct work_struct prefetch_work;
 	struct work_struct reap;
+	unsigned long hand;
 	atomic_long_t nr_windows;
 	atomic_long_t nr_leaves;
 	atomic_long_t nr_tables;
@@ -131,11 +165,31 @@ enum odp_verdict {
 	ODP_FREE,		/* drop the entries and tables that lie inside */
 };
 
+/* umem_odp.c */
+
+extern struct mutex odp_mirrors_lock;
+extern struct list_head odp_mirrors;	/* on-demand ones */
+
 /* odp_mirror.c */
 
-struct odp_mirror *odp_mirror_create(struct ib_device *ibdev,
+struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 				     struct mm_struct *mm);
 void odp_mirror_destroy(struct odp_mirror *mirror);
+
+/* Kernel memory of its windows and tables. */
+static inline unsigned long
+odp_mirror_table_bytes(const struct odp_mirror *mirror)
+{
+	return atomic_long_read(&mirror->nr_windows) *
+		       sizeof(struct odp_window) +
+	       atomic_long_read(&mirror->nr_tables) * ODP_LEAF_TABLE_SIZE;
+}
+
+/* The device's name, for people. */
+static inline const char *odp_mirror_name(const struct odp_mirror *mirror)
+{
+	return dev_name(&mirror->dev->ibdev->dev);
+}
 
 /* The window that holds @addr, or NULL. Caller: in an RCU read section. */
 static inline struct odp_window *odp_window_find(struct odp_mirror *mirror,
@@ -189,21 +243,40 @@ static inline struct page *odp_entry_page(unsigned long entry, unsigned int i)
 	return entry & ODP_HUGE ? page + i : page;
 }
 
+/* Tables of all mirrors but pinned ones. */
+extern atomic_long_t odp_nr_tables;
+
 unsigned long *odp_table_alloc(void);
 void odp_table_free(unsigned long *table);
 
 bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 		      unsigned long end, bool write);
-void odp_leaf_reshape(struct odp_window *window, unsigned long base,
-		      const unsigned long *hmm_pfns);
-bool odp_leaf_commit(struct odp_window *window, unsigned long base,
-		     const unsigned long *hmm_pfns, unsigned long seq,
-		     unsigned long **table);
+int odp_leaf_commit(struct odp_window *window, unsigned long base,
+		    const unsigned long *hmm_pfns, unsigned long seq,
+		    unsigned long **table);
 int odp_leaf_set(struct odp_window *window, unsigned long addr,
 		 struct page *page, bool write);
-void odp_leaf_invalidate(struct odp_window *window, unsigned long index,
-			 unsigned long start, unsigned long end,
-			 enum odp_verdict verdict);
+unsigned long odp_leaf_invalidate(struct odp_window *window,
+				  unsigned long index, unsigned long start,
+				  unsigned long end, enum odp_verdict verdict);
 void odp_leaf_forget(struct odp_window *window, unsigned long index);
+
+/* odp_shrink.c */
+
+void odp_mirror_make_room(struct odp_mirror *mirror);
+int odp_shrink_module_init(void);
+void odp_shrink_module_exit(void);
+
+/* odp_debugfs.c */
+
+void odp_debugfs_module_init(void);
+void odp_debugfs_module_exit(void);
+
+/* odp_prefetch.c */
+
+void odp_prefetch_init(struct odp_mirror *mirror);
+void odp_prefetch_cancel(struct ib_umem_odp *umem);
+int odp_prefetch_module_init(void);
+void odp_prefetch_module_exit(void);
 
 #endif /* ODP_H */

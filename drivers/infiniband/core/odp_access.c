@@ -22,8 +22,9 @@ static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 }
 
 /*
- * The page behind an entry, if the entry allows the access; else NULL. A page
- * about to be written is noted as dirty. Caller: holds the leaf's lock.
+ * The page behind an entry, if the entry allows the access; else NULL. The leaf
+ * is noted as used, a page about to be written as dirty. Caller: holds the leaf's
+ * lock.
  */
 static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
 				  bool write)
@@ -32,6 +33,7 @@ static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
 
 	if (!entry || !(*entry & ODP_VALID) || (write && !(*entry & ODP_WRITE)))
 		return NULL;
+	leaf->used = true;
 	if (write)
 		*entry |= ODP_DIRTY;
 	return odp_entry_page(*entry, i);

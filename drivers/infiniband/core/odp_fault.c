@@ -6,6 +6,10 @@
  * free, what the CPU has mapped beside them. The answer comes into an array of
  * the fault's own and becomes entries only under the leaf's lock and a sequence
  * that still holds.
+ *
+ * Many queue pairs often miss the same page. A fault that begins where another
+ * one is at work waits for it; but not long where that one may be stuck on a page
+ * that this one does not need (userfaultfd). To ask the mm twice is only slower.
  */
 #include <linux/export.h>
 #include <linux/fs.h>
@@ -18,10 +22,13 @@
 #include <linux/slab.h>
 
 #include "odp.h"
+#include "odp_trace.h"
 
 /* How long a fault lets itself be invalidated, and how often it may fail. */
 #define ODP_FAULT_TIMEOUT	HZ
 #define ODP_FAULT_TRIES		16
+/* How long a fault waits for one that needs other pages, too. */
+#define ODP_FAULT_JOIN		msecs_to_jiffies(10)
 
 /**
  * struct odp_fault - one call of umem_odp_fault()
@@ -29,7 +36,12 @@
  * @mm: its address space, of which an mm_users is held
  * @write: pages have to be writable
  * @snapshot: pages have to be there already
+ * @prefetch: nobody waits for the pages
+ * @node: in the mirror's faults while it asks the mm; under faults_lock
+ * @start: first page that it then asks for; under faults_lock
+ * @end: of those pages; under faults_lock
  * @ahead: where looking ahead for a sequential stream ends, an address
+ * @pages: of a leaf's pages wanted, those that came
  * @pfns: what hmm_range_fault() says of a leaf
  * @table: a spare table, or NULL
  */
@@ -38,7 +50,11 @@ struct odp_fault {
 	struct mm_struct *mm;
 	bool write;
 	bool snapshot;
+	bool prefetch;
+	struct list_head node;
+	unsigned long start, end;
 	unsigned long ahead;
+	unsigned long pages;
 	unsigned long *pfns;
 	unsigned long *table;
 };
@@ -209,8 +225,44 @@ static unsigned long odp_span_got(const struct odp_fault *f,
 	return addr - span->start;
 }
 
+/* Returns -EBUSY where the answer has become old, and -errno. */
+static int odp_span_enter(struct odp_fault *f, struct odp_window *window,
+			  const struct odp_span *span, unsigned long seq)
+{
+	int ret;
+
+	for (;;) {
+		ret = odp_leaf_commit(window, span->base, f->pfns, seq,
+				      &f->table);
+		if (ret == -EEXIST) {
+			odp_leaf_invalidate(window, odp_leaf_index(span->base),
+					    span->base,
+					    span->base + ODP_LEAF_SIZE,
+					    ODP_FREE);
+		} else if (ret == -ENOSPC) {
+			odp_mirror_make_room(f->umem->mirror);
+			f->table = odp_table_alloc();
+			if (!f->table)
+				return -ENOMEM;
+		} else {
+			return ret;
+		}
+	}
+}
+
+/* Of the pages wanted, those that the answer covers. */
+static unsigned long odp_span_pages(const struct odp_fault *f,
+				    const struct odp_span *span)
+{
+	unsigned long addr, pages = 0;
+
+	for (addr = span->start; addr < span->end; addr += PAGE_SIZE)
+		pages += odp_hmm_allows(f, f->pfns[odp_page_index(addr)]);
+	return pages;
+}
+
 /*
- * Makes the answer the leaf's entries. Returns false where it has become old.
+ * Makes the answer the leaf's entries. Returns -EBUSY where it has become old.
  * The mapping is looked at once more: were it replaced since the first look,
  * the sequence would tell, so this look and the answer belong together.
  */
@@ -225,15 +277,7 @@ static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
 		return ret;
 	if (again.lo > span->lo || again.hi < span->hi)
 		return -EBUSY;
-	if (!f->table &&
-	    !READ_ONCE(window->leaves[odp_leaf_index(span->base)].word)) {
-		f->table = odp_table_alloc();
-		if (!f->table)
-			return -ENOMEM;
-	}
-	odp_leaf_reshape(window, span->base, f->pfns);
-	return odp_leaf_commit(window, span->base, f->pfns, seq, &f->table) ?
-		       0 : -EBUSY;
+	return odp_span_enter(f, window, span, seq);
 }
 
 /* One try. Returns bytes present from the first page wanted on, or -errno. */
@@ -259,10 +303,16 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 			return ret;
 		got = odp_span_got(f, span);
 	}
-	if (!got)
-		return f->snapshot ? -EAGAIN : -EBUSY;
-	ret = odp_span_commit(f, window, span, seq);
-	return ret ? ret : got;
+	if (!got && !f->snapshot)
+		return -EBUSY;
+	f->pages = odp_span_pages(f, span);
+	ret = f->pages ? odp_span_commit(f, window, span, seq) : 0;
+	if (ret)
+		return ret;
+	/* Prefetching without faults passes over what is not there. */
+	if (f->snapshot && f->prefetch)
+		return span->end - span->start;
+	return got ? got : -EAGAIN;
 }
 
 /*
@@ -281,8 +331,6 @@ static long odp_fault_missing(struct odp_fault *f, struct odp_window *window,
 	int cause;
 	long ret;
 
-	atomic64_inc(&f->umem->faults);
-	atomic64_inc(&f->umem->mirror->nr_faults);
 	for (;;) {
 		span.end = failed ? start + PAGE_SIZE : end;
 		if (failed)
@@ -301,31 +349,115 @@ static long odp_fault_missing(struct odp_fault *f, struct odp_window *window,
 	}
 }
 
-static long odp_fault_leaf(struct odp_fault *f, unsigned long start,
+/* Is @other worth waiting for? At length only if it needs no page but @f's. */
+static bool odp_fault_covers(const struct odp_fault *other,
+			     const struct odp_fault *f, bool at_length)
+{
+	if (f->start < other->start || f->start >= other->end ||
+	    f->write > other->write)
+		return false;
+	return !at_length ||
+	       (other->start == f->start && other->end <= f->end);
+}
+
+/* Joins the faults that ask the mm, if there is none to wait for. */
+static bool odp_fault_join(struct odp_fault *f, bool at_length)
+{
+	struct odp_mirror *mirror = f->umem->mirror;
+	struct odp_fault *other;
+	bool free = true;
+
+	spin_lock(&mirror->faults_lock);
+	list_for_each_entry(other, &mirror->faults, node)
+		free &= !odp_fault_covers(other, f, at_length);
+	if (free)
+		list_add(&f->node, &mirror->faults);
+	spin_unlock(&mirror->faults_lock);
+	return free;
+}
+
+/* Announces the fault. Returns -ERESTARTSYS after a fatal signal. */
+static int odp_fault_begin(struct odp_fault *f, unsigned long start,
 			   unsigned long end)
 {
 	struct odp_mirror *mirror = f->umem->mirror;
+	int ret;
+
+	f->start = start;
+	f->end = end;
+	ret = wait_event_killable_timeout(mirror->fault_wait,
+					  odp_fault_join(f, false),
+					  ODP_FAULT_JOIN);
+	if (ret)
+		return min(ret, 0);
+	return wait_event_killable(mirror->fault_wait, odp_fault_join(f, true));
+}
+
+static void odp_fault_end(struct odp_fault *f)
+{
+	struct odp_mirror *mirror = f->umem->mirror;
+
+	spin_lock(&mirror->faults_lock);
+	list_del(&f->node);
+	spin_unlock(&mirror->faults_lock);
+	wake_up_all(&mirror->fault_wait);
+}
+
+static void odp_count_fault(struct umem_odp_counters *counters,
+			    bool prefetch, unsigned long pages, u64 ns)
+{
+	if (prefetch) {
+		atomic64_add(pages, &counters->pages_prefetched);
+		return;
+	}
+	atomic64_inc(&counters->faults);
+	atomic64_add(pages, &counters->pages_faulted);
+	atomic64_add(ns, &counters->fault_ns);
+}
+
+static void odp_fault_account(const struct odp_fault *f, u64 ns)
+{
+	atomic64_inc(&f->umem->mirror->nr_faults);
+	odp_count_fault(&f->umem->counters, f->prefetch, f->pages, ns);
+	odp_count_fault(&f->umem->mirror->dev->counters, f->prefetch,
+			f->pages, ns);
+}
+
+static long odp_fault_announced(struct odp_fault *f, struct odp_window *window,
+				unsigned long start, unsigned long end)
+{
+	ktime_t since = ktime_get();
+	long ret;
+	u64 ns;
+
+	if (odp_leaf_present(window, start, end, f->write))
+		return end - start;
+	trace_odp_fault_begin(f->umem, start, end, f->write, f->prefetch);
+	ret = odp_fault_missing(f, window, start, end);
+	if (ret < 0)
+		f->pages = 0;
+	ns = ktime_to_ns(ktime_sub(ktime_get(), since));
+	odp_fault_account(f, ns);
+	trace_odp_fault_end(f->umem, start, f->pages, ret, ns);
+	return ret;
+}
+
+static long odp_fault_leaf(struct odp_fault *f, unsigned long start,
+			   unsigned long end)
+{
 	struct odp_window *window;
-	struct mutex *lock;
 	long ret;
 
-	window = odp_window_get(mirror, start);
+	window = odp_window_get(f->umem->mirror, start);
 	if (IS_ERR(window))
 		return PTR_ERR(window);
-
-	lock = &mirror->fault_locks[(start >> ODP_LEAF_SHIFT) %
-				    ODP_FAULT_LOCKS];
-	ret = mutex_lock_killable(lock);
-	if (ret)
-		goto out;
-	if (odp_leaf_present(window, start, end, f->write))
-		ret = end - start;
-	else
-		ret = odp_fault_missing(f, window, start, end);
-	mutex_unlock(lock);
-out:
+	ret = odp_fault_begin(f, start, end);
+	if (!ret) {
+		ret = odp_fault_announced(f, window, start, end);
+		odp_fault_end(f);
+	}
 	odp_window_put(window);
-	return ret;
+	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
 
 /*
@@ -353,7 +485,7 @@ static long odp_fault_range(struct odp_fault *f, unsigned long start,
 	unsigned long addr = start;
 	long ret = 0;
 
-	if (!f->snapshot)
+	if (!f->snapshot && !f->prefetch)
 		odp_stream_advance(f, start, end);
 	while (addr < end) {
 		ret = odp_fault_leaf(f, addr, min(end, odp_leaf_end(addr)));
@@ -362,7 +494,6 @@ static long odp_fault_range(struct odp_fault *f, unsigned long start,
 		addr += ret;
 		cond_resched();
 	}
-	atomic64_add((addr - start) >> PAGE_SHIFT, &f->umem->pages_faulted);
 	return addr > start ? addr - start : ret;
 }
 
@@ -393,6 +524,7 @@ ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 		.mm = umem->mirror->mm,
 		.write = flags & UMEM_ODP_FAULT_WRITE,
 		.snapshot = flags & UMEM_ODP_FAULT_SNAPSHOT,
+		.prefetch = flags & UMEM_ODP_FAULT_PREFETCH,
 	};
 	u64 addr;
 	long ret;

@@ -13,6 +13,8 @@
 
 #include "odp.h"
 
+atomic_long_t odp_nr_tables;
+
 /**
  * odp_table_alloc() - an empty table of ODP_LEAF_PAGES entries
  *
@@ -38,6 +40,15 @@ void odp_table_free(unsigned long *table)
 	free_pages((unsigned long)table, get_order(ODP_LEAF_TABLE_SIZE));
 }
 
+static void odp_count_tables(struct odp_mirror *mirror, long tables)
+{
+	if (mirror->mm)
+		atomic_long_add(tables, &odp_nr_tables);
+	atomic_long_add(tables, &mirror->nr_tables);
+	atomic_long_add(tables * ODP_LEAF_TABLE_SIZE,
+			&mirror->dev->table_bytes);
+}
+
 /* Caller: holds the leaf's lock. Frees the table that was there. */
 static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 			      unsigned long word)
@@ -55,9 +66,9 @@ static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 		atomic_long_dec(&mirror->nr_leaves);
 	}
 	if (word && !(word & ODP_HUGE))
-		atomic_long_inc(&mirror->nr_tables);
+		odp_count_tables(mirror, 1);
 	if (old && !(old & ODP_HUGE)) {
-		atomic_long_dec(&mirror->nr_tables);
+		odp_count_tables(mirror, -1);
 		odp_table_free(odp_leaf_table(old));
 	}
 }
@@ -72,6 +83,14 @@ struct odp_dirtied {
 	struct folio *folios[32];
 };
 
+/* How far an invalidation of a leaf has come. */
+struct odp_sweep {
+	unsigned int i, last;		/* entries still to be visited */
+	enum odp_verdict verdict;
+	unsigned long pages;		/* that lost something */
+	struct odp_dirtied dirtied;
+};
+
 static void odp_dirtied_flush(struct odp_dirtied *dirtied)
 {
 	while (dirtied->nr) {
@@ -82,30 +101,51 @@ static void odp_dirtied_flush(struct odp_dirtied *dirtied)
 	}
 }
 
-static unsigned long odp_entry_invalidate(unsigned long entry,
-					  enum odp_verdict verdict,
-					  struct odp_dirtied *dirtied)
+/* @pages: how many the entry translates. Returns what is left of it. */
+static unsigned long odp_entry_invalidate(struct odp_sweep *sweep,
+					  unsigned long entry,
+					  unsigned long pages)
 {
+	bool keep = sweep->verdict == ODP_KEEP_READ;
+
 	if (entry & ODP_DIRTY) {
 		struct folio *folio = page_folio(odp_entry_page(entry, 0));
 
 		folio_get(folio);
-		dirtied->folios[dirtied->nr++] = folio;
+		sweep->dirtied.folios[sweep->dirtied.nr++] = folio;
 	}
-	return verdict == ODP_KEEP_READ ? entry & ~(ODP_WRITE | ODP_DIRTY) : 0;
+	if (entry & (keep ? ODP_WRITE : ODP_VALID))
+		sweep->pages += pages;
+	return keep ? entry & ~(ODP_WRITE | ODP_DIRTY) : 0;
 }
 
-/* Returns where to go on: past @last, or earlier when @dirtied is full. */
-static unsigned int odp_table_invalidate(unsigned long *table,
-					 unsigned int i, unsigned int last,
-					 enum odp_verdict verdict,
-					 struct odp_dirtied *dirtied)
+/* Goes on until the end, or until there is no more room in sweep->dirtied. */
+static void odp_table_invalidate(struct odp_sweep *sweep, unsigned long *table)
 {
-	for (; i <= last && dirtied->nr < ARRAY_SIZE(dirtied->folios); i++)
-		if (table[i])
-			table[i] = odp_entry_invalidate(table[i], verdict,
-							dirtied);
-	return i;
+	for (; sweep->i <= sweep->last &&
+	       sweep->dirtied.nr < ARRAY_SIZE(sweep->dirtied.folios);
+	     sweep->i++)
+		if (table[sweep->i])
+			table[sweep->i] = odp_entry_invalidate(sweep,
+							       table[sweep->i],
+							       1);
+}
+
+/* Caller: holds the leaf's lock. */
+static void odp_leaf_sweep(struct odp_sweep *sweep, struct odp_window *window,
+			   unsigned long index, bool whole)
+{
+	unsigned long word = window->leaves[index].word;
+
+	if (word & ODP_HUGE || !word) {
+		word = odp_entry_invalidate(sweep, word, ODP_LEAF_PAGES);
+		odp_leaf_set_word(window, index, word);
+		sweep->i = sweep->last + 1;
+		return;
+	}
+	odp_table_invalidate(sweep, odp_leaf_table(word));
+	if (sweep->i > sweep->last && sweep->verdict == ODP_FREE && whole)
+		odp_leaf_set_word(window, index, 0);
 }
 
 /**
@@ -121,35 +161,29 @@ static unsigned int odp_table_invalidate(unsigned long *table,
  *
  * Context: any but hard interrupt; does not sleep; no lock held that
  * folio_mark_dirty() could want.
+ * Return: the number of pages that lost a translation or the right to write.
  */
-void odp_leaf_invalidate(struct odp_window *window, unsigned long index,
-			 unsigned long start, unsigned long end,
-			 enum odp_verdict verdict)
+unsigned long odp_leaf_invalidate(struct odp_window *window,
+				  unsigned long index, unsigned long start,
+				  unsigned long end, enum odp_verdict verdict)
 {
 	struct odp_leaf *leaf = &window->leaves[index];
-	unsigned int last = odp_page_index(end - 1);
-	unsigned int i = odp_page_index(start);
-	struct odp_dirtied dirtied = {};
+	bool whole = end - start == ODP_LEAF_SIZE;
+	struct odp_sweep sweep = {
+		.i = odp_page_index(start),
+		.last = odp_page_index(end - 1),
+		.verdict = verdict,
+	};
 
-	while (i <= last) {
+	while (sweep.i <= sweep.last) {
 		spin_lock(&window->dirty_lock);
 		spin_lock_bh(&leaf->lock);
-		if (leaf->word & ODP_HUGE || !leaf->word) {
-			odp_leaf_set_word(window, index,
-				odp_entry_invalidate(leaf->word, verdict,
-						     &dirtied));
-			i = last + 1;
-		} else {
-			i = odp_table_invalidate(odp_leaf_table(leaf->word), i,
-						 last, verdict, &dirtied);
-			if (i > last && verdict == ODP_FREE &&
-			    end - start == ODP_LEAF_SIZE)
-				odp_leaf_set_word(window, index, 0);
-		}
+		odp_leaf_sweep(&sweep, window, index, whole);
 		spin_unlock_bh(&leaf->lock);
-		odp_dirtied_flush(&dirtied);
+		odp_dirtied_flush(&sweep.dirtied);
 		spin_unlock(&window->dirty_lock);
 	}
+	return sweep.pages;
 }
 
 /**
@@ -220,6 +254,7 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 	unsigned long *entries;
 	unsigned int i;
 
+	leaf->used = true;
 	if (odp_is_huge(hmm_pfns)) {
 		odp_leaf_set_word(window, index,
 				  odp_entry_from_hmm(hmm_pfns[0]) | ODP_HUGE |
@@ -239,27 +274,12 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 	}
 }
 
-/**
- * odp_leaf_reshape() - drop a leaf that odp_leaf_commit() cannot add to
- * @window: the leaf's window
- * @base: the leaf's first address
- * @hmm_pfns: what is to be committed
- *
- * One entry for the leaf and a table do not mix; a leaf changes from one to the
- * other by being dropped.
- *
- * Context: any but hard interrupt; the caller holds the leaf's fault lock, so
- * that no other fault changes the shape.
- */
-void odp_leaf_reshape(struct odp_window *window, unsigned long base,
-		      const unsigned long *hmm_pfns)
+/* One entry for the leaf and a table do not mix. */
+static bool odp_leaf_fits(const struct odp_leaf *leaf,
+			  const unsigned long *hmm_pfns)
 {
-	unsigned long index = odp_leaf_index(base);
-	unsigned long word = READ_ONCE(window->leaves[index].word);
-
-	if (word && !(word & ODP_HUGE) == odp_is_huge(hmm_pfns))
-		odp_leaf_invalidate(window, index, base, base + ODP_LEAF_SIZE,
-				    ODP_FREE);
+	return !leaf->word ||
+	       !!(leaf->word & ODP_HUGE) == odp_is_huge(hmm_pfns);
 }
 
 /**
@@ -271,28 +291,34 @@ void odp_leaf_reshape(struct odp_window *window, unsigned long base,
  * @table: an empty table, taken (set to NULL) if the leaf needs one
  *
  * Context: any but hard interrupt; does not sleep.
- * Return: false where an invalidation came in between, or took the leaf's table
- * before the caller had a spare one; nothing was changed.
+ * Return: 0; or, with nothing changed: -EBUSY where an invalidation came in
+ * between, -ENOSPC where the leaf needs a table, -EEXIST where it has a table
+ * and is to become one entry or the other way round, and has to be dropped
+ * first.
  */
-bool odp_leaf_commit(struct odp_window *window, unsigned long base,
-		     const unsigned long *hmm_pfns, unsigned long seq,
-		     unsigned long **table)
+int odp_leaf_commit(struct odp_window *window, unsigned long base,
+		    const unsigned long *hmm_pfns, unsigned long seq,
+		    unsigned long **table)
 {
 	unsigned long index = odp_leaf_index(base);
 	struct odp_leaf *leaf = &window->leaves[index];
-	bool stale;
+	int ret = 0;
 
 	spin_lock_bh(&leaf->lock);
 	set_bit(index, window->populated);
 	smp_mb__after_atomic(); /* pairs with the one in odp_notify() */
-	stale = mmu_interval_read_retry(&window->notifier, seq) ||
-		(!leaf->word && !*table && !odp_is_huge(hmm_pfns));
-	if (!stale)
+	if (mmu_interval_read_retry(&window->notifier, seq))
+		ret = -EBUSY;
+	else if (!odp_leaf_fits(leaf, hmm_pfns))
+		ret = -EEXIST;
+	else if (!leaf->word && !*table && !odp_is_huge(hmm_pfns))
+		ret = -ENOSPC;
+	else
 		odp_leaf_fill(window, index, hmm_pfns, table);
 	if (!leaf->word)
 		clear_bit(index, window->populated);
 	spin_unlock_bh(&leaf->lock);
-	return !stale;
+	return ret;
 }
 
 /**

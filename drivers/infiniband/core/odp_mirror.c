@@ -28,6 +28,15 @@
 
 #include "odp.h"
 
+#define CREATE_TRACE_POINTS
+#include "odp_trace.h"
+
+/*
+ * Faults of one process that are served at the same time. Each is a thread; most
+ * sleep, and one that waits for another process (userfaultfd) does so for long.
+ */
+#define ODP_FAULT_WORKERS	128
+
 static enum odp_verdict odp_verdict(enum mmu_notifier_event event)
 {
 	switch (event) {
@@ -42,11 +51,13 @@ static enum odp_verdict odp_verdict(enum mmu_notifier_event event)
 	}
 }
 
-static void odp_window_invalidate(struct odp_window *window,
-				  unsigned long start, unsigned long end,
-				  enum odp_verdict verdict)
+/* Returns the number of pages that lost something by it. */
+static unsigned long odp_window_invalidate(struct odp_window *window,
+					   unsigned long start,
+					   unsigned long end,
+					   enum odp_verdict verdict)
 {
-	unsigned long i, last;
+	unsigned long i, last, pages = 0;
 
 	start = max(start, window->base);
 	end = min(end, window->base + ODP_WINDOW_SIZE);
@@ -56,9 +67,45 @@ static void odp_window_invalidate(struct odp_window *window,
 	for_each_set_bit_from(i, window->populated, last + 1) {
 		unsigned long base = window->base + (i << ODP_LEAF_SHIFT);
 
-		odp_leaf_invalidate(window, i, max(start, base),
-				    min(end, base + ODP_LEAF_SIZE), verdict);
+		pages += odp_leaf_invalidate(window, i, max(start, base),
+					     min(end, base + ODP_LEAF_SIZE),
+					     verdict);
 	}
+	return pages;
+}
+
+static void odp_count_pages_lost(struct umem_odp_counters *counters,
+				 unsigned long pages)
+{
+	atomic64_inc(&counters->invalidations);
+	atomic64_add(pages, &counters->pages_invalidated);
+}
+
+/*
+ * A region that covers only a part of the range is charged with as many pages
+ * as that part may have lost.
+ */
+static void odp_count_invalidation(struct odp_mirror *mirror,
+				   const struct mmu_notifier_range *range,
+				   unsigned long pages)
+{
+	unsigned long start = range->start, last = range->end - 1;
+	struct interval_tree_node *node;
+
+	atomic64_inc(&mirror->nr_invalidations);
+	odp_count_pages_lost(&mirror->dev->counters, pages);
+	spin_lock(&mirror->regions_lock);
+	for (node = interval_tree_iter_first(&mirror->regions, start, last);
+	     node; node = interval_tree_iter_next(node, start, last)) {
+		struct ib_umem_odp *umem =
+			container_of(node, struct ib_umem_odp, node);
+		unsigned long from = max(start, node->start) >> PAGE_SHIFT;
+		unsigned long to = min(last, node->last) >> PAGE_SHIFT;
+
+		odp_count_pages_lost(&umem->counters,
+				     min(pages, to - from + 1));
+	}
+	spin_unlock(&mirror->regions_lock);
 }
 
 /*
@@ -72,13 +119,16 @@ static bool odp_notify(struct mmu_interval_notifier *notifier,
 	struct odp_window *window =
 		container_of(notifier, struct odp_window, notifier);
 	enum odp_verdict verdict = odp_verdict(range->event);
+	unsigned long pages = 0;
 
 	mmu_interval_set_seq(notifier, cur_seq);
 	smp_mb(); /* pairs with the one in odp_leaf_commit() */
-	if (!bitmap_empty(window->populated, ODP_WINDOW_LEAVES)) {
-		atomic64_inc(&window->mirror->nr_invalidations);
-		odp_window_invalidate(window, range->start, range->end,
-				      verdict);
+	if (!bitmap_empty(window->populated, ODP_WINDOW_LEAVES))
+		pages = odp_window_invalidate(window, range->start, range->end,
+					      verdict);
+	if (pages) {
+		odp_count_invalidation(window->mirror, range, pages);
+		trace_odp_invalidate(window->mirror, range, pages);
 	}
 	/* For who has just emptied a leaf that is therefore not looked at. */
 	spin_lock(&window->dirty_lock);
@@ -117,6 +167,7 @@ static void odp_window_remove(struct odp_window *window)
 		odp_window_forget(window);
 	}
 	atomic_long_dec(&mirror->nr_windows);
+	atomic_long_sub(sizeof(*window), &mirror->dev->table_bytes);
 	kvfree_rcu(window, rcu);
 }
 
@@ -152,6 +203,7 @@ static struct odp_window *odp_window_create(struct odp_mirror *mirror,
 		goto err_remove;
 
 	atomic_long_inc(&mirror->nr_windows);
+	atomic_long_add(sizeof(*window), &mirror->dev->table_bytes);
 	return window;
 
 err_remove:
@@ -223,31 +275,43 @@ static void odp_mirror_reap(struct work_struct *work)
 
 /**
  * odp_mirror_create() - an empty mirror
- * @ibdev: the device
+ * @dev: the device
  * @mm: the address space; NULL for a mirror of pinned pages
  *
  * Context: may sleep.
  * Return: the mirror, for odp_mirror_destroy(); or an ERR_PTR.
  */
-struct odp_mirror *odp_mirror_create(struct ib_device *ibdev,
+struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 				     struct mm_struct *mm)
 {
 	struct odp_mirror *mirror;
-	unsigned int i;
 
 	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
 	if (!mirror)
 		return ERR_PTR(-ENOMEM);
 
-	mirror->ibdev = ibdev;
+	mirror->dev = dev;
 	mirror->mm = mm;
-	if (mm)
+	mirror->owner = task_tgid_nr(current);
+	if (mm) {
+		mirror->fault_wq = alloc_workqueue("odp_fault/%d", WQ_UNBOUND,
+						   ODP_FAULT_WORKERS,
+						   mirror->owner);
+		if (!mirror->fault_wq) {
+			kfree(mirror);
+			return ERR_PTR(-ENOMEM);
+		}
 		mmgrab(mm);
+	}
 	xa_init_flags(&mirror->windows, XA_FLAGS_ACCOUNT);
 	mutex_init(&mirror->windows_lock);
-	for (i = 0; i < ODP_FAULT_LOCKS; i++)
-		mutex_init(&mirror->fault_locks[i]);
+	mirror->regions = RB_ROOT_CACHED;
+	spin_lock_init(&mirror->regions_lock);
+	INIT_LIST_HEAD(&mirror->faults);
+	spin_lock_init(&mirror->faults_lock);
+	init_waitqueue_head(&mirror->fault_wait);
 	INIT_WORK(&mirror->reap, odp_mirror_reap);
+	odp_prefetch_init(mirror);
 	return mirror;
 }
 
@@ -267,9 +331,12 @@ void odp_mirror_destroy(struct odp_mirror *mirror)
 		odp_window_remove(window);
 	mutex_unlock(&mirror->windows_lock);
 	cancel_work_sync(&mirror->reap);
+	cancel_work_sync(&mirror->prefetch_work);
 
 	xa_destroy(&mirror->windows);
-	if (mirror->mm)
+	if (mirror->mm) {
+		destroy_workqueue(mirror->fault_wq);
 		mmdrop(mirror->mm);
+	}
 	kfree(mirror);
 }

@@ -119,7 +119,7 @@ static void test_wraps(void **state)
 	const struct { uint64_t address, length; } refused[] = {
 		{ 0, 0 }, { PAGE, 0 }, { limit, 1 }, { limit, 0 }, { limit - PAGE, PAGE + 1 },
 		{ 1, limit }, { limit + PAGE, PAGE }, { PAGE, -PAGE }, { PAGE, 1 - PAGE },
-		{ PAGE, -1ull }, { 0, -1ull }, { -1ull, 1 }, { -1ull, -1ull }, { -PAGE, PAGE },
+		{ PAGE, -1ull }, { 1, -1ull }, { -1ull, 1 }, { -1ull, -1ull }, { -PAGE, PAGE },
 		{ -PAGE, 2 * PAGE }, { -1ull, PAGE }, { 1ull << 63, 1ull << 63 },
 		{ 1ull << 63, PAGE },
 	};
@@ -137,21 +137,32 @@ static void test_wraps(void **state)
 	assert_int_equal(region_try(&r, fd, limit - PAGE, PAGE, 0), 0);
 }
 
-/* One region for every address there is: implicit on-demand paging. */
-static void test_whole_address_space(void **state)
+/* One region for every address there is. */
+static void everywhere(uint64_t length)
 {
 	int fd = odp_open();
 	char *memory = anonymous(3 * PAGE), on_stack[] = "on the stack";
 	struct region r;
 
-	(void)state;
-	region_make(&r, fd, NULL, address_limit(fd), ODP_TEST_WRITABLE);
+	region_make(&r, fd, NULL, length, ODP_TEST_WRITABLE);
 	pattern_fill(memory, 3 * PAGE, 0, FIRST);
 	region_holds(&r, (uintptr_t)memory + 7, memory + 7, 2 * PAGE, "a mapping");
 	region_takes(&r, (uintptr_t)on_stack + 7, "Stack", 5);
 	assert_string_equal(on_stack, "on the Stack");
 	read_ends(&r, 0, PAGE, 0, -EFAULT);
 	read_ends(&r, (uintptr_t)memory + 2 * PAGE, 2 * PAGE, PAGE, -EFAULT);
+}
+
+static void test_whole_address_space(void **state)
+{
+	(void)state;
+	everywhere(address_limit(odp_open()));
+}
+
+static void test_implicit(void **state)
+{
+	(void)state;
+	everywhere(-1ull);
 }
 
 static void test_regions_share_translations(void **state)
@@ -185,6 +196,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_huge_reservation_works),
 		cmocka_unit_test(test_wraps),
 		cmocka_unit_test(test_whole_address_space),
+		cmocka_unit_test(test_implicit),
 		cmocka_unit_test(test_regions_share_translations),
 	};
 

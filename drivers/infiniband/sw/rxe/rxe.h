@@ -87,7 +87,7 @@ enum rxe_counter {
 	RXE_CNT_LINK_DOWNED,
 	RXE_CNT_RDMA_SEND,
 	RXE_CNT_RDMA_RECV,
-	RXE_CNT_PAGE_FAULTS,
+	RXE_CNT_PAGE_FAULT_WAITS,
 	RXE_CNT_PAGE_FAULT_RNR,
 	RXE_NUM_COUNTERS,
 };
@@ -118,6 +118,7 @@ enum rxe_dev_flags {
  * @next_key: where the search for a free key begins
  * @next_qpn: where the search for a free QP number begins
  * @counters: per processor
+ * @odp: what ib_umem_odp knows
  * @mmaps: ring buffers waiting for their mmap()
  * @mmaps_lock: protects @mmaps and @next_mmap; held while one is mapped
  * @next_mmap: offset of the next one
@@ -134,6 +135,7 @@ struct rxe_dev {
 	u32 next_key;
 	u32 next_qpn;
 	struct rxe_counters __percpu *counters;
+	struct umem_odp_device odp;
 	struct list_head mmaps;
 	struct mutex mmaps_lock;
 	u64 next_mmap;
@@ -296,6 +298,7 @@ struct rxe_key {
  * @key: how it is found
  * @umem: its memory
  * @access: IB_ACCESS_* flags
+ * @implicit: it is the whole address space
  * @num_mw: memory windows bound to it; negative: there will be none any more
  */
 struct rxe_mr {
@@ -303,6 +306,7 @@ struct rxe_mr {
 	struct rxe_key key;
 	struct ib_umem_odp *umem;
 	int access;
+	bool implicit;
 	atomic_t num_mw;
 };
 
@@ -368,7 +372,9 @@ int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe);
 /**
  * struct rxe_fault - a page that a task waits for
  * @work: makes it present
+ * @qp: whose page it is; held while @busy
  * @task: kicked then
+ * @role: what @qp does with it, for people
  * @busy: the task is parked; set by the task, cleared by the worker
  * @result: 0, or why the access can never succeed: what umem_odp_fault() gave
  * @mr: held while @busy
@@ -381,7 +387,9 @@ int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe);
  */
 struct rxe_fault {
 	struct work_struct work;
+	struct rxe_qp *qp;
 	struct rxe_task *task;
+	const char *role;
 	bool busy;
 	int result;
 	struct rxe_mr *mr;
@@ -393,12 +401,11 @@ struct rxe_fault {
 	struct task_struct *worker;
 };
 
-void rxe_fault_init(struct rxe_fault *fault, struct rxe_task *task);
+void rxe_fault_init(struct rxe_fault *fault, struct rxe_qp *qp,
+		    struct rxe_task *task, const char *role);
 int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
 		    u64 len, bool write);
 void rxe_fault_drain(struct rxe_fault *fault);
-int rxe_fault_module_init(void);
-void rxe_fault_module_exit(void);
 
 static inline bool rxe_fault_busy(const struct rxe_fault *fault)
 {

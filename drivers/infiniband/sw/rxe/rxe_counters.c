@@ -7,7 +7,19 @@
 
 #include "rxe_verbs.h"
 
-static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_COUNTERS] = {
+/* What ib_umem_odp counts, behind our own. */
+enum rxe_odp_counter {
+	RXE_ODP_PAGE_FAULTS = RXE_NUM_COUNTERS,
+	RXE_ODP_PAGE_FAULTS_HANDLED,
+	RXE_ODP_PAGE_FAULT_US,
+	RXE_ODP_PAGE_INVALIDATIONS,
+	RXE_ODP_PAGE_INVALIDATIONS_HANDLED,
+	RXE_ODP_PAGE_PREFETCH,
+	RXE_ODP_TABLE_BYTES,
+	RXE_NUM_STATS,
+};
+
+static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_STATS] = {
 	[RXE_CNT_SENT_PKTS].name = "sent_pkts",
 	[RXE_CNT_RCVD_PKTS].name = "rcvd_pkts",
 	[RXE_CNT_DUP_REQ].name = "duplicate_request",
@@ -25,8 +37,16 @@ static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_COUNTERS] = {
 	[RXE_CNT_LINK_DOWNED].name = "link_downed",
 	[RXE_CNT_RDMA_SEND].name = "rdma_sends",
 	[RXE_CNT_RDMA_RECV].name = "rdma_recvs",
-	[RXE_CNT_PAGE_FAULTS].name = "page_faults",
+	[RXE_CNT_PAGE_FAULT_WAITS].name = "page_fault_waits",
 	[RXE_CNT_PAGE_FAULT_RNR].name = "page_fault_rnr",
+	[RXE_ODP_PAGE_FAULTS].name = "page_faults",
+	[RXE_ODP_PAGE_FAULTS_HANDLED].name = "page_faults_handled",
+	[RXE_ODP_PAGE_FAULT_US].name = "page_fault_us",
+	[RXE_ODP_PAGE_INVALIDATIONS].name = "page_invalidations",
+	[RXE_ODP_PAGE_INVALIDATIONS_HANDLED].name =
+		"page_invalidations_handled",
+	[RXE_ODP_PAGE_PREFETCH].name = "page_prefetch",
+	[RXE_ODP_TABLE_BYTES].name = "odp_table_bytes",
 };
 
 /**
@@ -38,7 +58,7 @@ static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_COUNTERS] = {
  */
 struct rdma_hw_stats *rxe_alloc_hw_port_stats(struct ib_device *ibdev, u32 port)
 {
-	return rdma_alloc_hw_stats_struct(rxe_counter_descs, RXE_NUM_COUNTERS,
+	return rdma_alloc_hw_stats_struct(rxe_counter_descs, RXE_NUM_STATS,
 					  RDMA_HW_STATS_DEFAULT_LIFESPAN);
 }
 
@@ -50,6 +70,22 @@ static u64 rxe_counter_sum(struct rxe_dev *rxe, enum rxe_counter counter)
 	for_each_possible_cpu(cpu)
 		sum += per_cpu_ptr(rxe->counters, cpu)->value[counter];
 	return sum;
+}
+
+static void rxe_read_odp(struct umem_odp_device *odp, u64 *value)
+{
+	struct umem_odp_counters *c = &odp->counters;
+
+	value[RXE_ODP_PAGE_FAULTS] = atomic64_read(&c->pages_faulted);
+	value[RXE_ODP_PAGE_FAULTS_HANDLED] = atomic64_read(&c->faults);
+	value[RXE_ODP_PAGE_FAULT_US] =
+		div_u64(atomic64_read(&c->fault_ns), NSEC_PER_USEC);
+	value[RXE_ODP_PAGE_INVALIDATIONS] =
+		atomic64_read(&c->pages_invalidated);
+	value[RXE_ODP_PAGE_INVALIDATIONS_HANDLED] =
+		atomic64_read(&c->invalidations);
+	value[RXE_ODP_PAGE_PREFETCH] = atomic64_read(&c->pages_prefetched);
+	value[RXE_ODP_TABLE_BYTES] = atomic_long_read(&odp->table_bytes);
 }
 
 /**
@@ -70,5 +106,6 @@ int rxe_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
 		return -EINVAL;
 	for (i = 0; i < RXE_NUM_COUNTERS; i++)
 		stats->value[i] = rxe_counter_sum(to_rxe(ibdev), i);
-	return RXE_NUM_COUNTERS;
+	rxe_read_odp(&to_rxe(ibdev)->odp, stats->value);
+	return RXE_NUM_STATS;
 }

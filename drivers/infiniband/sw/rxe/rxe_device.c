@@ -61,7 +61,8 @@ static int rxe_query_device(struct ib_device *ibdev,
 		.atomic_cap = IB_ATOMIC_HCA,
 		.max_pkeys = 1,
 		.odp_caps = {
-			.general_caps = IB_ODP_SUPPORT,
+			.general_caps = IB_ODP_SUPPORT |
+					IB_ODP_SUPPORT_IMPLICIT,
 			.per_transport_caps.rc_odp_caps = RXE_ODP_RC,
 		},
 	};
@@ -239,6 +240,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.uverbs_abi_ver = RXE_UVERBS_ABI_VERSION,
 	.device_group = &rxe_attr_group,
 
+	.advise_mr = rxe_advise_mr,
 	.alloc_hw_port_stats = rxe_alloc_hw_port_stats,
 	.alloc_mw = rxe_alloc_mw,
 	.alloc_pd = rxe_alloc_pd,
@@ -256,6 +258,8 @@ const struct ib_device_ops rxe_device_ops = {
 	.destroy_cq = rxe_destroy_cq,
 	.destroy_qp = rxe_destroy_qp,
 	.disassociate_ucontext = rxe_disassociate_ucontext,
+	.fill_res_mr_entry = rxe_fill_res_mr_entry,
+	.fill_stat_mr_entry = rxe_fill_stat_mr_entry,
 	.get_hw_stats = rxe_get_hw_stats,
 	.get_link_layer = rxe_get_link_layer,
 	.get_port_immutable = rxe_get_port_immutable,
@@ -321,6 +325,7 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 	xa_init_flags(&rxe->qps, XA_FLAGS_ALLOC);
 	xa_init_flags(&rxe->keys, XA_FLAGS_ALLOC);
 	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
+	umem_odp_device_init(&rxe->odp, &rxe->ib);
 	mutex_init(&rxe->mmaps_lock);
 	INIT_LIST_HEAD(&rxe->mmaps);
 	assign_bit(RXE_DEV_UP, &rxe->flags, rxe_link_is_up(rxe));

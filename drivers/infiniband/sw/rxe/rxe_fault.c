@@ -11,6 +11,9 @@
 
 #include "rxe.h"
 
+#define CREATE_TRACE_POINTS
+#include "rxe_trace.h"
+
 /*
  * Who answers a fault may be a process (userfaultfd) that never does. While the
  * worker waits, neither the region, nor the queue pair, nor the address space
@@ -26,8 +29,6 @@
  */
 #define RXE_FAULT_SHORTAGE_MS	500
 #define RXE_FAULT_PAUSE_MS	10
-
-static struct workqueue_struct *rxe_fault_wq;
 
 static void rxe_fault_expire(struct timer_list *timer)
 {
@@ -81,25 +82,33 @@ static int rxe_fault_limited(struct rxe_fault *fault)
 static void rxe_fault_work(struct work_struct *work)
 {
 	struct rxe_fault *fault = container_of(work, struct rxe_fault, work);
+	struct rxe_qp *qp = fault->qp;
 	struct rxe_mr *mr = fault->mr;
 	int ret = rxe_fault_limited(fault);
 
+	trace_rxe_resume(fault, ret);
 	rxe_mr_release(mr);
 	fault->result = ret;
 	smp_store_release(&fault->busy, false);
 	rxe_task_kick(fault->task);
+	rxe_qp_put(qp);
 }
 
 /**
  * rxe_fault_init() - make a place to wait
  * @fault: the place
- * @task: who waits
+ * @qp: the queue pair
+ * @task: its task that waits
+ * @role: what it does with the page, for people
  */
-void rxe_fault_init(struct rxe_fault *fault, struct rxe_task *task)
+void rxe_fault_init(struct rxe_fault *fault, struct rxe_qp *qp,
+		    struct rxe_task *task, const char *role)
 {
 	INIT_WORK(&fault->work, rxe_fault_work);
 	timer_setup(&fault->limit, rxe_fault_expire, 0);
+	fault->qp = qp;
 	fault->task = task;
+	fault->role = role;
 }
 
 /**
@@ -112,21 +121,27 @@ void rxe_fault_init(struct rxe_fault *fault, struct rxe_task *task)
  * Context: the task, in the RCU read section in which @place was resolved. It
  * returns afterwards, and looks at rxe_fault_busy() and @fault->result first
  * when it runs again.
- * Return: -EAGAIN; or -EFAULT, not parked: the region is being deregistered.
+ * Return: -EAGAIN; or -EFAULT, not parked: the region is being deregistered, or
+ * the queue pair destroyed.
  */
 int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
 		    u64 len, bool write)
 {
-	if (!rxe_mr_hold(place->mr))
+	if (!refcount_inc_not_zero(&fault->qp->refs))
 		return -EFAULT;
+	if (!rxe_mr_hold(place->mr)) {
+		rxe_qp_put(fault->qp);
+		return -EFAULT;
+	}
 	fault->mr = place->mr;
 	fault->offset = place->offset;
 	fault->len = len;
 	fault->write = write;
 	fault->since = ktime_get();
 	fault->busy = true;
-	rxe_count(to_rxe(place->mr->ib.device), RXE_CNT_PAGE_FAULTS);
-	queue_work(rxe_fault_wq, &fault->work);
+	rxe_count(to_rxe(place->mr->ib.device), RXE_CNT_PAGE_FAULT_WAITS);
+	trace_rxe_park(fault);
+	umem_odp_queue_work(fault->mr->umem, &fault->work);
 	return -EAGAIN;
 }
 
@@ -141,15 +156,4 @@ void rxe_fault_drain(struct rxe_fault *fault)
 	flush_work(&fault->work);
 	fault->busy = false;
 	fault->result = 0;
-}
-
-int rxe_fault_module_init(void)
-{
-	rxe_fault_wq = alloc_workqueue("rxe_fault", WQ_UNBOUND, 0);
-	return rxe_fault_wq ? 0 : -ENOMEM;
-}
-
-void rxe_fault_module_exit(void)
-{
-	destroy_workqueue(rxe_fault_wq);
 }

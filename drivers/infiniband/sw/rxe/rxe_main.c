@@ -150,12 +150,9 @@ static int __init rxe_init(void)
 	ret = rxe_task_module_init();
 	if (ret)
 		return ret;
-	ret = rxe_fault_module_init();
-	if (ret)
-		goto err_task;
 	ret = rxe_net_module_init();
 	if (ret)
-		goto err_fault;
+		goto err_task;
 	ret = register_netdevice_notifier(&rxe_netdev_notifier);
 	if (ret)
 		goto err_net;
@@ -164,8 +161,6 @@ static int __init rxe_init(void)
 
 err_net:
 	rxe_net_module_exit();
-err_fault:
-	rxe_fault_module_exit();
 err_task:
 	rxe_task_module_exit();
 	return ret;
@@ -177,7 +172,6 @@ static void __exit rxe_exit(void)
 	unregister_netdevice_notifier(&rxe_netdev_notifier);
 	ib_unregister_driver(RDMA_DRIVER_RXE);
 	rxe_net_module_exit();
-	rxe_fault_module_exit();
 	rxe_task_module_exit();
 }
 

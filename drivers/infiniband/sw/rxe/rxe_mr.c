@@ -7,6 +7,8 @@
  * valid does not name what got its index. The data path resolves keys under RCU
  * and takes no reference; deregistration waits for it.
  */
+#include <linux/capability.h>
+#include <linux/moduleparam.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <rdma/ib_umem.h>
@@ -24,6 +26,22 @@
 	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND | \
 	 IB_ACCESS_HUGETLB | IB_ACCESS_OPTIONAL)
 
+/*
+ * A key to a whole address space is worth guessing (ReDMArk, USENIX Security
+ * 2021): it is drawn at random, and who may ask for one is the administrator's
+ * choice.
+ */
+enum rxe_implicit_remote {
+	RXE_IMPLICIT_REMOTE_NEVER,
+	RXE_IMPLICIT_REMOTE_PRIVILEGED,
+	RXE_IMPLICIT_REMOTE_ALL,
+};
+
+static unsigned int rxe_implicit_remote = RXE_IMPLICIT_REMOTE_PRIVILEGED;
+module_param_named(implicit_remote, rxe_implicit_remote, uint, 0644);
+MODULE_PARM_DESC(implicit_remote,
+		 "Who may give peers a key to a whole address space (implicit on-demand regions with remote rights): 0 nobody, 1 who has CAP_NET_RAW (default), 2 everybody");
+
 /* --- keys ----------------------------------------------------------------- */
 
 /**
@@ -31,18 +49,21 @@
  * @rxe: the device
  * @key: filled in; nothing is found by it until rxe_key_publish()
  * @type: what it is embedded in
+ * @secret: no one must be able to guess it from other keys
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
-		    enum rxe_key_type type)
+		    enum rxe_key_type type, bool secret)
 {
+	u32 anywhere = get_random_u32_inclusive(1, RXE_MAX_KEY_INDEX);
 	u32 index;
 	int ret;
 
 	ret = xa_alloc_cyclic(&rxe->keys, &index, NULL,
-			      XA_LIMIT(1, RXE_MAX_KEY_INDEX), &rxe->next_key,
+			      XA_LIMIT(1, RXE_MAX_KEY_INDEX),
+			      secret ? &anywhere : &rxe->next_key,
 			      GFP_KERNEL_ACCOUNT);
 	if (ret < 0)
 		return -ENOMEM;
@@ -261,12 +282,27 @@ static int rxe_check_mr(struct rxe_dev *rxe, u64 length, u64 iova, int access)
 	return ib_check_mr_access(&rxe->ib, access);
 }
 
+/* May the current process have a key to all of its memory? */
+static int rxe_check_implicit(int access)
+{
+	if (!(access & RXE_ACCESS_REMOTE))
+		return 0;
+	switch (READ_ONCE(rxe_implicit_remote)) {
+	case RXE_IMPLICIT_REMOTE_NEVER:
+		return -EPERM;
+	case RXE_IMPLICIT_REMOTE_PRIVILEGED:
+		return capable(CAP_NET_RAW) ? 0 : -EPERM;
+	default:
+		return 0;
+	}
+}
+
 static struct ib_umem_odp *rxe_get_memory(struct rxe_dev *rxe, u64 start,
 					  u64 length, int access)
 {
 	if (access & IB_ACCESS_ON_DEMAND)
-		return umem_odp_get(&rxe->ib, start, length, access);
-	return umem_odp_get_pinned(&rxe->ib, start, length, access);
+		return umem_odp_get(&rxe->odp, start, length, access);
+	return umem_odp_get_pinned(&rxe->odp, start, length, access);
 }
 
 /* Makes a region that lacks only its key. */
@@ -274,10 +310,14 @@ static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 				  u64 iova, int access)
 {
 	struct rxe_dev *rxe = to_rxe(pd->device);
+	bool implicit = access & IB_ACCESS_ON_DEMAND && !start &&
+			length == U64_MAX;
 	struct rxe_mr *mr;
 	int ret;
 
 	ret = rxe_check_mr(rxe, length, iova, access);
+	if (!ret && implicit)
+		ret = rxe_check_implicit(access);
 	if (ret)
 		return ERR_PTR(ret);
 	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
@@ -291,6 +331,7 @@ static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 		return ERR_PTR(ret);
 	}
 	mr->access = access;
+	mr->implicit = implicit;
 	mr->ib.device = pd->device;
 	mr->ib.pd = pd;
 	mr->ib.iova = iova;
@@ -309,7 +350,7 @@ static int rxe_mr_give_key(struct rxe_mr *mr)
 	struct rxe_dev *rxe = to_rxe(mr->ib.device);
 	int ret;
 
-	ret = rxe_key_reserve(rxe, &mr->key, RXE_KEY_MR);
+	ret = rxe_key_reserve(rxe, &mr->key, RXE_KEY_MR, mr->implicit);
 	if (ret)
 		return ret;
 	mr->ib.lkey = mr->key.value;
@@ -322,14 +363,17 @@ static int rxe_mr_give_key(struct rxe_mr *mr)
  * rxe_reg_user_mr() - register memory of the current process
  * @pd: protection domain
  * @start: first byte, a virtual address
- * @length: bytes
+ * @length: bytes; %U64_MAX with a @start of 0 and IB_ACCESS_ON_DEMAND is the
+ *	whole address space (implicit on-demand paging)
  * @iova: what users and peers call the first byte
  * @access: IB_ACCESS_* flags; with IB_ACCESS_ON_DEMAND nothing is pinned
  * @udata: nothing is asked and nothing is told
  *
  * Context: process context; may sleep.
  * Return: the region, or an ERR_PTR: -EINVAL for ranges or rights that cannot
- * be, -EOPNOTSUPP for flags that are not known, -ENOMEM, -EFAULT.
+ * be, -EOPNOTSUPP for flags that are not known, -EPERM for remote rights to
+ * the whole address space where the implicit_remote parameter says so, -ENOMEM,
+ * -EFAULT.
  */
 struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 			      int access, compat_dmah_param

@@ -261,7 +261,7 @@ int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 	int ret;
 
 	spin_lock_init(&mw->lock);
-	ret = rxe_key_reserve(rxe, &mw->key, RXE_KEY_MW);
+	ret = rxe_key_reserve(rxe, &mw->key, RXE_KEY_MW, false);
 	if (ret)
 		return ret;
 	ibmw->rkey = mw->key.value;

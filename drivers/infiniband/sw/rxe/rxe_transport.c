@@ -108,9 +108,9 @@ int rxe_transport_init(struct rxe_qp *qp)
 	rxe_timer_init(&qp->sq.timer, rxe_retry_timer);
 	rxe_timer_init(&qp->sq.rnr_timer, rxe_rnr_timer);
 	rxe_timer_init(&qp->rq.fault_timer, rxe_fault_timer);
-	rxe_fault_init(&qp->sq.gather, &qp->sq.task);
-	rxe_fault_init(&qp->sq.scatter, &qp->sq.task);
-	rxe_fault_init(&qp->rq.place, &qp->rq.task);
+	rxe_fault_init(&qp->sq.gather, qp, &qp->sq.task, "gather");
+	rxe_fault_init(&qp->sq.scatter, qp, &qp->sq.task, "scatter");
+	rxe_fault_init(&qp->rq.place, qp, &qp->rq.task, "respond");
 	return 0;
 }
 

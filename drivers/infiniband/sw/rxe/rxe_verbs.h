@@ -47,7 +47,7 @@ int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* rxe_mr.c */
 int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
-		    enum rxe_key_type type);
+		    enum rxe_key_type type, bool secret);
 void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key);
 void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key);
 struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
@@ -61,6 +61,15 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				u64 length, u64 iova, int access,
 				struct ib_pd *pd, struct ib_udata *udata);
 int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+
+/* rxe_advise.c */
+int rxe_advise_mr(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
+		  u32 flags, struct ib_sge *sge, u32 num_sge,
+		  struct uverbs_attr_bundle *attrs);
+
+/* rxe_restrack.c */
+int rxe_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
+int rxe_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr);
 
 /* rxe_mw.c */
 int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
