@@ -4,13 +4,9 @@
  * answer. A region belongs to the address space it was registered in, whoever holds the device.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +17,7 @@
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/test.h"
+#include "lib/uffd.h"
 
 #define LEN (64 * 1024)
 
@@ -290,31 +287,9 @@ static void test_device_outlives_owner(void **state)
 
 /* --- faults that nobody answers ---------------------------------------------------------- */
 
-static int userfault_open(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ioctl(fd, UFFDIO_API, &api), 0);
-	return fd;
-}
-
-static void userfault_register(int fd, struct buf *buf)
-{
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)buf->p, buf->len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	assert_int_equal(ioctl(fd, UFFDIO_REGISTER, &reg), 0);
-}
-
 static void answer(struct meeting *meeting, struct buf *buf)
 {
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)buf->p, buf->len } };
-
-	assert_int_equal(ioctl(meeting->uffd, UFFDIO_ZEROPAGE, &zero), 0);
+	uffd_answer(meeting->uffd, UFFD_MISSING, buf->p, buf->len, NULL);
 	wait_for(&meeting->written, "the answered fault's bytes");
 	pattern_check(buf->p, LEN, 0, 5, "written after a late answer");
 }
@@ -323,20 +298,18 @@ static void owner_of_stuck(void *arg)
 {
 	struct meeting *meeting = arg;
 	struct rc rc = impatient();
-	struct pollfd fault;
 	struct end end;
 	struct buf buf;
 
 	if (meeting->early)
-		meeting->uffd = userfault_open();
+		meeting->uffd = uffd_open(UFFD_MISSING);
 	end_open(&end, options.peer, &rc);
 	if (!meeting->early)
-		meeting->uffd = userfault_open();
+		meeting->uffd = uffd_open(UFFD_MISSING);
 	owner_meet(meeting, &end, &buf);
-	userfault_register(meeting->uffd, &buf);
+	uffd_watch(meeting->uffd, UFFD_MISSING, buf.p, buf.len);
 	meeting->held = true;
-	fault = (struct pollfd){ .fd = meeting->uffd, .events = POLLIN };
-	assert_int_equal(poll(&fault, 1, PATIENCE), 1);
+	uffd_wait(meeting->uffd);
 	meeting->ready = true;
 	wait_for(&meeting->leave, "leave");
 	if (meeting->how == DESTROYS)
@@ -369,15 +342,6 @@ static int close_fd(void *object)
 	return close((intptr_t)object - 1);
 }
 
-static void need_userfaultfd(void)
-{
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		skip_because("no userfaultfd: %s", strerror(errno));
-	close(fd);
-}
-
 /* A peer's WRITE to an owner whose page never comes, or comes late. */
 struct stuck_rig {
 	struct meeting *meeting;
@@ -390,7 +354,7 @@ static void stuck_open(struct stuck_rig *rig, const struct stuck *stuck)
 {
 	struct ibv_sge list;
 
-	need_userfaultfd();
+	undo((void *)(intptr_t)(uffd_open(UFFD_MISSING) + 1));
 	need_odp(device_open(options.device));
 	rig->meeting = map_shared(sizeof(*rig->meeting));
 	rig->meeting->early = stuck->early;

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ibv_advise_mr(): what is prefetched is not faulted, and nothing else happens. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "libodp/odp.h"
+
+#include "lib/counters.h"
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/system.h"
+#include "lib/test.h"
+#include "lib/uffd.h"
+
+#define PAGES 40
+#define LEN (PAGES * PAGE)
+#define FLUSH IBV_ADVISE_MR_FLAG_FLUSH
+
+#define READABLE IBV_ADVISE_MR_ADVICE_PREFETCH
+#define WRITABLE IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE
+#define NO_FAULT IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT
+
+struct rig {
+	struct pair pair;
+	struct buf local, cold;	/* cold: on demand, at the other end */
+};
+
+static void rig_open(struct rig *rig)
+{
+	struct rc rc = rc_default();
+
+	pair_open(&rig->pair, &rc);
+	need_odp(rig->pair.a.ctx);
+	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
+	rig->cold = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+}
+
+static int advise(struct buf *buf, enum ibv_advise_mr_advice advice, uint32_t flags, size_t offset,
+		  size_t len)
+{
+	struct ibv_sge list = sge(buf, offset, len);
+
+	return odp_advise_mr(buf->mr->pd, advice, flags, &list, 1);
+}
+
+static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
+{
+	struct ibv_sge list = sge(&rig->local, offset, len);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { (uintptr_t)rig->cold.p + offset, rig->cold.mr->rkey },
+	};
+
+	post_send(&rig->pair.a, &wr);
+	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+}
+
+static long waits(void)
+{
+	return port_counter(options.peer, "page_fault_waits");
+}
+
+static long prefetched(void)
+{
+	return port_counter(options.peer, "page_prefetch");
+}
+
+/* How many times a queue pair waited for a page. */
+static long waits_of(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
+{
+	long before = waits();
+
+	rdma(rig, opcode, offset, len);
+	return waits() - before;
+}
+
+static void test_write(void **state)
+{
+	struct rig rig;
+	long before;
+
+	(void)state;
+	rig_open(&rig);
+	pattern_fill(rig.local.p, LEN, 0, 1);
+	before = prefetched();
+	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 100, LEN - 200), 0);
+	assert_int_equal(prefetched() - before, PAGES);
+	assert_int_equal(resident_pages(rig.cold.p, LEN), PAGES);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 0, LEN), 0);
+	pattern_check(rig.cold.p, LEN, 0, 1, "written without a fault");
+}
+
+/* Readable is the zero page, which is not for writing. */
+static void test_read(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	assert_int_equal(advise(&rig.cold, READABLE, FLUSH, 0, LEN), 0);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_READ, 5, LEN - 5), 0);
+	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 5, 100) > 0);
+}
+
+/* Only a part: the rest is not touched. */
+static void test_part(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 10 * PAGE + 4000, 2 * PAGE), 0);
+	assert_int_equal(resident_pages(rig.cold.p, LEN), 3);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 10 * PAGE, 3 * PAGE), 0);
+}
+
+/* What the CPU has, here two islands, and no page more. */
+static void test_no_fault(void **state)
+{
+	struct rig rig;
+	long before;
+
+	(void)state;
+	rig_open(&rig);
+	memset(rig.cold.p + 3 * PAGE, 7, 2 * PAGE);
+	memset(rig.cold.p + 20 * PAGE, 7, 3 * PAGE);
+	before = prefetched();
+	assert_int_equal(advise(&rig.cold, NO_FAULT, FLUSH, 0, LEN), 0);
+	assert_int_equal(prefetched() - before, 5);
+	assert_int_equal(resident_pages(rig.cold.p, LEN), 5);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 3 * PAGE, 2 * PAGE), 0);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 20 * PAGE, 3 * PAGE), 0);
+	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 10 * PAGE, 10) > 0);
+}
+
+/* Islands in two mappings that lie side by side. */
+static void test_no_fault_over_mappings(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	assert_int_equal(mprotect(rig.cold.p + 10 * PAGE, 10 * PAGE, PROT_READ), 0);
+	memset(rig.cold.p + 30 * PAGE, 7, PAGE);
+	assert_int_equal(advise(&rig.cold, NO_FAULT, FLUSH, 0, LEN), 0);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 30 * PAGE, PAGE), 0);
+}
+
+/* Whoever takes a page away takes what was prefetched. */
+static void test_taken_away(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 0, LEN), 0);
+	buf_dontneed(&rig.cold);
+	pattern_fill(rig.local.p, LEN, 0, 2);
+	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 0, LEN) > 0);
+	pattern_check(rig.cold.p, LEN, 0, 2, "written after it was taken away");
+}
+
+static void test_lists(void **state)
+{
+	struct ibv_mr *everything;
+	struct ibv_sge list[3];
+	struct rig rig;
+	struct buf other;
+	uint8_t *loose;
+	long before;
+
+	(void)state;
+	rig_open(&rig);
+	other = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	loose = map_anon(LEN);
+	everything = reg(rig.pair.b.pd, NULL, SIZE_MAX, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	list[0] = sge(&rig.cold, 2 * PAGE, 2 * PAGE);
+	list[1] = sge(&other, 5 * PAGE, 4 * PAGE);
+	list[2] = (struct ibv_sge){ (uintptr_t)loose + 6 * PAGE, 8 * PAGE, everything->lkey };
+	before = prefetched();
+	assert_int_equal(odp_advise_mr(rig.pair.b.pd, WRITABLE, FLUSH, list, 3), 0);
+	assert_int_equal(prefetched() - before, 14);
+	assert_int_equal(resident_pages(rig.cold.p, LEN), 2);
+	assert_int_equal(resident_pages(other.p, LEN), 4);
+	assert_int_equal(resident_pages(loose, LEN), 8);
+}
+
+static void until_resident(void *p, size_t len, size_t pages)
+{
+	for (uint64_t end = now_ms() + PATIENCE; resident_pages(p, len) < pages; sleep_ms(1))
+		if (now_ms() > end)
+			fail_msg("%zu of %zu pages", resident_pages(p, len), pages);
+}
+
+static void test_async(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	pattern_fill(rig.local.p, LEN, 0, 3);
+	assert_int_equal(advise(&rig.cold, WRITABLE, 0, 0, LEN), 0);
+	until_resident(rig.cold.p, LEN, PAGES);
+	/* The last page is in the page table a little before it is in ours. */
+	sleep_ms(50 * options.slow);
+	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 0, LEN), 0);
+	pattern_check(rig.cold.p, LEN, 0, 3, "written without a fault");
+}
+
+/* In their order; each begins when the one before it has ended. */
+static void test_many_async(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(advise(&rig.cold, READABLE, 0, 0, LEN), 0);
+	assert_int_equal(advise(&rig.cold, WRITABLE, 0, 0, LEN), 0);
+	until_resident(rig.cold.p, LEN, PAGES);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(advise(&rig.cold, READABLE, 0, 0, LEN), 0);
+	undo(rig.cold.mr);
+}
+
+/* --- what is refused ---------------------------------------------------------------------- */
+
+static void test_refused(void **state)
+{
+	struct buf readonly, pinned;
+	struct ibv_sge list[2];
+	struct ibv_pd *other;
+	struct ibv_mw *mw;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	other = ibv_alloc_pd(rig.pair.b.ctx);
+	readonly = buf_anon(rig.pair.b.pd, LEN, IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND);
+	pinned = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS);
+	for (uint32_t flags = 0; flags <= FLUSH; flags += FLUSH) {
+		assert_int_equal(advise(&rig.cold, READABLE, flags, 1, LEN), EFAULT);
+		assert_int_equal(advise(&rig.cold, READABLE, flags, LEN, 1), EFAULT);
+		assert_int_equal(advise(&rig.cold, READABLE, flags, -PAGE, PAGE), EFAULT);
+		assert_int_equal(advise(&rig.cold, READABLE, flags, -PAGE, 2 * PAGE), EFAULT);
+		assert_int_equal(advise(&readonly, WRITABLE, flags, 0, LEN), EPERM);
+		assert_int_equal(advise(&readonly, READABLE, flags, 0, LEN), 0);
+		assert_int_equal(advise(&pinned, READABLE, flags, 0, LEN), EINVAL);
+		list[0] = sge(&rig.cold, 0, LEN);
+		assert_int_equal(odp_advise_mr(other, READABLE, flags, list, 1), EPERM);
+		list[1] = list[0];
+		list[1].lkey ^= 0x5a;
+		assert_int_equal(odp_advise_mr(rig.pair.b.pd, READABLE, flags, list, 2), ENOENT);
+		list[1].lkey = 0;
+		assert_int_equal(odp_advise_mr(rig.pair.b.pd, READABLE, flags, list, 2), ENOENT);
+		mw = ibv_alloc_mw(rig.pair.b.pd, IBV_MW_TYPE_1);
+		assert_non_null(mw);
+		list[1].lkey = mw->rkey;
+		assert_int_equal(odp_advise_mr(rig.pair.b.pd, READABLE, flags, list, 2), EINVAL);
+		assert_int_equal(ibv_dealloc_mw(mw), 0);
+		assert_int_equal(advise(&rig.cold, 77, flags, 0, LEN), EOPNOTSUPP);
+	}
+	assert_true(advise(&rig.cold, READABLE, 0x10, 0, LEN));
+	assert_int_equal(resident_pages(rig.cold.p, LEN), 0);
+	ibv_dealloc_pd(other);
+}
+
+/* The pages before the trouble come; the error is told to who waits. */
+static void test_trouble(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	assert_int_equal(mprotect(rig.cold.p + 20 * PAGE, PAGE, PROT_READ), 0);
+	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 0, LEN), EPERM);
+	assert_int_equal(resident_pages(rig.cold.p, LEN), 20);
+	assert_int_equal(munmap(rig.cold.p + 10 * PAGE, PAGE), 0);
+	assert_int_equal(advise(&rig.cold, READABLE, FLUSH, 0, LEN), EFAULT);
+	assert_int_equal(advise(&rig.cold, READABLE, 0, 0, LEN), 0);
+}
+
+/* --- pages that do not come ---------------------------------------------------------------- */
+
+static void stuck_open(struct rig *rig)
+{
+	int fd = uffd_open(UFFD_MISSING);
+
+	rig_open(rig);
+	uffd_watch(fd, UFFD_MISSING, rig->cold.p, PAGE);
+	assert_int_equal(advise(&rig->cold, WRITABLE, 0, 0, PAGE), 0);
+	uffd_wait(fd);
+}
+
+static void test_deregistered(void **state)
+{
+	uint64_t start;
+	struct rig rig;
+
+	(void)state;
+	stuck_open(&rig);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(advise(&rig.cold, WRITABLE, 0, 0, PAGE), 0);
+	start = now_ms();
+	undo(rig.cold.mr);
+	assert_true(now_ms() - start < 500u * options.slow);
+}
+
+/* Who waits for a page does not wait for what is being prefetched. */
+static void test_faults_go_on(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	stuck_open(&rig);
+	pattern_fill(rig.local.p, LEN, 0, 6);
+	for (int i = 1; i < PAGES; i++)
+		rdma(&rig, IBV_WR_RDMA_WRITE, i * PAGE, PAGE);
+	pattern_check(rig.cold.p + PAGE, LEN - PAGE, PAGE, 6, "beside a page that does not come");
+}
+
+static void exiting_child(void *arg)
+{
+	struct rig rig;
+
+	(void)arg;
+	stuck_open(&rig);
+}
+
+static void test_exit(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	undo((void *)(intptr_t)(uffd_open(UFFD_MISSING) + 1));
+	need_odp(device_open(options.device));
+	start = now_ms();
+	assert_int_equal(child_wait(child_start(exiting_child, NULL)), 0);
+	assert_true(now_ms() - start < (uint64_t)PATIENCE / 3);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_write),
+	cmocka_unit_test(test_read),
+	cmocka_unit_test(test_part),
+	cmocka_unit_test(test_no_fault),
+	cmocka_unit_test(test_no_fault_over_mappings),
+	cmocka_unit_test(test_taken_away),
+	cmocka_unit_test(test_lists),
+	cmocka_unit_test(test_async),
+	cmocka_unit_test(test_many_async),
+	cmocka_unit_test(test_refused),
+	cmocka_unit_test(test_trouble),
+	cmocka_unit_test(test_deregistered),
+	cmocka_unit_test(test_faults_go_on),
+	cmocka_unit_test(test_exit),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("prefetch", tests, ARRAY_SIZE(tests));
+}
