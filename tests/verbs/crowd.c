@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Many who wait for pages at once: none of them holds up one who need not wait as long, another region
+ * or another process, and none makes a peer send again.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/counters.h"
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/system.h"
+#include "lib/remote.h"
+#include "lib/test.h"
+#include "lib/uffd.h"
+
+#define STUCK 48		/* queue pairs that wait for a page each that does not come */
+#define SOON (300u * options.slow)	/* ms; a page that does not come takes 1000 and more */
+
+/* One connection between the ends' protection domains, of many. */
+struct lane {
+	struct end a, b;
+};
+
+struct rig {
+	struct end a, b;
+	struct lane *lanes;
+	size_t nr_lanes;
+	struct buf from, to;
+};
+
+static struct rc patient(void)
+{
+	struct rc rc = rc_default();
+
+	rc.timeout = 18;	/* 1 s */
+	rc.retry_cnt = 7;
+	return rc;
+}
+
+static void lane_open(struct rig *rig, struct lane *lane)
+{
+	struct rc rc = patient();
+
+	lane->a = rig->a;
+	lane->b = rig->b;
+	lane->a.qp = end_qp(&lane->a, &rc);
+	lane->b.qp = end_qp(&lane->b, &rc);
+	qp_init(lane->a.qp, &rc);
+	qp_init(lane->b.qp, &rc);
+	qp_rtr(lane->a.qp, &lane->a, &rc, &lane->b.gid, lane->b.qp->qp_num);
+	qp_rtr(lane->b.qp, &lane->b, &rc, &lane->a.gid, lane->a.qp->qp_num);
+	qp_rts(lane->a.qp, &rc);
+	qp_rts(lane->b.qp, &rc);
+}
+
+static void rig_open(struct rig *rig, size_t lanes, size_t len)
+{
+	struct rc rc = patient();
+
+	rc.cqe = 4 * lanes;
+	end_open(&rig->a, options.device, &rc);
+	end_open(&rig->b, options.peer, &rc);
+	need_odp(rig->a.ctx);
+	rig->nr_lanes = lanes;
+	rig->lanes = scratch(lanes * sizeof(*rig->lanes));
+	for (size_t i = 0; i < lanes; i++)
+		lane_open(rig, &rig->lanes[i]);
+	rig->from = buf_anon(rig->a.pd, len, ALL_ACCESS);
+	rig->to = buf_anon(rig->b.pd, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+}
+
+static void lane_write(struct rig *rig, size_t lane, size_t offset, size_t len)
+{
+	struct ibv_sge list = sge(&rig->from, offset, len);
+	struct ibv_send_wr wr = {
+		.wr_id = lane, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { (uintptr_t)rig->to.p + offset, rig->to.mr->rkey },
+	};
+
+	post_send(&rig->lanes[lane].a, &wr);
+}
+
+/* Lanes 1.. wait for the first pages of the leaf. */
+static int stick(struct rig *rig)
+{
+	int fd = uffd_open(UFFD_MISSING);
+
+	rig_open(rig, STUCK + 1, 2 * MIB);
+	uffd_watch(fd, UFFD_MISSING, rig->to.p, STUCK * PAGE);
+	for (size_t i = 1; i <= STUCK; i++)
+		lane_write(rig, i, (i - 1) * PAGE, PAGE);
+	for (size_t i = 1; i <= STUCK; i++)
+		uffd_wait(fd);
+	return fd;
+}
+
+static void unstick(struct rig *rig, int fd)
+{
+	uffd_answer(fd, UFFD_MISSING, rig->to.p, STUCK * PAGE, NULL);
+	for (size_t i = 1; i <= STUCK; i++)
+		assert_int_equal(wait_wc(rig->a.scq).status, IBV_WC_SUCCESS);
+	pattern_check(rig->to.p, STUCK * PAGE, 0, 1, "what waited");
+}
+
+/* A page of the same 2 MiB, of the same region. */
+static void test_queue_pair(void **state)
+{
+	struct rig rig;
+	uint64_t start;
+	int fd;
+
+	(void)state;
+	fd = stick(&rig);
+	pattern_fill(rig.from.p, rig.from.len, 0, 1);
+	start = now_ms();
+	lane_write(&rig, 0, rig.to.len - 10 * PAGE, 10 * PAGE);
+	expect_wc(rig.a.scq, 0, IBV_WC_SUCCESS);
+	assert_in_range(now_ms() - start, 0, SOON);
+	unstick(&rig, fd);
+}
+
+/* A message that begins with a page that is there, and others want pages behind it. */
+static void test_overlap(void **state)
+{
+	struct rig rig;
+	uint64_t start;
+	int fd = uffd_open(UFFD_MISSING);
+
+	(void)state;
+	rig_open(&rig, 2, 2 * MIB);
+	pattern_fill(rig.from.p, rig.from.len, 0, 1);
+	uffd_watch(fd, UFFD_MISSING, rig.to.p + 4 * PAGE, PAGE);
+	lane_write(&rig, 0, 0, 8 * PAGE);
+	uffd_wait(fd);
+	/* What the other one has found before it got stuck may not be there yet. */
+	assert_int_equal(madvise(rig.to.p, 4 * PAGE, MADV_DONTNEED), 0);
+	start = now_ms();
+	lane_write(&rig, 1, 0, 2 * PAGE);
+	expect_wc(rig.a.scq, 1, IBV_WC_SUCCESS);
+	assert_in_range(now_ms() - start, 0, SOON);
+	uffd_answer(fd, UFFD_MISSING, rig.to.p + 4 * PAGE, PAGE, NULL);
+	expect_wc(rig.a.scq, 0, IBV_WC_SUCCESS);
+	pattern_check(rig.to.p, 8 * PAGE, 0, 1, "written");
+}
+
+struct stuck_child {
+	atomic_bool stuck;
+};
+
+static void stuck_child(void *arg)
+{
+	struct stuck_child *shared = arg;
+	struct rig rig;
+
+	stick(&rig);
+	shared->stuck = true;
+	for (;;)
+		pause();
+}
+
+static void test_process(void **state)
+{
+	struct stuck_child *shared = map_shared(sizeof(*shared));
+	struct rig rig;
+
+	(void)state;
+	undo((void *)(intptr_t)(uffd_open(UFFD_MISSING) + 1));
+	rig_open(&rig, 1, 2 * MIB);
+	pattern_fill(rig.from.p, rig.from.len, 0, 1);
+	child_start(stuck_child, shared);
+	for (uint64_t end = now_ms() + PATIENCE; !shared->stuck; sleep_ms(1))
+		assert_true(now_ms() < end);
+	for (int i = 0; i < 10; i++) {
+		uint64_t start = now_ms();
+
+		buf_dontneed(&rig.to);
+		lane_write(&rig, 0, 0, rig.to.len);
+		expect_wc(rig.a.scq, 0, IBV_WC_SUCCESS);
+		assert_in_range(now_ms() - start, 0, SOON);
+	}
+	pattern_check(rig.to.p, rig.to.len, 0, 1, "beside a process that waits");
+}
+
+/* --- who faults without end ----------------------------------------------------------------- */
+
+#define GREEDY 64
+
+/* All lanes write to pages that a thread takes away all the time. */
+static void *take_away(void *arg)
+{
+	struct rig *rig = arg;
+
+	for (;;)
+		buf_dontneed(&rig->to);
+	return NULL;
+}
+
+static void greedy_child(void *arg)
+{
+	struct stuck_child *shared = arg;
+	pthread_t taker;
+	struct rig rig;
+
+	rig_open(&rig, GREEDY, 8 * MIB);
+	assert_int_equal(pthread_create(&taker, NULL, take_away, &rig), 0);
+	for (size_t i = 0; i < GREEDY; i++)
+		lane_write(&rig, i, i * (rig.to.len / GREEDY), rig.to.len / GREEDY);
+	shared->stuck = true;
+	for (;;) {
+		size_t lane = wait_wc(rig.a.scq).wr_id;
+
+		lane_write(&rig, lane, lane * (rig.to.len / GREEDY), rig.to.len / GREEDY);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : 1;
+}
+
+static void test_greedy_process(void **state)
+{
+	struct stuck_child *shared = map_shared(sizeof(*shared));
+	uint64_t took[50];
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 1, 16 * PAGE);
+	pattern_fill(rig.from.p, rig.from.len, 0, 1);
+	child_start(greedy_child, shared);
+	for (uint64_t end = now_ms() + PATIENCE; !shared->stuck; sleep_ms(1))
+		assert_true(now_ms() < end);
+	for (size_t i = 0; i < ARRAY_SIZE(took); i++) {
+		uint64_t start = now_ms();
+
+		buf_dontneed(&rig.to);
+		lane_write(&rig, 0, 0, rig.to.len);
+		expect_wc(rig.a.scq, 0, IBV_WC_SUCCESS);
+		took[i] = now_ms() - start;
+	}
+	pattern_check(rig.to.p, rig.to.len, 0, 1, "beside a process that faults");
+	qsort(took, ARRAY_SIZE(took), sizeof(took[0]), compare);
+	assert_in_range(took[ARRAY_SIZE(took) / 2], 0, SOON);
+}
+
+/* --- damming and flood (ISPASS'21) ----------------------------------------------------------- */
+
+#define CROWD 128
+#define SHARE (4 * PAGE)
+
+static long sent_again(void)
+{
+	return port_counter(options.device, "timeout_retry_err") +
+	       port_counter(options.device, "completer_retry_err") +
+	       port_counter(options.peer, "duplicate_request") +
+	       port_counter(options.peer, "out_of_seq_request");
+}
+
+static atomic_bool page_out;
+
+static void *pageout(void *arg)
+{
+	struct rig *rig = arg;
+
+	while (page_out) {
+		madvise(rig->to.p, rig->to.len, MADV_PAGEOUT);
+		sleep_ms(5);
+	}
+	return NULL;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+}
+
+/*
+ * A fault delays the packets behind it; they must not come again for that (damming). Many queue
+ * pairs miss pages at once; what they send again must not multiply (flood).
+ */
+static void test_flood(void **state)
+{
+	uint64_t *took = scratch(20 * CROWD * sizeof(*took)), *start = scratch(CROWD * 8);
+	struct rig rig;
+	pthread_t thread;
+	size_t n = 0;
+	long again;
+
+	(void)state;
+	need_swap();
+	rig_open(&rig, CROWD, CROWD * SHARE);
+	page_out = true;
+	assert_int_equal(pthread_create(&thread, NULL, pageout, &rig), 0);
+	again = sent_again();
+	for (int round = 0; round < 20; round++) {
+		pattern_fill(rig.from.p, rig.from.len, 0, round);
+		for (size_t i = 0; i < CROWD; i++) {
+			start[i] = now_us();
+			lane_write(&rig, i, i * SHARE, SHARE);
+		}
+		for (size_t i = 0; i < CROWD; i++) {
+			struct ibv_wc wc = wait_wc(rig.a.scq);
+
+			assert_int_equal(wc.status, IBV_WC_SUCCESS);
+			took[n++] = now_us() - start[wc.wr_id];
+		}
+		pattern_check(rig.to.p, rig.to.len, 0, round, "written by the crowd");
+	}
+	page_out = false;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	again = sent_again() - again;
+	if (again)
+		fail_msg("%ld packets were sent again", again);
+	qsort(took, n, sizeof(*took), compare);
+	if (took[n * 999 / 1000] > 1000000)
+		fail_msg("p99.9 is %lu us", took[n * 999 / 1000]);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_queue_pair),
+	cmocka_unit_test(test_overlap),
+	cmocka_unit_test(test_process),
+	cmocka_unit_test(test_greedy_process),
+	cmocka_unit_test(test_flood),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("crowd", tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What can be seen from outside: rdma(8), the port's counters, debugfs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "libodp/odp.h"
+
+#include "lib/counters.h"
+#include "lib/mem.h"
+#include "lib/rc.h"
+#include "lib/test.h"
+
+#define PAGES 24
+#define LEN (PAGES * PAGE)
+
+struct rig {
+	struct pair pair;
+	struct buf local, cold;
+};
+
+static void rig_open(struct rig *rig)
+{
+	struct rc rc = rc_default();
+
+	pair_open(&rig->pair, &rc);
+	need_odp(rig->pair.a.ctx);
+	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
+	rig->cold = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+}
+
+static void rdma_write(struct rig *rig, size_t offset, size_t len)
+{
+	struct ibv_sge list = sge(&rig->local, offset, len);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { (uintptr_t)rig->cold.p + offset, rig->cold.mr->rkey },
+	};
+
+	post_send(&rig->pair.a, &wr);
+	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+}
+
+/* What a program prints, up to @size bytes. */
+static void output_of(const char *command, char *text, size_t size)
+{
+	FILE *pipe = popen(command, "re");
+	size_t len;
+
+	assert_non_null(pipe);
+	len = fread(text, 1, size - 1, pipe);
+	text[len] = 0;
+	assert_int_equal(pclose(pipe), 0);
+}
+
+/* Leaves of @text the entry that has @key. rdma(8) begins each with "dev". */
+static void cut_entry(char *text, const char *key)
+{
+	char *at = strstr(text, key), *start, *end;
+
+	if (!at)
+		fail_msg("no %s in: %s", key, text);
+	for (start = at; start > text && strncmp(start, "dev ", 4); start--)
+		;
+	end = strstr(at, "\ndev ");
+	if (end)
+		*end = 0;
+	memmove(text, start, strlen(start) + 1);
+}
+
+static long field(const char *text, const char *name)
+{
+	char label[64];
+	const char *at;
+
+	snprintf(label, sizeof(label), " %s ", name);
+	at = strstr(text, label);
+	if (!at)
+		fail_msg("no %s in: %s", name, text);
+	return strtol(at + strlen(label), NULL, 0);
+}
+
+static void resource_of(const struct ibv_mr *mr, char *text, size_t size)
+{
+	char command[96], key[32];
+
+	snprintf(command, sizeof(command), "rdma -dd resource show mr dev %s", options.peer);
+	snprintf(key, sizeof(key), " rkey 0x%x ", mr->rkey);
+	output_of(command, text, size);
+	cut_entry(text, key);
+}
+
+static long statistic_of(const struct ibv_mr *mr, const char *name)
+{
+	char text[4096], key[64];
+
+	resource_of(mr, text, sizeof(text));
+	snprintf(key, sizeof(key), "dev %s mrn %ld ", options.peer, field(text, "mrn"));
+	output_of("rdma statistic show mr", text, sizeof(text));
+	cut_entry(text, key);
+	return field(text, name);
+}
+
+/* Each thing that happens once counts once, for the region and for the port. */
+static void test_region(void **state)
+{
+	struct ibv_mr *mr;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	mr = rig.cold.mr;
+	rdma_write(&rig, 0, 8 * PAGE);
+	assert_int_equal(statistic_of(mr, "page_faults"), 8);
+	assert_int_equal(statistic_of(mr, "page_faults_handled"), 1);
+	assert_int_equal(statistic_of(mr, "page_invalidations"), 0);
+	assert_int_equal(madvise(rig.cold.p + 2 * PAGE, 3 * PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
+	assert_int_equal(statistic_of(mr, "page_invalidations_handled"), 1);
+	/* There was nothing to take away. */
+	assert_int_equal(madvise(rig.cold.p + 20 * PAGE, PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
+	assert_int_equal(statistic_of(mr, "page_prefetch"), 0);
+}
+
+static void test_prefetch(void **state)
+{
+	struct ibv_sge list;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	list = sge(&rig.cold, 0, 7 * PAGE);
+	assert_int_equal(odp_advise_mr(rig.cold.mr->pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+				       IBV_ADVISE_MR_FLAG_FLUSH, &list, 1), 0);
+	assert_int_equal(statistic_of(rig.cold.mr, "page_prefetch"), 7);
+	assert_int_equal(statistic_of(rig.cold.mr, "page_faults"), 0);
+}
+
+/* An invalidation counts for each region that it touches and for no other. */
+static void test_regions_that_overlap(void **state)
+{
+	int access = ALL_ACCESS | IBV_ACCESS_ON_DEMAND;
+	struct ibv_mr *beside, *part, *all;
+	struct rig rig;
+	long before;
+
+	(void)state;
+	rig_open(&rig);
+	beside = reg(rig.pair.b.pd, map_anon(LEN), LEN, access);
+	part = reg(rig.pair.b.pd, rig.cold.p + PAGE + 77, 3 * PAGE, access);
+	all = reg(rig.pair.b.pd, NULL, SIZE_MAX, access);
+	rdma_write(&rig, 0, LEN);
+	before = port_counter(options.peer, "page_invalidations");
+	buf_dontneed(&rig.cold);
+	assert_int_equal(port_counter(options.peer, "page_invalidations") - before, PAGES);
+	assert_int_equal(statistic_of(rig.cold.mr, "page_invalidations"), PAGES);
+	assert_int_equal(statistic_of(part, "page_invalidations"), 4);
+	assert_int_equal(statistic_of(beside, "page_invalidations"), 0);
+	assert_in_range(statistic_of(all, "page_invalidations"), PAGES, 10 * PAGES);
+	assert_int_equal(statistic_of(part, "page_faults"), 0);
+}
+
+static void kind_is(const struct ibv_mr *mr, const char *kind)
+{
+	char text[4096];
+
+	resource_of(mr, text, sizeof(text));
+	if (!strstr(text, kind))
+		fail_msg("not%sbut %s", kind, text);
+}
+
+static void test_kinds(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	kind_is(rig.cold.mr, " drv_odp explicit ");
+	kind_is(reg(rig.pair.b.pd, NULL, SIZE_MAX, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND),
+		" drv_odp implicit ");
+	kind_is(reg(rig.pair.b.pd, rig.cold.p, LEN, IBV_ACCESS_LOCAL_WRITE), " drv_odp pinned ");
+}
+
+static void test_port(void **state)
+{
+	long faults, us, tables;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	faults = port_counter(options.peer, "page_faults");
+	us = port_counter(options.peer, "page_fault_us");
+	tables = port_counter(options.peer, "odp_table_bytes");
+	rdma_write(&rig, 0, LEN);
+	assert_int_equal(port_counter(options.peer, "page_faults") - faults, PAGES);
+	assert_true(port_counter(options.peer, "page_fault_us") > us);
+	assert_true(port_counter(options.peer, "odp_table_bytes") > tables);
+	undo(rig.cold.mr);
+	assert_true(port_counter(options.peer, "odp_table_bytes") <= tables);
+}
+
+/* --- debugfs ------------------------------------------------------------------------------ */
+
+#define MIRRORS "/sys/kernel/debug/ib_umem_odp/mirrors"
+
+/* The columns of this process's line, by their names in the first line. */
+static long mirror_column(const char *name)
+{
+	char head[256], line[256], device[64];
+	long value = -1;
+	FILE *file;
+	int owner;
+
+	if (access(MIRRORS, R_OK) &&
+	    system("mount -t debugfs none /sys/kernel/debug"))
+		skip_because("no debugfs");
+	file = fopen(MIRRORS, "re");
+	if (!file)
+		skip_because("no " MIRRORS);
+	assert_non_null(fgets(head, sizeof(head), file));
+	while (value < 0 && fgets(line, sizeof(line), file)) {
+		char *in_head, *in_line, *column, *word;
+
+		if (sscanf(line, "%63s %d", device, &owner) != 2 || owner != getpid() ||
+		    strcmp(device, options.peer))
+			continue;
+		column = strtok_r(head, " \n", &in_head);
+		word = strtok_r(line, " \n", &in_line);
+		while (column && strcmp(column, name)) {
+			column = strtok_r(NULL, " \n", &in_head);
+			word = strtok_r(NULL, " \n", &in_line);
+		}
+		assert_non_null(word);
+		value = strtol(word, NULL, 10);
+	}
+	fclose(file);
+	return value;
+}
+
+static void test_mirror(void **state)
+{
+	struct rig rig;
+	long resident;
+
+	(void)state;
+	rig_open(&rig);
+	assert_int_equal(mirror_column("regions"), 1);
+	assert_int_equal(mirror_column("resident"), 0);
+	rdma_write(&rig, 0, 8 * PAGE);
+	assert_int_equal(mirror_column("windows"), 1);
+	assert_in_range(mirror_column("leaves"), 1, 2);
+	/* Neighbours that the CPU has come along. */
+	resident = mirror_column("resident");
+	assert_true(resident >= 8 && mirror_column("writable") >= 8);
+	assert_int_equal(mirror_column("dirty"), 8);
+	assert_in_range(mirror_column("table_bytes"), 4096, 65536);
+	assert_int_equal(madvise(rig.cold.p, 2 * PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(mirror_column("resident"), resident - 2);
+	assert_int_equal(mirror_column("dirty"), 6);
+	undo(rig.cold.mr);
+	assert_int_equal(mirror_column("regions"), -1);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_region),
+	cmocka_unit_test(test_prefetch),
+	cmocka_unit_test(test_regions_that_overlap),
+	cmocka_unit_test(test_kinds),
+	cmocka_unit_test(test_port),
+	cmocka_unit_test(test_mirror),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("stats", tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The tracepoints: what they say of a fault, an invalidation and a queue pair that waits. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+#include "lib/rc.h"
+#include "lib/system.h"
+#include "lib/test.h"
+
+#define TRACING "/sys/kernel/tracing"
+#define PAGES 16
+#define LEN (PAGES * PAGE)
+
+struct rig {
+	struct pair pair;
+	struct buf local, cold;
+};
+
+static int tracing_off(void *unused)
+{
+	(void)unused;
+	write_file(TRACING "/events/rdma_rxe/enable", "0");
+	return write_file(TRACING "/events/ib_umem_odp/enable", "0");
+}
+
+static void tracing_on(void)
+{
+	if (access(TRACING "/trace", R_OK))
+		mount("none", TRACING, "tracefs", 0, NULL);
+	if (access(TRACING "/events/ib_umem_odp/enable", W_OK))
+		skip_because("this kernel has no tracepoints");
+	/* Opening it so empties it. */
+	close(open(TRACING "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
+	assert_int_equal(write_file(TRACING "/events/ib_umem_odp/enable", "1"), 0);
+	assert_int_equal(write_file(TRACING "/events/rdma_rxe/enable", "1"), 0);
+	defer(tracing_off, tracing_off);
+}
+
+/* How many lines have all of the words that are not NULL. */
+static int lines_with(const char *a, const char *b, const char *c)
+{
+	FILE *file = fopen(TRACING "/trace", "re");
+	char line[512];
+	int n = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		n += strstr(line, a) && (!b || strstr(line, b)) && (!c || strstr(line, c));
+	fclose(file);
+	return n;
+}
+
+static void rig_open(struct rig *rig)
+{
+	struct rc rc = rc_default();
+
+	pair_open(&rig->pair, &rc);
+	need_odp(rig->pair.a.ctx);
+	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
+	rig->cold = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+}
+
+static void rdma(struct rig *rig, enum ibv_wr_opcode opcode)
+{
+	struct ibv_sge list = sge(&rig->local, 0, LEN);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { (uintptr_t)rig->cold.p, rig->cold.mr->rkey },
+	};
+
+	post_send(&rig->pair.a, &wr);
+	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+}
+
+static void test_fault(void **state)
+{
+	char owner[32], addr[48], qpn[32];
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	tracing_on();
+	rdma(&rig, IBV_WR_RDMA_WRITE);
+	snprintf(owner, sizeof(owner), " owner=%d ", getpid());
+	snprintf(addr, sizeof(addr), " addr=%p ", (void *)rig.cold.p);
+	snprintf(qpn, sizeof(qpn), " qpn=%u ", rig.pair.b.qp->qp_num);
+	assert_int_equal(lines_with("odp_fault_begin:", owner, addr), 1);
+	assert_int_equal(lines_with("odp_fault_begin:", "for=write why=access", addr), 1);
+	assert_int_equal(lines_with("odp_fault_end:", addr, " pages=16 error=0 ns="), 1);
+	assert_int_equal(lines_with("rxe_park:", qpn, "role=respond"), 1);
+	assert_int_equal(lines_with("rxe_resume:", qpn, "error=0"), 1);
+}
+
+static void test_failed_fault(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	tracing_on();
+	assert_int_equal(munmap(rig.cold.p, LEN), 0);
+	post_send(&rig.pair.a, &(struct ibv_send_wr){
+		.opcode = IBV_WR_RDMA_READ, .num_sge = 1,
+		.sg_list = &(struct ibv_sge){ (uintptr_t)rig.local.p, 8, rig.local.mr->lkey },
+		.wr.rdma = { (uintptr_t)rig.cold.p, rig.cold.mr->rkey },
+	});
+	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_ACCESS_ERR);
+	assert_int_equal(lines_with("odp_fault_end:", " error=-14 ", NULL), 1);
+	assert_int_equal(lines_with("rxe_resume:", " error=-14 ", NULL), 1);
+	assert_non_null(mmap(rig.cold.p, LEN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			     0));
+}
+
+/* --- why a translation was taken away ------------------------------------------------------ */
+
+static void dontneed(struct rig *rig)
+{
+	buf_dontneed(&rig->cold);
+}
+
+static void unmap(struct rig *rig)
+{
+	buf_remap(&rig->cold);
+}
+
+static void protect(struct rig *rig)
+{
+	assert_int_equal(mprotect(rig->cold.p, LEN, PROT_READ), 0);
+}
+
+static void clear_soft_dirty(struct rig *rig)
+{
+	(void)rig;
+	if (!(pagemap(rig->cold.p) & PAGEMAP_SOFT_DIRTY))
+		skip_because("this kernel has no soft-dirty bits");
+	assert_int_equal(write_file("/proc/self/clear_refs", "4"), 0);
+}
+
+struct reason {
+	const char *event;
+	void (*happen)(struct rig *rig);
+};
+
+static void test_reason(void **state)
+{
+	const struct reason *reason = *state;
+	char event[64];
+	struct rig rig;
+
+	rig_open(&rig);
+	rdma(&rig, IBV_WR_RDMA_WRITE);
+	tracing_on();
+	reason->happen(&rig);
+	snprintf(event, sizeof(event), " event=%s pages=16", reason->event);
+	if (lines_with("odp_invalidate:", event, NULL) != 1)
+		fail_msg("%d lines with%s", lines_with("odp_invalidate:", event, NULL), event);
+}
+
+#define REASON(name, fn) { #fn, test_reason, NULL, NULL, &(struct reason){ name, fn } }
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_fault),
+	cmocka_unit_test(test_failed_fault),
+	REASON("clear", dontneed),
+	REASON("unmap", unmap),
+	REASON("protection_vma", protect),
+	REASON("soft_dirty", clear_soft_dirty),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("trace", tests, ARRAY_SIZE(tests));
+}
