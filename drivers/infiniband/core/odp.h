@@ -162,7 +162,7 @@ struct odp_mirror {
 enum odp_verdict {
 	ODP_KEEP_READ,		/* take away writing */
 	ODP_DROP,		/* drop the entries, keep the table */
-	ODP_FREE,		/* drop the entries and tables that lie inside */
+	ODP_FREE,		/* drop the entries, and tables that are empty then */
 };
 
 /* umem_odp.c */

@@ -131,9 +131,14 @@ static void odp_table_invalidate(struct odp_sweep *sweep, unsigned long *table)
 							       1);
 }
 
+static bool odp_table_empty(const unsigned long *table)
+{
+	return !memchr_inv(table, 0, ODP_LEAF_TABLE_SIZE);
+}
+
 /* Caller: holds the leaf's lock. */
 static void odp_leaf_sweep(struct odp_sweep *sweep, struct odp_window *window,
-			   unsigned long index, bool whole)
+			   unsigned long index)
 {
 	unsigned long word = window->leaves[index].word;
 
@@ -144,7 +149,8 @@ static void odp_leaf_sweep(struct odp_sweep *sweep, struct odp_window *window,
 		return;
 	}
 	odp_table_invalidate(sweep, odp_leaf_table(word));
-	if (sweep->i > sweep->last && sweep->verdict == ODP_FREE && whole)
+	if (sweep->i > sweep->last && sweep->verdict == ODP_FREE &&
+	    odp_table_empty(odp_leaf_table(word)))
 		odp_leaf_set_word(window, index, 0);
 }
 
@@ -168,7 +174,6 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 				  unsigned long end, enum odp_verdict verdict)
 {
 	struct odp_leaf *leaf = &window->leaves[index];
-	bool whole = end - start == ODP_LEAF_SIZE;
 	struct odp_sweep sweep = {
 		.i = odp_page_index(start),
 		.last = odp_page_index(end - 1),
@@ -178,7 +183,7 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 	while (sweep.i <= sweep.last) {
 		spin_lock(&window->dirty_lock);
 		spin_lock_bh(&leaf->lock);
-		odp_leaf_sweep(&sweep, window, index, whole);
+		odp_leaf_sweep(&sweep, window, index);
 		spin_unlock_bh(&leaf->lock);
 		odp_dirtied_flush(&sweep.dirtied);
 		spin_unlock(&window->dirty_lock);

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The memory that translations take: bounded, given back under pressure, and never missed. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/counters.h"
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/system.h"
+#include "lib/test.h"
+
+#define LEAF (2 * MIB)		/* what one table is for */
+#define TABLE 4096
+#define LEAVES 400
+#define SPAN (LEAVES * LEAF)
+
+struct rig {
+	struct pair pair;
+	struct buf local;
+	uint8_t *sparse;
+	struct ibv_mr *mr;
+	long before;		/* bytes of tables */
+};
+
+static void rig_open(struct rig *rig)
+{
+	struct rc rc = rc_default();
+
+	pair_open(&rig->pair, &rc);
+	need_odp(rig->pair.a.ctx);
+	rig->local = buf_anon(rig->pair.a.pd, PAGE, ALL_ACCESS);
+	rig->sparse = map_reserved(SPAN);
+	if (!rig->sparse)
+		skip_because("no room for so many addresses");
+	rig->before = port_counter(options.peer, "odp_table_bytes");
+	rig->mr = reg(rig->pair.b.pd, rig->sparse, SPAN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+}
+
+static long tables(const struct rig *rig)
+{
+	return port_counter(options.peer, "odp_table_bytes") - rig->before;
+}
+
+static void write_to(struct rig *rig, uint8_t *at, uint64_t seed)
+{
+	struct ibv_sge list = sge(&rig->local, 0, 100);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { (uintptr_t)at, rig->mr->rkey },
+	};
+
+	pattern_fill(rig->local.p, 100, 0, seed);
+	post_send(&rig->pair.a, &wr);
+	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+}
+
+/* A page of each leaf. */
+static uint8_t *page_of(struct rig *rig, size_t leaf)
+{
+	return rig->sparse + leaf * LEAF + 5;
+}
+
+static void touch_all(struct rig *rig, uint64_t seed)
+{
+	for (size_t i = 0; i < LEAVES; i++)
+		write_to(rig, page_of(rig, i), seed + i);
+}
+
+static void check_all(struct rig *rig, uint64_t seed)
+{
+	for (size_t i = 0; i < LEAVES; i++)
+		pattern_check(page_of(rig, i), 100, 0, seed + i, "a page of a leaf");
+}
+
+/* The kernel asks each of its caches to shrink; what was just used is spared once. */
+static void pressure(void)
+{
+	for (int i = 0; i < 3; i++)
+		if (write_file("/proc/sys/vm/drop_caches", "2"))
+			skip_because("no drop_caches");
+}
+
+static void tables_fall_to(const struct rig *rig, long most)
+{
+	for (uint64_t end = now_ms() + PATIENCE; tables(rig) > most; sleep_ms(10))
+		if (now_ms() > end)
+			fail_msg("%ld bytes of tables", tables(rig));
+}
+
+static void test_pressure(void **state)
+{
+	struct rig rig;
+	long waits;
+
+	(void)state;
+	rig_open(&rig);
+	touch_all(&rig, 1);
+	assert_in_range(tables(&rig), LEAVES * TABLE, 2 * LEAVES * TABLE);
+	pressure();
+	tables_fall_to(&rig, 0);
+	check_all(&rig, 1);
+	waits = port_counter(options.peer, "page_fault_waits");
+	touch_all(&rig, 5000);
+	check_all(&rig, 5000);
+	assert_int_equal(port_counter(options.peer, "page_fault_waits") - waits, LEAVES);
+}
+
+/* What was written through a table that goes is not lost. */
+static void test_pressure_keeps_dirty(void **state)
+{
+	const char *dir = need_ext4();
+	struct ibv_sge list;
+	char path[128], *map;
+	uint8_t got[PAGE];
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_open(&rig);
+	snprintf(path, sizeof(path), "%s/tables", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 16 * PAGE), 0);
+	map = map_file(fd, 16 * PAGE);
+	rig.mr = reg(rig.pair.b.pd, map, 16 * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	list = sge(&rig.local, 0, PAGE);
+	for (int i = 0; i < 16; i++) {
+		pattern_fill(rig.local.p, PAGE, 0, i);
+		post_send(&rig.pair.a, &(struct ibv_send_wr){
+			.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
+			.wr.rdma = { (uintptr_t)map + i * PAGE, rig.mr->rkey },
+		});
+		expect_wc(rig.pair.a.scq, 1, IBV_WC_SUCCESS);
+	}
+	pressure();
+	assert_int_equal(fdatasync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	assert_int_equal(write_file("/proc/sys/vm/drop_caches", "1"), 0);
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(pread(fd, got, PAGE, i * PAGE), PAGE);
+		pattern_check(got, PAGE, 0, i, "the file");
+	}
+}
+
+/* Tables that are in use under pressure: they go and come, and every byte is right. */
+static void test_limit(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	set_parameter("ib_umem_odp", "table_limit", "1048576");
+	rig_open(&rig);
+	for (int round = 0; round < 3; round++) {
+		touch_all(&rig, 1000 * round);
+		check_all(&rig, 1000 * round);
+		assert_in_range(tables(&rig), TABLE, MIB + 16 * TABLE);
+	}
+}
+
+/* What is used all the time stays when tables have to go. */
+static void test_limit_spares_the_used(void **state)
+{
+	struct rig rig;
+	long waits;
+
+	(void)state;
+	set_parameter("ib_umem_odp", "table_limit", "1048576");
+	rig_open(&rig);
+	write_to(&rig, page_of(&rig, 0), 1);
+	waits = port_counter(options.peer, "page_fault_waits");
+	for (size_t i = 1; i < LEAVES; i++) {
+		write_to(&rig, page_of(&rig, i), i);
+		write_to(&rig, page_of(&rig, 0), i);
+	}
+	assert_in_range(port_counter(options.peer, "page_fault_waits") - waits, LEAVES - 1,
+			LEAVES + 4);
+}
+
+/* Unmapped memory has no tables. */
+static void test_unmap(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	touch_all(&rig, 1);
+	assert_int_equal(munmap(rig.sparse, SPAN), 0);
+	tables_fall_to(&rig, 0);
+	/* It is unmapped once more at the end. */
+	assert_ptr_equal(mmap(rig.sparse, SPAN, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0),
+			 rig.sparse);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_pressure),
+	cmocka_unit_test(test_pressure_keeps_dirty),
+	cmocka_unit_test(test_limit),
+	cmocka_unit_test(test_limit_spares_the_used),
+	cmocka_unit_test(test_unmap),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("tables", tests, ARRAY_SIZE(tests));
+}
