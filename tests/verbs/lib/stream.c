@@ -11,7 +11,7 @@ void rig_open(struct rig *rig)
 	struct rc rc = rc_default();
 	int odp;
 
-	rc.timeout = 12;	/* 17 ms */
+	rc.timeout = options.slow > 1 ? 15 : 12;	/* 134 or 17 ms */
 	rc.send_wr = rc.recv_wr = 2 * DEPTH;
 	pair_open(&rig->pair, &rc);
 	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
