@@ -93,6 +93,7 @@ int main(int argc, char **argv)
 {
 	static const struct event *const events[] = {
 		mapping_events, process_events, reclaim_events, file_events, huge_events,
+		device_events,
 	};
 	static struct CMUnitTest tests[500];
 	size_t n = 0;

@@ -25,7 +25,7 @@ struct event {
 };
 
 extern const struct event mapping_events[], process_events[], reclaim_events[], file_events[],
-	huge_events[];
+	huge_events[], device_events[];
 
 static inline uint64_t scene_offset(size_t pos)
 {
