@@ -27,6 +27,8 @@
 /* How long a fault lets itself be invalidated, and how often it may fail. */
 #define ODP_FAULT_TIMEOUT	HZ
 #define ODP_FAULT_TRIES		16
+/* How often all of a batch is tried while invalidations come in between. */
+#define ODP_FAULT_BATCHES	4
 /* How long a fault waits for one that needs other pages, too. */
 #define ODP_FAULT_JOIN		msecs_to_jiffies(10)
 
@@ -152,52 +154,21 @@ static int odp_fault_cause(const struct odp_fault *f, unsigned long addr)
 }
 
 /*
- * Has the mm make the pages of a range present. hmm_range_fault() faults to the
- * end of the range it is given whatever is asked of the single pages, so the
- * range is just what is wanted.
+ * Asks hmm_range_fault() about a part of a leaf. @flags: HMM_PFN_REQ_FAULT and
+ * _WRITE to have the pages made present: it does so to the end of the range,
+ * whatever is asked of the single pages, so the range is just what is wanted.
+ * Returns 0 with f->pfns filled and @seq the sequence that it belongs to.
  */
-static int odp_mm_fault(const struct odp_fault *f, struct odp_window *window,
-			unsigned long start, unsigned long end, bool write)
+static int odp_ask(const struct odp_fault *f, struct odp_window *window,
+		   unsigned long start, unsigned long end, unsigned long flags,
+		   unsigned long *seq)
 {
 	struct hmm_range range = {
 		.notifier = &window->notifier,
 		.start = start,
 		.end = end,
-		.hmm_pfns = f->pfns,
-		.default_flags = HMM_PFN_REQ_FAULT |
-				 (write ? HMM_PFN_REQ_WRITE : 0),
-	};
-
-	return hmm_range_fault_unlocked_timeout(&range, ODP_FAULT_TIMEOUT);
-}
-
-/*
- * What lies ahead of the pages wanted is a guess: memory that no one has asked
- * for is read in, but a file's page is not made dirty or copied for it.
- */
-static int odp_span_fault(const struct odp_fault *f, struct odp_window *window,
-			  const struct odp_span *span)
-{
-	int ret = odp_mm_fault(f, window, span->start, span->end, f->write);
-
-	if (!ret && span->ahead > span->end)
-		odp_mm_fault(f, window, span->end, span->ahead,
-			     f->write && span->anonymous);
-	return ret;
-}
-
-/*
- * Looks up what the CPU has in the mapping's part of the leaf. Returns 0 with
- * f->pfns filled and @seq the sequence that it belongs to.
- */
-static int odp_span_look(const struct odp_fault *f, struct odp_window *window,
-			 const struct odp_span *span, unsigned long *seq)
-{
-	struct hmm_range range = {
-		.notifier = &window->notifier,
-		.start = span->lo,
-		.end = span->hi,
-		.hmm_pfns = f->pfns + odp_page_index(span->lo),
+		.hmm_pfns = f->pfns + odp_page_index(start),
+		.default_flags = flags,
 	};
 	int ret;
 
@@ -205,6 +176,42 @@ static int odp_span_look(const struct odp_fault *f, struct odp_window *window,
 	ret = hmm_range_fault_unlocked_timeout(&range, ODP_FAULT_TIMEOUT);
 	*seq = range.notifier_seq;
 	return ret;
+}
+
+static unsigned long odp_request(bool write)
+{
+	return HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0);
+}
+
+/* What the CPU has in the mapping's part of the leaf. */
+static int odp_span_look(const struct odp_fault *f, struct odp_window *window,
+			 const struct odp_span *span, unsigned long *seq)
+{
+	return odp_ask(f, window, span->lo, span->hi, 0, seq);
+}
+
+/* Has the pages wanted made present. */
+static int odp_span_want(const struct odp_fault *f, struct odp_window *window,
+			 const struct odp_span *span, unsigned long *seq)
+{
+	int ret = odp_ask(f, window, span->start, span->end,
+			  odp_request(f->write), seq);
+
+	return !ret || ret == -EBUSY || ret == -EINTR ? ret : -EFAULT;
+}
+
+/*
+ * What lies ahead of the pages wanted is a guess: memory that no one has asked
+ * for is read in, but a file's page is not made dirty or copied for it.
+ */
+static void odp_span_ahead(const struct odp_fault *f, struct odp_window *window,
+			   const struct odp_span *span)
+{
+	unsigned long seq;
+
+	if (span->ahead > span->end)
+		odp_ask(f, window, span->end, span->ahead,
+			odp_request(f->write && span->anonymous), &seq);
 }
 
 static bool odp_hmm_allows(const struct odp_fault *f, unsigned long hmm_pfn)
@@ -280,9 +287,31 @@ static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
 	return odp_span_enter(f, window, span, seq);
 }
 
-/* One try. Returns bytes present from the first page wanted on, or -errno. */
+/*
+ * Finds out what there is in the leaf, and has what is wanted made present if it
+ * is not. Returns 0 with f->pfns and @seq.
+ */
+static int odp_span_find(const struct odp_fault *f, struct odp_window *window,
+			 const struct odp_span *span, unsigned long *seq)
+{
+	int ret = odp_span_look(f, window, span, seq);
+
+	if (ret || f->snapshot ||
+	    odp_span_got(f, span) == span->end - span->start)
+		return ret;
+	ret = odp_span_want(f, window, span, seq);
+	if (ret)
+		return ret;
+	odp_span_ahead(f, window, span);
+	return odp_span_look(f, window, span, seq);
+}
+
+/*
+ * One try. @hurry: the pages wanted and nothing else, in the least time.
+ * Returns bytes present from the first page wanted on, or -errno.
+ */
 static long odp_span_try(struct odp_fault *f, struct odp_window *window,
-			 struct odp_span *span)
+			 struct odp_span *span, bool hurry)
 {
 	unsigned long seq, got;
 	int ret;
@@ -290,19 +319,13 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 	ret = odp_span_clip(f, span);
 	if (ret)
 		return ret;
-	ret = odp_span_look(f, window, span, &seq);
+	if (hurry)
+		ret = odp_span_want(f, window, span, &seq);
+	else
+		ret = odp_span_find(f, window, span, &seq);
 	if (ret)
 		return ret;
 	got = odp_span_got(f, span);
-	if (got < span->end - span->start && !f->snapshot) {
-		ret = odp_span_fault(f, window, span);
-		if (ret)
-			return ret == -EBUSY || ret == -EINTR ? ret : -EFAULT;
-		ret = odp_span_look(f, window, span, &seq);
-		if (ret)
-			return ret;
-		got = odp_span_got(f, span);
-	}
 	if (!got && !f->snapshot)
 		return -EBUSY;
 	f->pages = odp_span_pages(f, span);
@@ -317,7 +340,9 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 
 /*
  * Tries until the first page wanted is there or the reason why it cannot be is
- * known. A batch that fails is tried again with its first page only.
+ * known. A batch that fails is tried again with its first page only. The less is
+ * asked for the sooner it is entered: where invalidations come one after the
+ * other (reclaim of a large range), that gets in between two of them.
  */
 static long odp_fault_missing(struct odp_fault *f, struct odp_window *window,
 			      unsigned long start, unsigned long end)
@@ -327,17 +352,22 @@ static long odp_fault_missing(struct odp_fault *f, struct odp_window *window,
 		.base = ALIGN_DOWN(start, ODP_LEAF_SIZE),
 		.start = start,
 	};
-	unsigned int failed = 0;
+	unsigned int failed = 0, busy = 0;
 	int cause;
 	long ret;
 
 	for (;;) {
-		span.end = failed ? start + PAGE_SIZE : end;
+		bool hurry = busy && !f->snapshot;
+
+		span.end = failed || busy > ODP_FAULT_BATCHES ?
+				   start + PAGE_SIZE : end;
 		if (failed)
 			f->ahead = 0;
-		ret = odp_span_try(f, window, &span);
-		if (ret == -EBUSY && time_before(jiffies, deadline))
+		ret = odp_span_try(f, window, &span, hurry);
+		if (ret == -EBUSY && time_before(jiffies, deadline)) {
+			busy++;
 			continue;
+		}
 		if (ret != -EFAULT || failed >= ODP_FAULT_TRIES)
 			return ret;
 		if (failed++) {

@@ -10,8 +10,9 @@
  */
 #include "rxe_transport.h"
 
-/* How long a fault may take before the peer hears of it. */
-#define RXE_FAULT_PATIENCE_NS	(8 * NSEC_PER_MSEC)
+/* How long a fault may take before the peer hears of it: between these. */
+#define RXE_FAULT_PATIENCE_MIN	(8 * NSEC_PER_MSEC)
+#define RXE_FAULT_PATIENCE_MAX	(500 * NSEC_PER_MSEC)
 /* The RNR timer codes to answer with, by how long it has taken already. */
 #define RXE_RNR_CODE_MIN	14	/* 1.28 ms */
 #define RXE_RNR_CODE_MAX	30	/* 327.68 ms */
@@ -765,12 +766,29 @@ static void rxe_resp_wait(struct rxe_qp *qp)
 		     rxe_resp_rnr_code(rq->place.since));
 }
 
+/*
+ * A quarter of the time after which the peer sends again, which is most often
+ * that of this side, too. Who is told to come back comes when its page may have
+ * gone again, so it is not done early.
+ */
+static s64 rxe_resp_patience(const struct rxe_qp *qp)
+{
+	s64 timeout = 4096LL << qp->attr.timeout;
+
+	if (rxe_qp_state(qp) == IB_QPS_RTR)
+		return RXE_FAULT_PATIENCE_MIN;
+	if (!qp->attr.timeout)
+		return RXE_FAULT_PATIENCE_MAX;
+	return clamp_t(s64, timeout / 4, RXE_FAULT_PATIENCE_MIN,
+		       RXE_FAULT_PATIENCE_MAX);
+}
+
 static void rxe_resp_park(struct rxe_qp *qp)
 {
 	qp->rq.fault_long = false;
 	qp->rq.fault_psn = rxe_resp_at(&qp->rq);
 	hrtimer_start(&qp->rq.fault_timer,
-		      ktime_add_ns(qp->rq.place.since, RXE_FAULT_PATIENCE_NS),
+		      ktime_add_ns(qp->rq.place.since, rxe_resp_patience(qp)),
 		      HRTIMER_MODE_ABS_SOFT);
 }
 
