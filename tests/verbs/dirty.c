@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/counters.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
@@ -188,12 +189,61 @@ static void test_soft_dirty(void **state)
 	}
 }
 
+/* --- what takes away the right to write leaves the right to read ----------------------------- */
+
+static long waits_of(struct rig *rig, enum ibv_wr_opcode opcode)
+{
+	long before = port_counter(options.peer, "page_fault_waits");
+
+	rdma(rig, opcode);
+	return port_counter(options.peer, "page_fault_waits") - before;
+}
+
+static void reading_goes_on(struct rig *rig)
+{
+	assert_int_equal(waits_of(rig, IBV_WR_RDMA_READ), 0);
+	assert_true(waits_of(rig, IBV_WR_RDMA_WRITE) > 0);
+	assert_int_equal(waits_of(rig, IBV_WR_RDMA_WRITE), 0);
+}
+
+static void test_writeback_faults_writes_only(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	shared_file(&rig, open(need_ext4(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+	for (int round = 0; round < 3; round++) {
+		rdma_write(&rig, round);
+		assert_int_equal(fsync(rig.memory.fd), 0);
+		reading_goes_on(&rig);
+	}
+}
+
+static void test_tracking_faults_writes_only(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	rig.memory = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	rdma_write(&rig, 1);
+	if (!(pagemap(rig.memory.p) & PAGEMAP_SOFT_DIRTY))
+		skip_because("this kernel has no soft-dirty bits");
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(write_file("/proc/self/clear_refs", "4"), 0);
+		reading_goes_on(&rig);
+	}
+}
+
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_lazily_freed),
 	cmocka_unit_test(test_lazily_freed_and_taken),
 	cmocka_unit_test(test_shared_memory),
 	cmocka_unit_test(test_file),
 	cmocka_unit_test(test_soft_dirty),
+	cmocka_unit_test(test_writeback_faults_writes_only),
+	cmocka_unit_test(test_tracking_faults_writes_only),
 };
 
 int main(int argc, char **argv)
