@@ -243,8 +243,8 @@ enum umem_odp_fault_flags {
  *
  * Context: process context; sleeps; no mmap lock and no lock of the kind that
  * reclaim takes may be held. Works from a kernel thread.
- * Return: bytes made present from @offset on, more than 0 (and perhaps more
- * than @len never); or what the first page's trouble is:
+ * Return: bytes made present from @offset on, more than 0 and at most @len: for
+ * a long range fewer; or what the first page's trouble is:
  *
  * * -EFAULT: nothing is mapped there, or the region is pinned
  * * -EACCES: the mapping may not be read (PROT_NONE)

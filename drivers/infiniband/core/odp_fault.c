@@ -29,6 +29,11 @@
 #define ODP_FAULT_TRIES		16
 /* How often all of a batch is tried while invalidations come in between. */
 #define ODP_FAULT_BATCHES	4
+/*
+ * The most that one call makes present: what comes first must still be there
+ * when the last has come, be memory or tables as short as they may.
+ */
+#define ODP_FAULT_MOST		((u64)SZ_16M)
 /* How long a fault waits for one that needs other pages, too. */
 #define ODP_FAULT_JOIN		msecs_to_jiffies(10)
 
@@ -453,8 +458,8 @@ static void odp_fault_account(const struct odp_fault *f, u64 ns)
 			f->pages, ns);
 }
 
-static long odp_fault_announced(struct odp_fault *f, struct odp_window *window,
-				unsigned long start, unsigned long end)
+static long odp_fault_here(struct odp_fault *f, struct odp_window *window,
+			   unsigned long start, unsigned long end)
 {
 	ktime_t since = ktime_get();
 	long ret;
@@ -481,10 +486,12 @@ static long odp_fault_leaf(struct odp_fault *f, unsigned long start,
 	window = odp_window_get(f->umem->mirror, start);
 	if (IS_ERR(window))
 		return PTR_ERR(window);
-	ret = odp_fault_begin(f, start, end);
+	/* Who only looks does not wait for who faults. */
+	ret = f->snapshot ? 0 : odp_fault_begin(f, start, end);
 	if (!ret) {
-		ret = odp_fault_announced(f, window, start, end);
-		odp_fault_end(f);
+		ret = odp_fault_here(f, window, start, end);
+		if (!f->snapshot)
+			odp_fault_end(f);
 	}
 	odp_window_put(window);
 	return ret == -ERESTARTSYS ? -EINTR : ret;
@@ -569,6 +576,7 @@ ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 		return -ESRCH;
 
 	addr = umem->address + offset;
+	len = min(len, ODP_FAULT_MOST);
 	ret = odp_fault_charged(&f, addr & PAGE_MASK, PAGE_ALIGN(addr + len));
 	/* The last user's way out is long; it is not this thread's to go. */
 	mmput_async(f.mm);
