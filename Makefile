@@ -43,6 +43,12 @@ storm: ## processes, devices and connections that come and go, at length (KERNEL
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
 		storm unplug fork
 
+.PHONY: soak
+soak: DEBUG =
+soak: ## an hour of traffic while memory is paged, moved, merged, split (KERNEL=uml DEBUG= SEED=1)
+	tests/vm --kernel $(KERNEL) $(if $(DEBUG),--debug=$(DEBUG)) --timeout 14000 -- \
+		-v -f -s $(SEED) -l 7000 soak:wire
+
 .PHONY: inject
 inject: ## allocations that fail (KERNEL=uml DEBUG=kasan)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory pressure: an owner that the OOM killer takes while a peer writes into it. */
+/*
+ * Memory pressure: traffic from and to on-demand memory four times as large as its owner may have; and
+ * an owner that the OOM killer takes while a peer writes into it.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/lanes.h"
 #include "lib/mem.h"
+#include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/system.h"
@@ -52,6 +59,68 @@ static long cgroup_number(const char *file, const char *label)
 
 	snprintf(path, sizeof(path), CGROUP "/%s", file);
 	return file_number(path, label);
+}
+
+/* --- swapping ------------------------------------------------------------------------ */
+
+#define LANES 4
+
+struct rig {
+	struct area area;
+	struct lanes lanes;
+};
+
+/* What the test itself works with stays in memory; the area comes after that, and does not. */
+static void rig_open(struct rig *rig)
+{
+	*rig = (struct rig){ .lanes = { .name = "swapping", .seed = options.seed } };
+	rig->lanes.rdma_only = true;
+	rig->area = area_open_all(kinds, AREA);
+	for (int i = 0; i < LANES; i++)
+		lanes_add(&rig->lanes, &rig->area, i * (AREA / LANES), AREA / LANES,
+			  i % 2 ? options.device : options.peer);
+	assert_int_equal(mlockall(MCL_CURRENT), 0);
+	assert_int_equal(munlock(rig->area.p, AREA), 0);
+	assert_int_equal(madvise(rig->area.p, AREA, MADV_DONTNEED), 0);
+	memset(rig->area.want, 0, AREA);
+	assert_int_equal(write_file(CGROUP "/cgroup.procs", "0"), 0);
+}
+
+static void check_by_cpu(struct rig *rig)
+{
+	uint8_t *got = scratch(AREA);
+
+	assert_int_equal(write_file(CGROUP "/memory.max", "max"), 0);
+	cpu_read(got, rig->area.p, AREA);
+	same_bytes(got, rig->area.want, AREA, "the CPU's view at the end");
+}
+
+static uint64_t duration(void)
+{
+	return 1000 * (options.count ? options.count : options.full ? 600 : 5);
+}
+
+static void test_swapping(void **state)
+{
+	struct rig *rig = scratch(sizeof(*rig));
+	struct lanes *lanes = &rig->lanes;
+	long out;
+
+	(void)state;
+	need_swap();
+	cgroup_make();
+	rig_open(rig);
+	lanes_fill(lanes);
+	lanes_run(lanes, now_ms() + duration());
+	lanes_check(lanes);
+	out = cgroup_number("memory.stat", "pswpout ");
+	print_message("%llu messages, %llu MiB; %ld times at the limit, %ld pages swapped out, %ld in\n",
+		      (unsigned long long)lanes->messages, (unsigned long long)(lanes->bytes / MIB),
+		      cgroup_number("memory.events", "max "), out,
+		      cgroup_number("memory.stat", "pswpin "));
+	assert_true(out >= (long)((AREA - LIMIT) / PAGE / 2));
+	assert_int_equal(cgroup_number("memory.events", "oom_kill "), 0);
+	check_by_cpu(rig);
 }
 
 /* --- the OOM killer -------------------------------------------------------------------- */
@@ -138,6 +207,7 @@ static void test_oom(void **state)
 }
 
 static struct CMUnitTest tests[] = {
+	{ .name = "four times the limit", .test_func = test_swapping },
 	{ .name = "the OOM killer takes the owner", .test_func = test_oom },
 };
 

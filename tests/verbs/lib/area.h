@@ -51,6 +51,8 @@ extern const struct event events[];
 extern const size_t n_events;
 
 struct area area_open(const struct kind *kind);
+/* @len bytes of it, all of which are looked at. */
+struct area area_open_all(const struct kind *kind, size_t len);
 /* Writes with the CPU what then must be there. */
 void area_fill(struct area *area, uint64_t seed);
 /* Compares what the CPU sees, and the file, the moved pages and the child's copy. */

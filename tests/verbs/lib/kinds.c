@@ -208,7 +208,12 @@ const size_t n_kinds = ARRAY_SIZE(kinds);
 
 struct area area_open(const struct kind *kind)
 {
-	struct area area = { .kind = kind, .fd = -1, .len = SMALL, .span = SMALL };
+	return area_open_all(kind, SMALL);
+}
+
+struct area area_open_all(const struct kind *kind, size_t len)
+{
+	struct area area = { .kind = kind, .fd = -1, .len = len, .span = len };
 
 	area.want = scratch(area.span);
 	area.file = scratch(area.span);

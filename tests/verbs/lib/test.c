@@ -171,7 +171,7 @@ void skip_because(const char *reason, ...)
 	abort();
 }
 
-void need_movable_pages(void)
+bool cpu_view_is_exact(void)
 {
 	char line[128];
 	bool uml = false;
@@ -181,7 +181,12 @@ void need_movable_pages(void)
 	while (fgets(line, sizeof(line), file))
 		uml |= strstr(line, "User Mode Linux") != NULL;
 	fclose(file);
-	if (uml && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+	return !uml || sysconf(_SC_NPROCESSORS_ONLN) == 1;
+}
+
+void need_movable_pages(void)
+{
+	if (!cpu_view_is_exact())
 		skip_because("uml with several processors loses writes when pages move");
 }
 

@@ -51,9 +51,11 @@ void undo_refused(void *object, int err);
 void __attribute__((noreturn, format(printf, 1, 2))) skip_because(const char *reason, ...);
 
 /*
- * Skips the test where moving everybody's pages is not safe: uml does not tell a program that runs on
- * another processor, and what it writes meanwhile goes to a page that is somebody else's.
+ * Does a program learn at once that a page of its own was replaced? uml with several processors does not
+ * tell one that runs on another of them, until it next enters the kernel.
  */
+bool cpu_view_is_exact(void);
+/* Skips the test where it does not: what is written to a page that has moved is somebody else's. */
 void need_movable_pages(void);
 
 uint64_t now_ms(void);
