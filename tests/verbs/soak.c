@@ -18,7 +18,7 @@
 #include "lib/test.h"
 #include "lib/upheaval.h"
 
-#define PROCESSES 3
+#define PROCESSES 3		/* 2 in a short run */
 #define AREAS 10
 #define SMALL_AREA MIB
 #define HUGE_AREA (4 * MIB)
@@ -200,6 +200,11 @@ static void say_what_happened(const struct shared *shared)
 	print_message("\n");
 }
 
+static int processes(void)
+{
+	return options.count || options.full ? PROCESSES : 2;
+}
+
 static uint64_t duration(void)
 {
 	return 1000 * (options.count ? options.count : options.full ? 3600 : 8);
@@ -210,7 +215,7 @@ static int ended(const struct shared *shared, const int *pids)
 {
 	int n = 0;
 
-	for (int i = 0; i < PROCESSES; i++) {
+	for (int i = 0; i < processes(); i++) {
 		siginfo_t info = {};
 
 		assert_int_equal(waitid(P_PID, pids[i], &info, WEXITED | WNOHANG | WNOWAIT), 0);
@@ -224,7 +229,7 @@ static int ended(const struct shared *shared, const int *pids)
 
 static bool all_ready(const struct shared *shared)
 {
-	for (int i = 0; i < PROCESSES; i++) {
+	for (int i = 0; i < processes(); i++) {
 		if (!shared->reports[i].ready)
 			return false;
 	}
@@ -236,7 +241,7 @@ static void run(struct shared *shared, const int *pids, const struct counts *bef
 {
 	uint64_t next = now_ms() + REPORT_EVERY;
 
-	while (ended(shared, pids) < PROCESSES) {
+	while (ended(shared, pids) < processes()) {
 		if (!shared->until && all_ready(shared))
 			shared->until = now_ms() + duration();
 		if (now_ms() > next) {
@@ -266,7 +271,7 @@ static void test_soak(void **state)
 	(void)state;
 	need_odp(device_open(options.device));
 	need_memory_of_all_kinds();
-	for (int i = 0; i < PROCESSES; i++) {
+	for (int i = 0; i < processes(); i++) {
 		workers[i] = (struct worker){ .number = i, .shared = shared };
 		pids[i] = child_start(worker_child, &workers[i]);
 	}

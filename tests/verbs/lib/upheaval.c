@@ -98,6 +98,8 @@ static int copy_on_write(const struct range *r)
 	int status, pid = fork();
 
 	if (!pid) {
+		/* The lane that it belongs to may just keep everybody out. */
+		mprotect(r->p, r->len, PROT_READ | PROT_WRITE);
 		for (size_t at = 0; scribbles && at < r->len; at += 2 * PAGE)
 			*(volatile uint8_t *)(r->p + at) = 0xee;
 		_exit(0);
