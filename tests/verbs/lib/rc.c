@@ -13,10 +13,11 @@
 struct rc rc_default(void)
 {
 	return (struct rc){
+		.type = IBV_QPT_RC,
 		.mtu = IBV_MTU_1024,
 		.send_wr = 64, .recv_wr = 64, .sge = 4, .inline_data = 64, .cqe = 256,
 		.timeout = options.slow > 1 ? 17 : 14, .retry_cnt = 7, .rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 16,
-		.psn = 0xfffff0,
+		.psn = 0xfffff0, .qkey = 0x11111111,
 		.access = ALL_ACCESS,
 		.sq_sig_all = true,
 	};
@@ -106,7 +107,8 @@ struct ibv_qp *end_qp(struct end *end, const struct rc *rc)
 	struct ibv_qp_init_attr attr = {
 		.send_cq = end->scq,
 		.recv_cq = end->rcq,
-		.qp_type = IBV_QPT_RC,
+		.srq = end->srq,
+		.qp_type = rc->type,
 		.sq_sig_all = rc->sq_sig_all,
 		.cap = {
 			.max_send_wr = rc->send_wr, .max_recv_wr = rc->recv_wr,
@@ -143,9 +145,14 @@ void qp_init(struct ibv_qp *qp, const struct rc *rc)
 		.qp_state = IBV_QPS_INIT,
 		.port_num = PORT,
 		.qp_access_flags = rc->access,
+		.qkey = rc->qkey,
 	};
 
-	qp_modify(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+	/* No peer of a UC queue pair may ask for more than writing. */
+	if (rc->type == IBV_QPT_UC)
+		attr.qp_access_flags &= ~(IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC);
+	qp_modify(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+		  (rc->type == IBV_QPT_UD ? IBV_QP_QKEY : IBV_QP_ACCESS_FLAGS));
 }
 
 void qp_rtr(struct ibv_qp *qp, const struct end *end, const struct rc *rc,
@@ -165,8 +172,13 @@ void qp_rtr(struct ibv_qp *qp, const struct end *end, const struct rc *rc,
 		},
 	};
 
-	qp_modify(qp, &attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
-		  IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+	int mask = IBV_QP_STATE;
+
+	if (rc->type != IBV_QPT_UD)
+		mask |= IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN;
+	if (rc->type == IBV_QPT_RC)
+		mask |= IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+	qp_modify(qp, &attr, mask);
 }
 
 void qp_rts(struct ibv_qp *qp, const struct rc *rc)
@@ -180,8 +192,12 @@ void qp_rts(struct ibv_qp *qp, const struct rc *rc)
 		.max_rd_atomic = rc->rd_atomic,
 	};
 
-	qp_modify(qp, &attr, IBV_QP_STATE | IBV_QP_SQ_PSN | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-		  IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC);
+	int mask = IBV_QP_STATE | IBV_QP_SQ_PSN;
+
+	if (rc->type == IBV_QPT_RC)
+		mask |= IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+			IBV_QP_MAX_QP_RD_ATOMIC;
+	qp_modify(qp, &attr, mask);
 }
 
 enum ibv_qp_state qp_state(struct ibv_qp *qp)
@@ -207,14 +223,49 @@ void pair_connect(struct pair *pair)
 		qp_rts(ends[i]->qp, &pair->rc);
 }
 
-void pair_open(struct pair *pair, const struct rc *rc)
+void pair_open_ends(struct pair *pair, const struct rc *rc)
 {
 	pair->rc = *rc;
 	end_open(&pair->a, options.device, rc);
 	end_open(&pair->b, options.peer, rc);
-	pair->a.qp = end_qp(&pair->a, rc);
-	pair->b.qp = end_qp(&pair->b, rc);
+}
+
+void pair_open_qps(struct pair *pair)
+{
+	pair->a.qp = end_qp(&pair->a, &pair->rc);
+	pair->b.qp = end_qp(&pair->b, &pair->rc);
 	pair_connect(pair);
+}
+
+void pair_open(struct pair *pair, const struct rc *rc)
+{
+	pair_open_ends(pair, rc);
+	pair_open_qps(pair);
+}
+
+void end_srq(struct end *end, unsigned int wr, unsigned int sge)
+{
+	struct ibv_srq_init_attr attr = { .attr = { .max_wr = wr, .max_sge = sge } };
+
+	end->srq = ibv_create_srq(end->pd, &attr);
+	if (!end->srq)
+		fail_msg("ibv_create_srq: %s", strerror(errno));
+	defer((undo_fn)ibv_destroy_srq, end->srq);
+}
+
+struct ibv_ah *end_ah(struct end *from, const struct end *to)
+{
+	struct ibv_ah_attr attr = {
+		.is_global = 1,
+		.port_num = PORT,
+		.grh = { .dgid = to->gid, .sgid_index = from->gid_index, .hop_limit = 8 },
+	};
+	struct ibv_ah *ah = ibv_create_ah(from->pd, &attr);
+
+	if (!ah)
+		fail_msg("ibv_create_ah: %s", strerror(errno));
+	defer((undo_fn)ibv_destroy_ah, ah);
+	return ah;
 }
 
 void post_send(struct end *end, struct ibv_send_wr *wr)
@@ -229,10 +280,11 @@ void post_send(struct end *end, struct ibv_send_wr *wr)
 void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n)
 {
 	struct ibv_recv_wr wr = { .wr_id = wr_id, .sg_list = sge, .num_sge = n }, *bad;
-	int ret = ibv_post_recv(end->qp, &wr, &bad);
+	int ret = end->srq ? ibv_post_srq_recv(end->srq, &wr, &bad) :
+			     ibv_post_recv(end->qp, &wr, &bad);
 
 	if (ret)
-		fail_msg("ibv_post_recv: %s", strerror(ret));
+		fail_msg("ibv_post_%srecv: %s", end->srq ? "srq_" : "", strerror(ret));
 }
 
 /* Busy at first, because most completions are near; then it lets others run. */

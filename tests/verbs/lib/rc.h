@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Devices, queue pairs joined by a reliable connection, posting and waiting. */
+/* Devices, queue pairs joined by a connection or by addresses, posting and waiting. */
 #ifndef VERBS_RC_H
 #define VERBS_RC_H
 
@@ -9,11 +9,12 @@
 
 /* How two queue pairs are made and joined. */
 struct rc {
+	enum ibv_qp_type type;
 	enum ibv_mtu mtu;
 	unsigned int send_wr, recv_wr, sge, inline_data, cqe;
 	uint8_t timeout;	/* 4.096 us * 2^timeout; 0 waits for ever */
 	uint8_t retry_cnt, rnr_retry, min_rnr_timer, rd_atomic;
-	uint32_t psn;
+	uint32_t psn, qkey;
 	unsigned int access;
 	bool sq_sig_all;
 };
@@ -29,6 +30,7 @@ struct end {
 	struct ibv_pd *pd;
 	struct ibv_comp_channel *events;
 	struct ibv_cq *scq, *rcq;
+	struct ibv_srq *srq;	/* that end_qp's receive from, or NULL */
 	struct ibv_qp *qp;
 	union ibv_gid gid;
 	uint8_t gid_index;
@@ -57,11 +59,20 @@ enum ibv_qp_state qp_state(struct ibv_qp *qp);
 
 /* Two connected ends: one on options.device, one on options.peer. */
 void pair_open(struct pair *pair, const struct rc *rc);
+/* The same in two steps. */
+void pair_open_ends(struct pair *pair, const struct rc *rc);
+void pair_open_qps(struct pair *pair);
 /* Brings the queue pairs of @pair, in any state, through RESET to RTS. */
 void pair_connect(struct pair *pair);
 
 void post_send(struct end *end, struct ibv_send_wr *wr);
+/* Into the shared receive queue, if @end has one. */
 void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n);
+
+/* Makes the shared receive queue of @end, whose queue pairs are still to be made. */
+void end_srq(struct end *end, unsigned int wr, unsigned int sge);
+/* Where datagrams of @from must go for @to. */
+struct ibv_ah *end_ah(struct end *from, const struct end *to);
 
 /* One completion, within PATIENCE. */
 struct ibv_wc wait_wc(struct ibv_cq *cq);

@@ -25,6 +25,7 @@
 
 #include <linux/completion.h>
 #include <linux/hrtimer.h>
+#include <linux/idr.h>
 #include <linux/if_ether.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -124,6 +125,7 @@ enum rxe_dev_flags {
  * @next_mmap: offset of the next one
  * @ahs: user space's address handles by number
  * @next_ah: where the search for a free number begins
+ * @srqs: numbers of shared receive queues
  * @flags: enum rxe_dev_flags
  */
 struct rxe_dev {
@@ -141,6 +143,7 @@ struct rxe_dev {
 	u64 next_mmap;
 	struct xarray ahs;
 	u32 next_ah;
+	struct ida srqs;
 	unsigned long flags;
 };
 
@@ -412,6 +415,80 @@ static inline bool rxe_fault_busy(const struct rxe_fault *fault)
 	return smp_load_acquire(&fault->busy);
 }
 
+/* --- rxe_recvq.c: receive requests --------------------------------------- */
+
+/**
+ * struct rxe_rwqe - a receive work request, a private copy
+ * @wr_id: the user's
+ * @length: bytes of all @sge
+ * @num_sge: of @sge
+ * @sge: scatter list
+ */
+struct rxe_rwqe {
+	u64 wr_id;
+	u64 length;
+	u32 num_sge;
+	struct rxe_sge sge[RXE_MAX_SGE];
+};
+
+/**
+ * struct rxe_recvq - receive requests that wait
+ * @ring: user space's; no buffer for the kernel's
+ * @max_sge: what each request may have
+ * @kernel_wqes: the kernel's, by index & mask; NULL for user space's
+ * @kernel_prod: free-running
+ * @cons: requests taken, free-running
+ *
+ * Protected by its owner's lock.
+ */
+struct rxe_recvq {
+	struct rxe_ring ring;
+	u32 max_sge;
+	struct rxe_rwqe *kernel_wqes;
+	u32 kernel_prod;
+	u32 cons;
+};
+
+int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user);
+void rxe_recvq_free(struct rxe_recvq *queue);
+void rxe_recvq_reset(struct rxe_recvq *queue);
+u32 rxe_recvq_left(const struct rxe_recvq *queue);
+bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe);
+int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
+		   const struct ib_recv_wr **bad_wr);
+int rxe_recvq_move(struct rxe_recvq *queue, struct rxe_ring *ring, u32 wrs);
+
+/* --- rxe_srq.c ------------------------------------------------------------ */
+
+/**
+ * struct rxe_srq - a shared receive queue
+ * @ib: what the core knows
+ * @user: @queue is user space's
+ * @num: what names it
+ * @lock: protects what follows
+ * @queue: the requests
+ * @limit: with fewer left, an event is due; 0: it is not armed
+ * @due: events to be raised
+ * @notify: raises them, outside of locks
+ */
+struct rxe_srq {
+	struct ib_srq ib;
+	bool user;
+	u32 num;
+	spinlock_t lock;
+	struct rxe_recvq queue;
+	u32 limit;
+	u32 due;
+	struct rxe_task notify;
+};
+
+static inline struct rxe_srq *to_rsrq(struct ib_srq *ib)
+{
+	return container_of(ib, struct rxe_srq, ib);
+}
+
+bool rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
+
 /* --- queue pairs --------------------------------------------------------- */
 
 /**
@@ -555,20 +632,6 @@ struct rxe_sq {
 };
 
 /**
- * struct rxe_rwqe - a receive work request, a private copy
- * @wr_id: the user's
- * @length: bytes of all @sge
- * @num_sge: of @sge
- * @sge: scatter list
- */
-struct rxe_rwqe {
-	u64 wr_id;
-	u64 length;
-	u32 num_sge;
-	struct rxe_sge sge[RXE_MAX_SGE];
-};
-
-/**
  * struct rxe_replay - what a duplicate READ or atomic is answered from
  * @kind: RXE_OP_READ, which is executed again; or what must not be
  * @first_psn: of the request
@@ -594,11 +657,8 @@ struct rxe_replay {
  * struct rxe_rq - the receiving half of a QP
  * @lock: protects everything in here
  * @task: the responder
- * @ring: user space's receive queue; NULL buffer for the kernel's and with SRQ
- * @max_sge: what each request may have
- * @kernel_wqes: the kernel's receive queue, struct rxe_rwqe by index & mask
- * @kernel_prod: free-running
- * @cons: requests consumed, free-running
+ * @queue: receive requests; empty for ever where there is a shared one
+ * @pd: that the memory of receive requests must belong to; constant
  * @wqe: the request being filled; valid if @have_wqe
  * @have_wqe: see @wqe
  * @psn: expected
@@ -609,6 +669,7 @@ struct rxe_replay {
  * @resid: bytes of the WRITE under way still to come
  * @offset: bytes of the message under way that have arrived
  * @established: a packet has come in
+ * @last_wqe_event: IB_EVENT_QP_LAST_WQE_REACHED has been raised
  * @nak_sent: a sequence error has been answered; the next ones are not
  * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
  * @fault_psn: of the packet, in or out, that @place is for
@@ -627,11 +688,8 @@ struct rxe_replay {
 struct rxe_rq {
 	spinlock_t lock;
 	struct rxe_task task;
-	struct rxe_ring ring;
-	u32 max_sge;
-	struct rxe_rwqe *kernel_wqes;
-	u32 kernel_prod;
-	u32 cons;
+	struct rxe_recvq queue;
+	struct ib_pd *pd;
 	struct rxe_rwqe wqe;
 	bool have_wqe;
 	u32 psn;
@@ -642,6 +700,7 @@ struct rxe_rq {
 	u32 resid;
 	u32 offset;
 	bool established;
+	bool last_wqe_event;
 	bool nak_sent;
 	bool ack_due;
 	u32 fault_psn;

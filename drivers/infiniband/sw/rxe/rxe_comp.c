@@ -417,6 +417,7 @@ static int rxe_comp_scatter(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		.sge = wqe->sge,
 		.num_sge = wqe->num_sge,
 		.access = IB_ACCESS_LOCAL_WRITE,
+		.pd = qp->ib.pd,
 	};
 	int ret = qp->sq.scatter.result;
 

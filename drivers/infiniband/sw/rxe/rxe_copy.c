@@ -30,18 +30,19 @@ static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
 	return rxe_fault_start(fault, &missing, rest - done, write);
 }
 
-static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_sge *sge,
-			u64 offset, void *buf, u32 len, u64 rest, int access,
-			struct rxe_fault *fault)
+static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_list *list,
+			const struct rxe_sge *sge, u64 offset, void *buf,
+			u32 len, u64 rest, struct rxe_fault *fault)
 {
 	struct rxe_place place;
 	int ret;
 
 	rcu_read_lock();
-	ret = rxe_lkey_resolve(qp_rxe(qp), qp->ib.pd, sge->lkey,
-			       sge->addr + offset, rest, access, &place);
+	ret = rxe_lkey_resolve(qp_rxe(qp), list->pd, sge->lkey,
+			       sge->addr + offset, rest, list->access, &place);
 	if (!ret)
-		ret = rxe_place_copy(&place, buf, len, rest, access, fault);
+		ret = rxe_place_copy(&place, buf, len, rest, list->access,
+				     fault);
 	rcu_read_unlock();
 	return ret;
 }
@@ -79,8 +80,7 @@ int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
 		room = sge->length - offset;
 		known = min(room, rest);
 		n = min_t(u64, len, room);
-		ret = rxe_sge_copy(qp, sge, offset, buf, n, known, list->access,
-				   fault);
+		ret = rxe_sge_copy(qp, list, sge, offset, buf, n, known, fault);
 		if (ret)
 			return ret;
 		buf += n;

@@ -16,14 +16,15 @@
 #define RXE_CAP_FLAGS						\
 	(IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT |	\
 	 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN |	\
-	 IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2B |	\
+	 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_MEM_WINDOW |		\
+	 IB_DEVICE_MEM_WINDOW_TYPE_2B |				\
 	 IB_DEVICE_FLUSH_GLOBAL | IB_DEVICE_ATOMIC_WRITE)
 
 #define RXE_ODP_RC						\
 	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |		\
 	 IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |		\
 	 IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_FLUSH |		\
-	 IB_ODP_SUPPORT_ATOMIC_WRITE)
+	 IB_ODP_SUPPORT_ATOMIC_WRITE | IB_ODP_SUPPORT_SRQ_RECV)
 
 /* --- what it offers ------------------------------------------------------- */
 
@@ -59,6 +60,9 @@ static int rxe_query_device(struct ib_device *ibdev,
 		 * device cannot tell, and IB_ATOMIC_HCA is what clients expect.
 		 */
 		.atomic_cap = IB_ATOMIC_HCA,
+		.max_srq = RXE_MAX_SRQ,
+		.max_srq_wr = RXE_MAX_SRQ_WR,
+		.max_srq_sge = RXE_MAX_SRQ_SGE,
 		.max_pkeys = 1,
 		.odp_caps = {
 			.general_caps = IB_ODP_SUPPORT |
@@ -230,6 +234,7 @@ static void rxe_dealloc_driver(struct ib_device *ibdev)
 	xa_destroy(&rxe->qps);
 	xa_destroy(&rxe->keys);
 	xa_destroy(&rxe->ahs);
+	ida_destroy(&rxe->srqs);
 	free_percpu(rxe->counters);
 	netdev_put(rxe->ndev, &rxe->ndev_tracker);
 }
@@ -248,6 +253,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.create_ah = rxe_create_ah,
 	.create_cq = rxe_create_cq,
 	.create_qp = rxe_create_qp,
+	.create_srq = rxe_create_srq,
 	.create_user_ah = rxe_create_ah,
 	.dealloc_driver = rxe_dealloc_driver,
 	.dealloc_mw = rxe_dealloc_mw,
@@ -257,6 +263,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.destroy_ah = rxe_destroy_ah,
 	.destroy_cq = rxe_destroy_cq,
 	.destroy_qp = rxe_destroy_qp,
+	.destroy_srq = rxe_destroy_srq,
 	.disassociate_ucontext = rxe_disassociate_ucontext,
 	.fill_res_mr_entry = rxe_fill_res_mr_entry,
 	.fill_stat_mr_entry = rxe_fill_stat_mr_entry,
@@ -267,14 +274,17 @@ const struct ib_device_ops rxe_device_ops = {
 	.modify_ah = rxe_modify_ah,
 	.modify_device = rxe_modify_device,
 	.modify_qp = rxe_modify_qp,
+	.modify_srq = rxe_modify_srq,
 	.poll_cq = rxe_poll_cq,
 	.post_recv = rxe_post_recv,
 	.post_send = rxe_post_send,
+	.post_srq_recv = rxe_post_srq_recv,
 	.query_ah = rxe_query_ah,
 	.query_device = rxe_query_device,
 	.query_pkey = rxe_query_pkey,
 	.query_port = rxe_query_port,
 	.query_qp = rxe_query_qp,
+	.query_srq = rxe_query_srq,
 	.reg_user_mr = rxe_reg_user_mr,
 	.req_notify_cq = rxe_req_notify_cq,
 	.rereg_user_mr = rxe_rereg_user_mr,
@@ -285,6 +295,7 @@ const struct ib_device_ops rxe_device_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_mw, rxe_mw, ib),
 	INIT_RDMA_OBJ_SIZE(ib_pd, rxe_pd, ib),
 	INIT_RDMA_OBJ_SIZE(ib_qp, rxe_qp, ib),
+	INIT_RDMA_OBJ_SIZE(ib_srq, rxe_srq, ib),
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, rxe_ucontext, ib),
 };
 
@@ -325,6 +336,7 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 	xa_init_flags(&rxe->qps, XA_FLAGS_ALLOC);
 	xa_init_flags(&rxe->keys, XA_FLAGS_ALLOC);
 	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
+	ida_init(&rxe->srqs);
 	umem_odp_device_init(&rxe->odp, &rxe->ib);
 	mutex_init(&rxe->mmaps_lock);
 	INIT_LIST_HEAD(&rxe->mmaps);

@@ -29,7 +29,7 @@ static int rxe_check_type(const struct ib_qp_init_attr *init)
 	default:
 		return -EOPNOTSUPP;
 	}
-	return init->create_flags || init->srq ? -EOPNOTSUPP : 0;
+	return init->create_flags ? -EOPNOTSUPP : 0;
 }
 
 static int rxe_check_cap(const struct ib_qp_cap *cap)
@@ -51,13 +51,12 @@ static int rxe_check_init(const struct ib_qp_init_attr *init,
 	return rxe_check_type(init) ?: rxe_check_cap(&init->cap);
 }
 
-/* The ring for a user's queue, or, for the kernel's, only its size. */
-static int rxe_queue_init(struct rxe_qp *qp, struct rxe_ring *ring, u32 wrs,
-			  size_t wqe_size)
+/* The ring for a user's requests, or, for the kernel's, only its size. */
+static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
 {
 	if (qp->user)
-		return rxe_ring_init(ring, wrs, wqe_size);
-	ring->mask = roundup_pow_of_two(wrs + 1UL) - 1;
+		return rxe_ring_init(&qp->sq.ring, wrs, wqe_size);
+	qp->sq.ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
 	return 0;
 }
 
@@ -76,8 +75,8 @@ static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	sq->max_sge = bytes / sizeof(struct rxe_sge);
 	sq->max_inline = bytes;
 	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + bytes, 8);
-	ret = rxe_queue_init(qp, &sq->ring, cap->max_send_wr,
-			     sizeof(struct rxe_send_wqe) + bytes);
+	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
+			       sizeof(struct rxe_send_wqe) + bytes);
 	if (ret)
 		return ret;
 	sq->wqes = kvcalloc(sq->ring.mask + 1UL, sq->wqe_size,
@@ -96,18 +95,17 @@ static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	struct rxe_rq *rq = &qp->rq;
 	int ret;
 
-	rq->max_sge = cap->max_recv_sge;
-	ret = rxe_queue_init(qp, &rq->ring, cap->max_recv_wr,
-			     sizeof(struct rxe_recv_wqe) +
-				     rq->max_sge * sizeof(struct rxe_sge));
-	if (ret)
-		return ret;
-	cap->max_recv_wr = rq->ring.mask;
-	if (qp->user)
+	if (qp->ib.srq) {
+		rq->pd = qp->ib.srq->pd;
+		cap->max_recv_wr = 0;
+		cap->max_recv_sge = 0;
 		return 0;
-	rq->kernel_wqes = kvcalloc(rq->ring.mask + 1UL,
-				   sizeof(*rq->kernel_wqes), GFP_KERNEL);
-	return rq->kernel_wqes ? 0 : -ENOMEM;
+	}
+	rq->pd = qp->ib.pd;
+	ret = rxe_recvq_init(&rq->queue, cap->max_recv_wr, cap->max_recv_sge,
+			     qp->user);
+	cap->max_recv_wr = rq->queue.ring.mask;
+	return ret;
 }
 
 /* Whatever of the queues there is. */
@@ -117,12 +115,11 @@ static void rxe_queues_free(struct rxe_qp *qp)
 
 	if (qp->user) {
 		rxe_mmap_withdraw(rxe, &qp->sq.ring);
-		rxe_mmap_withdraw(rxe, &qp->rq.ring);
+		rxe_mmap_withdraw(rxe, &qp->rq.queue.ring);
 		rxe_ring_free(&qp->sq.ring);
-		rxe_ring_free(&qp->rq.ring);
 	}
+	rxe_recvq_free(&qp->rq.queue);
 	kvfree(qp->sq.wqes);
-	kvfree(qp->rq.kernel_wqes);
 }
 
 static int rxe_queues_offer(struct rxe_qp *qp, struct ib_udata *udata)
@@ -131,10 +128,14 @@ static int rxe_queues_offer(struct rxe_qp *qp, struct ib_udata *udata)
 		rdma_udata_to_drv_context(udata, struct rxe_ucontext, ib);
 	struct rxe_create_qp_resp resp = {};
 	struct rxe_dev *rxe = qp_rxe(qp);
-	int ret;
+	int ret = 0;
 
-	ret = rxe_mmap_offer(rxe, &context->ib, &qp->rq.ring, &resp.rq_mi) ?:
-	      rxe_mmap_offer(rxe, &context->ib, &qp->sq.ring, &resp.sq_mi);
+	if (!qp->ib.srq)
+		ret = rxe_mmap_offer(rxe, &context->ib, &qp->rq.queue.ring,
+				     &resp.rq_mi);
+	if (!ret)
+		ret = rxe_mmap_offer(rxe, &context->ib, &qp->sq.ring,
+				     &resp.sq_mi);
 	return ret ?: ib_copy_to_udata(udata, &resp, sizeof(resp));
 }
 
@@ -184,8 +185,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
  *
  * Context: process context.
  * Return: 0; -EINVAL for sizes beyond the device's, or a command that is not
- * such as the ABI has it; -EOPNOTSUPP for other types than RC, flags, and shared
- * receive queues; -ENOMEM; -EFAULT.
+ * such as the ABI has it; -EOPNOTSUPP for other types than RC, and flags;
+ * -ENOMEM; -EFAULT.
  */
 int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)

@@ -309,7 +309,11 @@ static u8 rxe_write_opcode(const struct rxe_swqe *wqe, bool first, bool last)
 static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 		      u32 len)
 {
-	struct rxe_list list = { .sge = wqe->sge, .num_sge = wqe->num_sge };
+	struct rxe_list list = {
+		.sge = wqe->sge,
+		.num_sge = wqe->num_sge,
+		.pd = qp->ib.pd,
+	};
 	u32 offset = qp->sq.offset;
 
 	if (wqe->flags & IB_SEND_INLINE) {

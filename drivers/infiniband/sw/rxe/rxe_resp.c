@@ -73,42 +73,24 @@ static void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
 	rxe_cq_post(to_rcq(qp->ib.recv_cq), wc, solicited);
 }
 
-/* Copies a slot that user space may be writing to: once. */
-static void rxe_rwqe_copy(const struct rxe_rq *rq, struct rxe_rwqe *wqe,
-			  const struct rxe_recv_wqe *slot)
-{
-	u32 i;
-
-	wqe->wr_id = READ_ONCE(slot->wr_id);
-	wqe->num_sge = min(READ_ONCE(slot->dma.num_sge), rq->max_sge);
-	memcpy(wqe->sge, slot->dma.sge, wqe->num_sge * sizeof(*wqe->sge));
-	barrier();
-	wqe->length = 0;
-	for (i = 0; i < wqe->num_sge; i++)
-		wqe->length += wqe->sge[i].length;
-}
-
 /* Takes the next receive request. Returns false where there is none. */
 static bool rxe_resp_take_wqe(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
-	u32 index = rq->cons & rq->ring.mask;
 
-	if (rq->have_wqe)
-		return true;
-	if (qp->user) {
-		if (index == rxe_ring_producer(&rq->ring))
-			return false;
-		rxe_rwqe_copy(rq, &rq->wqe, rxe_ring_slot(&rq->ring, index));
-		rxe_ring_publish_consumer(&rq->ring, index + 1);
-	} else {
-		if (rq->cons == rq->kernel_prod)
-			return false;
-		rq->wqe = rq->kernel_wqes[index];
-	}
-	rq->cons++;
-	rq->have_wqe = true;
-	return true;
+	if (!rq->have_wqe)
+		rq->have_wqe = qp->ib.srq ?
+				       rxe_srq_take(to_rsrq(qp->ib.srq),
+						    &rq->wqe) :
+				       rxe_recvq_take(&rq->queue, &rq->wqe);
+	return rq->have_wqe;
+}
+
+static void rxe_resp_flush_wqe(struct rxe_qp *qp)
+{
+	struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
+
+	rxe_resp_complete(qp, &wc, false);
 }
 
 /*
@@ -120,37 +102,25 @@ static bool rxe_resp_flush(struct rxe_qp *qp)
 	unsigned int budget = RXE_TASK_BUDGET;
 
 	while (rxe_resp_take_wqe(qp)) {
-		struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
-
-		rxe_resp_complete(qp, &wc, false);
+		rxe_resp_flush_wqe(qp);
 		if (!--budget)
 			return true;
 	}
 	return false;
 }
 
-static int rxe_resp_post_one(struct rxe_qp *qp, const struct ib_recv_wr *wr)
+/*
+ * What is still in the shared queue is for other QPs. Its owner hears that this
+ * one will not take anything any more.
+ */
+static void rxe_resp_leave_srq(struct rxe_qp *qp)
 {
-	struct rxe_rq *rq = &qp->rq;
-	struct rxe_rwqe *wqe;
-	int i;
-
-	if (rq->kernel_prod - rq->cons >= rq->ring.mask)
-		return -ENOMEM;
-	if (wr->num_sge > rq->max_sge)
-		return -EINVAL;
-	wqe = &rq->kernel_wqes[rq->kernel_prod & rq->ring.mask];
-	wqe->wr_id = wr->wr_id;
-	wqe->num_sge = wr->num_sge;
-	wqe->length = 0;
-	for (i = 0; i < wr->num_sge; i++) {
-		wqe->sge[i].addr = wr->sg_list[i].addr;
-		wqe->sge[i].length = wr->sg_list[i].length;
-		wqe->sge[i].lkey = wr->sg_list[i].lkey;
-		wqe->length += wr->sg_list[i].length;
-	}
-	rq->kernel_prod++;
-	return 0;
+	if (qp->rq.have_wqe)
+		rxe_resp_flush_wqe(qp);
+	if (qp->rq.last_wqe_event)
+		return;
+	qp->rq.last_wqe_event = true;
+	rxe_qp_event(qp, IB_EVENT_QP_LAST_WQE_REACHED);
 }
 
 /**
@@ -162,26 +132,20 @@ static int rxe_resp_post_one(struct rxe_qp *qp, const struct ib_recv_wr *wr)
  * User space posts into its ring without a system call.
  *
  * Context: process or softirq.
- * Return: 0; -EINVAL: the QP's state or a request does not allow it; -ENOMEM:
- * the queue is full.
+ * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it takes
+ * from a shared queue; -ENOMEM: the queue is full.
  */
 int rxe_resp_post(struct rxe_qp *qp, const struct ib_recv_wr *wr,
 		  const struct ib_recv_wr **bad_wr)
 {
-	int ret = 0;
+	int ret;
 
-	if (qp->user || rxe_qp_state(qp) == IB_QPS_RESET) {
+	if (qp->user || qp->ib.srq || rxe_qp_state(qp) == IB_QPS_RESET) {
 		*bad_wr = wr;
 		return -EINVAL;
 	}
 	spin_lock_bh(&qp->rq.lock);
-	for (; wr; wr = wr->next) {
-		ret = rxe_resp_post_one(qp, wr);
-		if (ret) {
-			*bad_wr = wr;
-			break;
-		}
-	}
+	ret = rxe_recvq_post(&qp->rq.queue, wr, bad_wr);
 	spin_unlock_bh(&qp->rq.lock);
 	if (rxe_qp_state(qp) == IB_QPS_ERR)
 		rxe_task_kick(&qp->rq.task);
@@ -526,6 +490,7 @@ static enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_list list = {
 		.sge = rq->wqe.sge,
 		.access = IB_ACCESS_LOCAL_WRITE,
+		.pd = rq->pd,
 	};
 	struct rxe_headers headers;
 	int ret;
@@ -872,7 +837,10 @@ bool rxe_resp_task(struct rxe_task *task)
 		break;
 	case IB_QPS_ERR:
 		skb_queue_purge(&qp->rq.requests);
-		more = rxe_resp_flush(qp);
+		if (qp->ib.srq)
+			rxe_resp_leave_srq(qp);
+		else
+			more = rxe_resp_flush(qp);
 		break;
 	default:
 		skb_queue_purge(&qp->rq.requests);

@@ -139,14 +139,6 @@ void rxe_transport_drain(struct rxe_qp *qp)
 	rxe_net_forget_route(qp);
 }
 
-static void rxe_ring_reset(struct rxe_ring *ring)
-{
-	if (!ring->buf)
-		return;
-	rxe_ring_publish_producer(ring, 0);
-	rxe_ring_publish_consumer(ring, 0);
-}
-
 static void rxe_sq_reset(struct rxe_sq *sq)
 {
 	spin_lock_bh(&sq->lock);
@@ -163,26 +155,28 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->timer_armed = false;
 	sq->deadline = 0;
 	sq->drained_event = false;
-	rxe_ring_reset(&sq->ring);
+	if (sq->ring.buf) {
+		rxe_ring_publish_producer(&sq->ring, 0);
+		rxe_ring_publish_consumer(&sq->ring, 0);
+	}
 	spin_unlock_bh(&sq->lock);
 }
 
 static void rxe_rq_reset(struct rxe_rq *rq)
 {
 	spin_lock_bh(&rq->lock);
-	rq->kernel_prod = 0;
-	rq->cons = 0;
+	rxe_recvq_reset(&rq->queue);
 	rq->have_wqe = false;
 	rq->msn = 0;
 	rq->kind = RXE_OP_NONE;
 	rq->established = false;
+	rq->last_wqe_event = false;
 	rq->nak_sent = false;
 	rq->ack_due = false;
 	rq->fault_long = false;
 	rq->rnr_sent = false;
 	rq->reading = false;
 	rq->num_replays = 0;
-	rxe_ring_reset(&rq->ring);
 	spin_unlock_bh(&rq->lock);
 }
 

@@ -45,11 +45,13 @@ bool rxe_resp_task(struct rxe_task *task);
  * @sge: its elements
  * @num_sge: how many
  * @access: 0 to gather, IB_ACCESS_LOCAL_WRITE to scatter
+ * @pd: that its memory must belong to
  */
 struct rxe_list {
 	const struct rxe_sge *sge;
 	u32 num_sge;
 	int access;
+	struct ib_pd *pd;
 };
 
 int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,

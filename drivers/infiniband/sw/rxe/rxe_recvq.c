@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Receive requests
+ *
+ * The same for a queue pair's own queue and for a shared one. User space posts
+ * into its ring without a system call, the kernel into an array. Whoever takes a
+ * request gets a private copy, and the slot is free again.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "rxe.h"
+
+/**
+ * rxe_recvq_init() - make a queue of receive requests
+ * @queue: the queue, zeroed
+ * @wrs: requests it must be able to hold; it may hold more: @queue->ring.mask
+ * @max_sge: elements that each may have
+ * @user: the requests are user space's
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user)
+{
+	queue->max_sge = max_sge;
+	if (user)
+		return rxe_ring_init(&queue->ring, wrs,
+				     sizeof(struct rxe_recv_wqe) +
+					     max_sge * sizeof(struct rxe_sge));
+	queue->ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
+	queue->kernel_wqes = kvcalloc(queue->ring.mask + 1UL,
+				      sizeof(*queue->kernel_wqes), GFP_KERNEL);
+	return queue->kernel_wqes ? 0 : -ENOMEM;
+}
+
+/**
+ * rxe_recvq_free() - free a queue of receive requests
+ * @queue: the queue; one that is zeroed is nothing to free
+ *
+ * Context: process context; may sleep.
+ */
+void rxe_recvq_free(struct rxe_recvq *queue)
+{
+	rxe_ring_free(&queue->ring);
+	kvfree(queue->kernel_wqes);
+	queue->kernel_wqes = NULL;
+}
+
+/**
+ * rxe_recvq_reset() - empty a queue
+ * @queue: the queue
+ *
+ * Context: its lock held.
+ */
+void rxe_recvq_reset(struct rxe_recvq *queue)
+{
+	queue->kernel_prod = 0;
+	queue->cons = 0;
+	if (!queue->ring.buf)
+		return;
+	rxe_ring_publish_producer(&queue->ring, 0);
+	rxe_ring_publish_consumer(&queue->ring, 0);
+}
+
+/**
+ * rxe_recvq_left() - how many requests wait
+ * @queue: the queue
+ *
+ * Context: its lock held.
+ */
+u32 rxe_recvq_left(const struct rxe_recvq *queue)
+{
+	u32 posted = queue->kernel_prod;
+
+	if (queue->ring.buf)
+		posted = rxe_ring_producer(&queue->ring);
+	return (posted - queue->cons) & queue->ring.mask;
+}
+
+/* Copies a slot that user space may be writing to: once. */
+static void rxe_rwqe_copy(struct rxe_rwqe *wqe, const struct rxe_recv_wqe *slot,
+			  u32 max_sge)
+{
+	u32 i;
+
+	wqe->wr_id = READ_ONCE(slot->wr_id);
+	wqe->num_sge = min(READ_ONCE(slot->dma.num_sge), max_sge);
+	memcpy(wqe->sge, slot->dma.sge, wqe->num_sge * sizeof(*wqe->sge));
+	barrier();
+	wqe->length = 0;
+	for (i = 0; i < wqe->num_sge; i++)
+		wqe->length += wqe->sge[i].length;
+}
+
+/**
+ * rxe_recvq_take() - take the oldest request
+ * @queue: the queue
+ * @wqe: receives a copy of it
+ *
+ * Context: the queue's lock held.
+ * Return: true, or false where there is none.
+ */
+bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
+{
+	u32 index = queue->cons & queue->ring.mask;
+
+	if (!rxe_recvq_left(queue))
+		return false;
+	queue->cons++;
+	if (queue->ring.buf) {
+		rxe_rwqe_copy(wqe, rxe_ring_slot(&queue->ring, index),
+			      queue->max_sge);
+		rxe_ring_publish_consumer(&queue->ring, index + 1);
+	} else {
+		*wqe = queue->kernel_wqes[index];
+	}
+	return true;
+}
+
+static int rxe_recvq_post_one(struct rxe_recvq *queue,
+			      const struct ib_recv_wr *wr)
+{
+	struct rxe_rwqe *wqe;
+	int i;
+
+	if (rxe_recvq_left(queue) >= queue->ring.mask)
+		return -ENOMEM;
+	if (wr->num_sge > queue->max_sge)
+		return -EINVAL;
+	wqe = &queue->kernel_wqes[queue->kernel_prod & queue->ring.mask];
+	wqe->wr_id = wr->wr_id;
+	wqe->num_sge = wr->num_sge;
+	wqe->length = 0;
+	for (i = 0; i < wr->num_sge; i++) {
+		wqe->sge[i].addr = wr->sg_list[i].addr;
+		wqe->sge[i].length = wr->sg_list[i].length;
+		wqe->sge[i].lkey = wr->sg_list[i].lkey;
+		wqe->length += wr->sg_list[i].length;
+	}
+	queue->kernel_prod++;
+	return 0;
+}
+
+/**
+ * rxe_recvq_post() - add requests of the kernel's
+ * @queue: the queue, made for the kernel
+ * @wr: requests
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: the queue's lock held.
+ * Return: 0; -EINVAL: too many elements; -ENOMEM: the queue is full.
+ */
+int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
+		   const struct ib_recv_wr **bad_wr)
+{
+	int ret;
+
+	for (; wr; wr = wr->next) {
+		ret = rxe_recvq_post_one(queue, wr);
+		if (ret) {
+			*bad_wr = wr;
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/**
+ * rxe_recvq_move() - go over to another ring, taking along what waits
+ * @queue: a user's queue
+ * @ring: the other ring, with slots of the same size; receives the old one
+ * @wrs: requests that the new one was asked to hold
+ *
+ * Context: the queue's lock held; user space does not post.
+ * Return: 0, or -EINVAL: more wait.
+ */
+int rxe_recvq_move(struct rxe_recvq *queue, struct rxe_ring *ring, u32 wrs)
+{
+	u32 left = rxe_recvq_left(queue);
+	u32 i;
+
+	if (left > wrs)
+		return -EINVAL;
+	for (i = 0; i < left; i++)
+		memcpy(rxe_ring_slot(ring, i),
+		       rxe_ring_slot(&queue->ring, queue->cons + i),
+		       1UL << ring->elem_shift);
+	rxe_ring_publish_producer(ring, left);
+	swap(queue->ring, *ring);
+	queue->cons = 0;
+	return 0;
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Shared receive queues
+ *
+ * A queue of receive requests that many queue pairs take from. A request belongs
+ * to a queue pair from when it has been taken; the memory that it names must
+ * belong to the shared queue's protection domain.
+ */
+#include <rdma/uverbs_ioctl.h>
+
+#include "rxe_verbs.h"
+
+/* --- taking --------------------------------------------------------------- */
+
+/**
+ * rxe_srq_take() - take the oldest request
+ * @srq: the shared receive queue
+ * @wqe: receives a copy of it
+ *
+ * Context: a task, which may hold any lock that comes before srq->lock.
+ * Return: true, or false where there is none.
+ */
+bool rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe)
+{
+	bool taken, tell = false;
+
+	spin_lock_bh(&srq->lock);
+	taken = rxe_recvq_take(&srq->queue, wqe);
+	if (taken && rxe_recvq_left(&srq->queue) < srq->limit) {
+		srq->limit = 0;
+		srq->due++;
+		tell = true;
+	}
+	spin_unlock_bh(&srq->lock);
+	if (tell)
+		rxe_task_kick(&srq->notify);
+	return taken;
+}
+
+static bool rxe_srq_notify(struct rxe_task *task)
+{
+	struct rxe_srq *srq = container_of(task, struct rxe_srq, notify);
+	struct ib_event event = {
+		.device = srq->ib.device,
+		.element.srq = &srq->ib,
+		.event = IB_EVENT_SRQ_LIMIT_REACHED,
+	};
+	bool due, more;
+
+	spin_lock_bh(&srq->lock);
+	due = srq->due;
+	if (due)
+		srq->due--;
+	more = srq->due;
+	spin_unlock_bh(&srq->lock);
+	if (due && srq->ib.event_handler)
+		srq->ib.event_handler(&event, srq->ib.srq_context);
+	return more;
+}
+
+/* --- making --------------------------------------------------------------- */
+
+static int rxe_check_srq(const struct ib_srq_init_attr *init,
+			 const struct ib_udata *udata)
+{
+	if (init->srq_type != IB_SRQT_BASIC)
+		return -EOPNOTSUPP;
+	if (udata && udata->outlen < sizeof(struct rxe_create_srq_resp))
+		return -EINVAL;
+	if (!init->attr.max_wr || init->attr.max_wr > RXE_MAX_SRQ_WR ||
+	    !init->attr.max_sge || init->attr.max_sge > RXE_MAX_SRQ_SGE)
+		return -EINVAL;
+	return 0;
+}
+
+static void rxe_srq_free(struct rxe_srq *srq)
+{
+	struct rxe_dev *rxe = to_rxe(srq->ib.device);
+
+	if (srq->user)
+		rxe_mmap_withdraw(rxe, &srq->queue.ring);
+	rxe_recvq_free(&srq->queue);
+	ida_free(&rxe->srqs, srq->num);
+}
+
+static int rxe_srq_respond(struct rxe_srq *srq, struct ib_udata *udata)
+{
+	struct rxe_ucontext *context =
+		rdma_udata_to_drv_context(udata, struct rxe_ucontext, ib);
+	struct rxe_create_srq_resp resp = { .srq_num = srq->num };
+	int ret;
+
+	ret = rxe_mmap_offer(to_rxe(srq->ib.device), &context->ib,
+			     &srq->queue.ring, &resp.mi);
+	return ret ?: ib_copy_to_udata(udata, &resp, sizeof(resp));
+}
+
+/**
+ * rxe_create_srq() - make a shared receive queue
+ * @ibsrq: the queue
+ * @init: what it has to be able to hold; receives what it can
+ * @udata: the command; NULL for the kernel
+ *
+ * Context: process context.
+ * Return: 0; -EOPNOTSUPP for other types than the basic one; -EINVAL for sizes
+ * beyond the device's, or a command that is not such as the ABI has it; -ENOMEM;
+ * -EFAULT.
+ */
+int rxe_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
+		   struct ib_udata *udata)
+{
+	struct rxe_dev *rxe = to_rxe(ibsrq->device);
+	struct rxe_srq *srq = to_rsrq(ibsrq);
+	int ret;
+
+	ret = rxe_check_srq(init, udata);
+	if (ret)
+		return ret;
+	spin_lock_init(&srq->lock);
+	rxe_task_init(&srq->notify, rxe_srq_notify);
+	srq->user = udata;
+	ret = ida_alloc_range(&rxe->srqs, 1, RXE_MAX_SRQ, GFP_KERNEL);
+	if (ret < 0)
+		return -ENOMEM;
+	srq->num = ret;
+
+	ret = rxe_recvq_init(&srq->queue, init->attr.max_wr, init->attr.max_sge,
+			     srq->user);
+	if (!ret && udata)
+		ret = rxe_srq_respond(srq, udata);
+	if (ret)
+		rxe_srq_free(srq);
+	else
+		init->attr.max_wr = srq->queue.ring.mask;
+	return ret;
+}
+
+/* --- changing ------------------------------------------------------------- */
+
+/* Tells user space where to map the new ring: at the place that the command names. */
+static int rxe_srq_tell_ring(struct rxe_srq *srq, struct rxe_ring *ring,
+			     struct ib_udata *udata)
+{
+	struct rxe_ucontext *context =
+		rdma_udata_to_drv_context(udata, struct rxe_ucontext, ib);
+	struct rxe_modify_srq_cmd cmd;
+	struct mminfo info = {};
+	int ret;
+
+	ret = ib_copy_from_udata(&cmd, udata, sizeof(cmd)) ?:
+	      rxe_mmap_offer(to_rxe(srq->ib.device), &context->ib, ring, &info);
+	if (!ret && copy_to_user(u64_to_user_ptr(cmd.mmap_info_addr), &info,
+				 sizeof(info)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static int rxe_srq_resize(struct rxe_srq *srq, u32 wrs, struct ib_udata *udata)
+{
+	struct rxe_recvq fresh = {};
+	int ret;
+
+	if (!srq->user)
+		return -EOPNOTSUPP;
+	if (udata->inlen < sizeof(struct rxe_modify_srq_cmd))
+		return -EINVAL;
+	ret = rxe_recvq_init(&fresh, wrs, srq->queue.max_sge, true) ?:
+	      rxe_srq_tell_ring(srq, &fresh.ring, udata);
+	if (!ret) {
+		spin_lock_bh(&srq->lock);
+		ret = rxe_recvq_move(&srq->queue, &fresh.ring, wrs);
+		spin_unlock_bh(&srq->lock);
+	}
+	/* After a move, this is the old one. */
+	rxe_mmap_withdraw(to_rxe(srq->ib.device), &fresh.ring);
+	rxe_recvq_free(&fresh);
+	return ret;
+}
+
+static int rxe_check_srq_change(const struct rxe_srq *srq,
+				const struct ib_srq_attr *attr, int mask)
+{
+	u32 max_wr = READ_ONCE(srq->queue.ring.mask);
+
+	if (mask & ~(IB_SRQ_MAX_WR | IB_SRQ_LIMIT))
+		return -EINVAL;
+	if (mask & IB_SRQ_MAX_WR) {
+		max_wr = attr->max_wr;
+		if (!max_wr || max_wr > RXE_MAX_SRQ_WR ||
+		    (!(mask & IB_SRQ_LIMIT) &&
+		     max_wr < READ_ONCE(srq->limit)))
+			return -EINVAL;
+	}
+	return mask & IB_SRQ_LIMIT && attr->srq_limit > max_wr ? -EINVAL : 0;
+}
+
+/**
+ * rxe_modify_srq() - change a shared receive queue
+ * @ibsrq: the queue
+ * @attr: its new size, or the limit for an event; 0 disarms it
+ * @mask: which of them: enum ib_srq_attr_mask
+ * @udata: the command, where the size changes; its user does not post until it
+ *	has mapped the new ring
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL for a size out of range or smaller than what waits or than
+ * the limit, or a limit beyond the size; -EOPNOTSUPP for the size of a kernel
+ * queue; -ENOMEM; -EFAULT. After an error the queue is as it was.
+ */
+int rxe_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
+		   enum ib_srq_attr_mask mask, struct ib_udata *udata)
+{
+	struct rxe_srq *srq = to_rsrq(ibsrq);
+	int ret = rxe_check_srq_change(srq, attr, mask);
+
+	if (!ret && mask & IB_SRQ_MAX_WR)
+		ret = rxe_srq_resize(srq, attr->max_wr, udata);
+	if (ret || !(mask & IB_SRQ_LIMIT))
+		return ret;
+	spin_lock_bh(&srq->lock);
+	srq->limit = attr->srq_limit;
+	spin_unlock_bh(&srq->lock);
+	return 0;
+}
+
+/**
+ * rxe_query_srq() - what a shared receive queue is
+ * @ibsrq: the queue
+ * @attr: receives its size and its limit, 0 where that is not armed
+ *
+ * Return: 0.
+ */
+int rxe_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
+{
+	struct rxe_srq *srq = to_rsrq(ibsrq);
+
+	spin_lock_bh(&srq->lock);
+	attr->max_wr = srq->queue.ring.mask;
+	attr->max_sge = srq->queue.max_sge;
+	attr->srq_limit = srq->limit;
+	spin_unlock_bh(&srq->lock);
+	return 0;
+}
+
+/**
+ * rxe_destroy_srq() - the end of a shared receive queue
+ * @ibsrq: the queue; no QP refers to it
+ * @udata: not used
+ *
+ * Context: process context.
+ * Return: 0.
+ */
+int rxe_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
+{
+	struct rxe_srq *srq = to_rsrq(ibsrq);
+
+	rxe_task_drain(&srq->notify);
+	rxe_srq_free(srq);
+	return 0;
+}
+
+/**
+ * rxe_post_srq_recv() - there are buffers to receive into
+ * @ibsrq: the queue
+ * @wr: the kernel's requests
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any but hard interrupt.
+ * Return: 0; -EINVAL: too many elements, or a user's queue, which is posted to
+ * without a system call; -ENOMEM: it is full.
+ */
+int rxe_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
+		      const struct ib_recv_wr **bad_wr)
+{
+	struct rxe_srq *srq = to_rsrq(ibsrq);
+	int ret;
+
+	if (srq->user) {
+		*bad_wr = wr;
+		return -EINVAL;
+	}
+	spin_lock_bh(&srq->lock);
+	ret = rxe_recvq_post(&srq->queue, wr, bad_wr);
+	spin_unlock_bh(&srq->lock);
+	return ret;
+}
