@@ -88,6 +88,7 @@ void mover_prepare(struct mover *mover, const struct message *m)
 	size_t len = head(mover) + m->len;
 	struct piece piece[MOVER_PIECES];
 	uint8_t *bytes = scratch(len);
+	size_t span;
 
 	mover->seed++;
 	lay_out(piece, m->src_at, m->len, m->pieces);
@@ -96,15 +97,15 @@ void mover_prepare(struct mover *mover, const struct message *m)
 	if (mover->src_odp)
 		cool(&mover->src, m->heat);
 
+	span = lay_out(piece, m->dst_at, len, target_pieces(m)) + GUARD;
 	if (m->heat != WARM && mover->dst_odp) {
 		cool(&mover->dst, m->heat);
-		memset(mover->want, 0, BUF_LEN);
+		memset(mover->want, 0, span);
 	} else {
-		pattern_fill(mover->dst.p, BUF_LEN, 0, UNTOUCHED);
-		memcpy(mover->want, mover->dst.p, BUF_LEN);
+		pattern_fill(mover->dst.p, span, 0, UNTOUCHED);
+		memcpy(mover->want, mover->dst.p, span);
 	}
 	pattern_fill(bytes + head(mover), m->len, 0, mover->seed);
-	lay_out(piece, m->dst_at, len, target_pieces(m));
 	for (int i = 0; i < target_pieces(m); i++)
 		memcpy(mover->want + piece[i].at, bytes + piece[i].offset, piece[i].len);
 	undo(bytes);

@@ -43,6 +43,7 @@
 #include "rxe_limits.h"
 
 struct rxe_qp;
+struct rxe_service;
 struct rxe_swqe;
 
 /* --- rxe_task.c: work that runs to completion ---------------------------- */
@@ -52,12 +53,14 @@ struct rxe_swqe;
  * @pending: kicks not yet answered; who makes it 1 owns the task
  * @node: in a processor's run list; the owner's
  * @fn: does a bounded part of the work; returns true if there is more
+ * @later: what more there is, is for a worker: softirqs are to run before; @fn's
  * @work: takes the task to a worker when a processor has done enough
  */
 struct rxe_task {
 	atomic_t pending;
 	struct list_head node;
 	bool (*fn)(struct rxe_task *task);
+	bool later;
 	struct work_struct work;
 };
 
@@ -126,6 +129,9 @@ enum rxe_dev_flags {
  * @ahs: user space's address handles by number
  * @next_ah: where the search for a free number begins
  * @srqs: numbers of shared receive queues
+ * @groups: multicast groups; RCU
+ * @num_groups: of them
+ * @groups_lock: protects @groups and @num_groups; sleeps; RTNL is taken inside
  * @flags: enum rxe_dev_flags
  */
 struct rxe_dev {
@@ -144,6 +150,9 @@ struct rxe_dev {
 	struct xarray ahs;
 	u32 next_ah;
 	struct ida srqs;
+	struct list_head groups;
+	u32 num_groups;
+	struct mutex groups_lock;
 	unsigned long flags;
 };
 
@@ -557,6 +566,20 @@ struct rxe_swqe {
 };
 
 /**
+ * struct rxe_dest - where a datagram goes
+ * @av: the address
+ * @qpn: the QP there
+ * @qkey: that it is to have
+ *
+ * Behind the gather list or the inline data of a request that is a datagram.
+ */
+struct rxe_dest {
+	struct rxe_av av;
+	u32 qpn;
+	u32 qkey;
+};
+
+/**
  * struct rxe_sq - the sending half of a QP
  * @lock: protects everything in here
  * @task: requester and completer
@@ -727,10 +750,11 @@ struct rxe_rq {
  * @state_lock: protects @state; innermost
  * @state: changed under @state_lock; read with READ_ONCE()
  * @user: its queues are user space's
+ * @service: what its transport does; constant
  * @mtu: bytes of payload in a packet; as @attr
- * @av: the peer's address; as @attr
- * @loopback: the peer is on this device; as @attr
- * @src_port: UDP source port; as @attr
+ * @av: the peer's address; as @attr; of datagrams the last one's, under sq.lock
+ * @loopback: the peer is on this device; as @av
+ * @src_port: UDP source port; as @av
  * @dst: route to the peer, or NULL; under sq.lock or rq.lock by the tasks, so
  *	it has a lock of its own
  * @dst_cookie: tells when @dst is out of date; under @dst_lock
@@ -748,6 +772,7 @@ struct rxe_qp {
 	spinlock_t state_lock;
 	enum ib_qp_state state;
 	bool user;
+	const struct rxe_service *service;
 	u32 mtu;
 	struct rxe_av av;
 	bool loopback;
@@ -780,8 +805,20 @@ static inline struct rxe_swqe *rxe_swqe(const struct rxe_sq *sq, u32 index)
 	return sq->wqes + (index & sq->ring.mask) * sq->wqe_size;
 }
 
+static inline struct rxe_dest *rxe_swqe_dest(const struct rxe_sq *sq,
+					     const struct rxe_swqe *wqe)
+{
+	return (void *)wqe + sq->wqe_size - sizeof(struct rxe_dest);
+}
+
+/* rxe_rc.c, rxe_uc.c, rxe_ud.c */
+extern const struct rxe_service rxe_rc;
+extern const struct rxe_service rxe_uc;
+extern const struct rxe_service rxe_ud;
+
 /* rxe_qp.c */
 void rxe_qp_error(struct rxe_qp *qp);
+void rxe_qp_send_error(struct rxe_qp *qp);
 void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
 
 /*

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Addresses: of a connected QP's peer, and address handles. */
+#include <linux/etherdevice.h>
 #include <net/ipv6.h>
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
@@ -61,6 +62,67 @@ int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
 	rdma_gid2ip((struct sockaddr *)&av->sgid_addr, &grh->sgid_attr->gid);
 	rdma_gid2ip((struct sockaddr *)&av->dgid_addr, &grh->dgid);
 	return 0;
+}
+
+/**
+ * rxe_av_from_user() - an address that a user has put into a request
+ * @rxe: the device
+ * @av: filled in
+ * @user: the user's, a private copy: of where the packet comes from, no more is
+ *	believed than which of the device's addresses it is
+ *
+ * Context: any.
+ * Return: 0 or -EINVAL, as rxe_av_from_attr().
+ */
+int rxe_av_from_user(struct rxe_dev *rxe, struct rxe_av *av,
+		     const struct rxe_av *user)
+{
+	struct rdma_ah_attr attr = {
+		.type = RDMA_AH_ATTR_TYPE_ROCE,
+		.port_num = user->port_num,
+		.ah_flags = IB_AH_GRH,
+		.grh.flow_label = user->grh.flow_label,
+		.grh.sgid_index = user->grh.sgid_index,
+		.grh.hop_limit = user->grh.hop_limit,
+		.grh.traffic_class = user->grh.traffic_class,
+	};
+	int ret;
+
+	memcpy(&attr.grh.dgid, &user->grh.dgid, sizeof(attr.grh.dgid));
+	ether_addr_copy(attr.roce.dmac, user->dmac);
+	attr.grh.sgid_attr = rdma_get_gid_attr(&rxe->ib, RXE_PORT,
+					       user->grh.sgid_index);
+	if (IS_ERR(attr.grh.sgid_attr))
+		return -EINVAL;
+	ret = rxe_av_from_attr(rxe, av, &attr);
+	rdma_put_gid_attr(attr.grh.sgid_attr);
+	return ret;
+}
+
+/**
+ * rxe_av_is_local() - is the peer on this device?
+ * @rxe: the device
+ * @av: the peer's address
+ *
+ * It is, where the netdev itself, not one stacked upon it, has the address.
+ *
+ * Context: any.
+ */
+bool rxe_av_is_local(struct rxe_dev *rxe, const struct rxe_av *av)
+{
+	const struct ib_gid_attr *gid_attr;
+	union ib_gid gid;
+
+	if (!ether_addr_equal(av->dmac, rxe->ndev->dev_addr))
+		return false;
+	memcpy(&gid, &av->grh.dgid, sizeof(gid));
+	gid_attr = rdma_find_gid_by_port(&rxe->ib, &gid,
+					 IB_GID_TYPE_ROCE_UDP_ENCAP, RXE_PORT,
+					 rxe->ndev);
+	if (IS_ERR(gid_attr))
+		return false;
+	rdma_put_gid_attr(gid_attr);
+	return true;
 }
 
 /* What is kept of an address: its source GID's reference is the core's. */
@@ -149,13 +211,17 @@ int rxe_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
  * @ibah: the handle
  * @flags: not used
  *
+ * Context: any; may sleep if the handle has a number.
  * Return: 0.
  */
 int rxe_destroy_ah(struct ib_ah *ibah, u32 flags)
 {
 	struct rxe_ah *ah = to_rah(ibah);
 
-	if (ah->num)
-		xa_erase(&to_rxe(ibah->device)->ahs, ah->num);
+	if (!ah->num)
+		return 0;
+	xa_erase(&to_rxe(ibah->device)->ahs, ah->num);
+	/* Somebody may just be looking at it. */
+	synchronize_rcu_expedited();
 	return 0;
 }

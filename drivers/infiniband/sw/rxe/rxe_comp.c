@@ -104,7 +104,7 @@ void rxe_comp_retire(struct rxe_qp *qp)
 
 /**
  * rxe_comp_fail() - complete the oldest request with an error
- * @qp: the queue pair; goes to the error state
+ * @qp: the queue pair; goes to the error state, or its sending half does
  * @wqe: the oldest request
  * @status: the error
  *
@@ -120,7 +120,7 @@ void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	sq->offset = 0;
 	sq->deadline = 0;
 	rxe_comp_finish(qp, wqe, status);
-	rxe_qp_error(qp);
+	rxe_qp_send_error(qp);
 }
 
 /**

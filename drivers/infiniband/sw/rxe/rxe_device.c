@@ -16,6 +16,7 @@
 #define RXE_CAP_FLAGS						\
 	(IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT |	\
 	 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN |	\
+	 IB_DEVICE_UD_AV_PORT_ENFORCE |				\
 	 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_MEM_WINDOW |		\
 	 IB_DEVICE_MEM_WINDOW_TYPE_2B |				\
 	 IB_DEVICE_FLUSH_GLOBAL | IB_DEVICE_ATOMIC_WRITE)
@@ -25,6 +26,14 @@
 	 IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |		\
 	 IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_FLUSH |		\
 	 IB_ODP_SUPPORT_ATOMIC_WRITE | IB_ODP_SUPPORT_SRQ_RECV)
+
+#define RXE_ODP_UC						\
+	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |		\
+	 IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_SRQ_RECV)
+
+#define RXE_ODP_UD						\
+	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |		\
+	 IB_ODP_SUPPORT_SRQ_RECV)
 
 /* --- what it offers ------------------------------------------------------- */
 
@@ -63,11 +72,17 @@ static int rxe_query_device(struct ib_device *ibdev,
 		.max_srq = RXE_MAX_SRQ,
 		.max_srq_wr = RXE_MAX_SRQ_WR,
 		.max_srq_sge = RXE_MAX_SRQ_SGE,
+		.max_mcast_grp = RXE_MAX_MCAST_GRP,
+		.max_mcast_qp_attach = RXE_MAX_MCAST_QP,
+		.max_total_mcast_qp_attach = RXE_MAX_MCAST_GRP *
+					     RXE_MAX_MCAST_QP,
 		.max_pkeys = 1,
 		.odp_caps = {
 			.general_caps = IB_ODP_SUPPORT |
 					IB_ODP_SUPPORT_IMPLICIT,
 			.per_transport_caps.rc_odp_caps = RXE_ODP_RC,
+			.per_transport_caps.uc_odp_caps = RXE_ODP_UC,
+			.per_transport_caps.ud_odp_caps = RXE_ODP_UD,
 		},
 	};
 	return 0;
@@ -250,6 +265,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.alloc_mw = rxe_alloc_mw,
 	.alloc_pd = rxe_alloc_pd,
 	.alloc_ucontext = rxe_alloc_ucontext,
+	.attach_mcast = rxe_attach_mcast,
 	.create_ah = rxe_create_ah,
 	.create_cq = rxe_create_cq,
 	.create_qp = rxe_create_qp,
@@ -264,6 +280,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.destroy_cq = rxe_destroy_cq,
 	.destroy_qp = rxe_destroy_qp,
 	.destroy_srq = rxe_destroy_srq,
+	.detach_mcast = rxe_detach_mcast,
 	.disassociate_ucontext = rxe_disassociate_ucontext,
 	.fill_res_mr_entry = rxe_fill_res_mr_entry,
 	.fill_stat_mr_entry = rxe_fill_stat_mr_entry,
@@ -337,6 +354,8 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 	xa_init_flags(&rxe->keys, XA_FLAGS_ALLOC);
 	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
 	ida_init(&rxe->srqs);
+	mutex_init(&rxe->groups_lock);
+	INIT_LIST_HEAD(&rxe->groups);
 	umem_odp_device_init(&rxe->odp, &rxe->ib);
 	mutex_init(&rxe->mmaps_lock);
 	INIT_LIST_HEAD(&rxe->mmaps);

@@ -24,6 +24,8 @@
 #define RXE_MAX_SRQ		(1 << 18)
 #define RXE_MAX_SRQ_WR		RXE_MAX_WR
 #define RXE_MAX_SRQ_SGE		RXE_MAX_SGE
+#define RXE_MAX_MCAST_GRP	8192
+#define RXE_MAX_MCAST_QP	64
 #define RXE_MAX_RD_ATOMIC	128
 #define RXE_MAX_MSG		(1U << 31)
 /* PSNs are compared modulo 2^24, so a message has fewer than half of that. */

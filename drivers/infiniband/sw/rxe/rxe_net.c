@@ -14,8 +14,10 @@
 #include <net/route.h>
 #include <net/udp.h>
 #include <net/udp_tunnel.h>
+#include <rdma/ib_cache.h>
 
 #include "rxe_transport.h"
+#include "rxe_verbs.h"
 
 /**
  * struct rxe_netns - what a network namespace has of ours
@@ -32,6 +34,9 @@ struct rxe_netns {
 	struct socket *sock6;
 	struct xarray devs;
 };
+
+/* The socket's send buffer: half of it may be in the queues below. */
+#define RXE_UNANSWERED_BYTES	SZ_4M
 
 static unsigned int rxe_netns_id;
 
@@ -60,8 +65,14 @@ static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
 			       &av->sgid_addr._sockaddr_in6.sin6_addr);
 }
 
-/* Takes the packet. Caller: has a reference to the QP. */
-static void rxe_deliver(struct rxe_qp *qp, struct sk_buff *skb)
+/**
+ * rxe_net_deliver() - queue a packet that has come in
+ * @qp: who it is for; the caller has a reference
+ * @skb: the packet; taken
+ *
+ * Context: softirq, or a task.
+ */
+void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	bool response = rxe_op_is_response(rxe_pkt(skb)->op);
 	struct sk_buff_head *queue = response ? &qp->sq.responses :
@@ -76,12 +87,48 @@ static void rxe_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 	rxe_task_kick(response ? &qp->sq.task : &qp->rq.task);
 }
 
-static struct rxe_qp *rxe_find_connected(struct rxe_dev *rxe,
-					 struct sk_buff *skb)
+/* The address that a packet goes to, as the GID that it would be. */
+static union ib_gid rxe_dgid(const struct sk_buff *skb)
+{
+	union ib_gid gid;
+
+	if (skb->protocol == htons(ETH_P_IP))
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr,
+				       (struct in6_addr *)&gid);
+	else
+		memcpy(&gid, &ipv6_hdr(skb)->daddr, sizeof(gid));
+	return gid;
+}
+
+/* Is the packet for an address of the device? */
+static bool rxe_to_device(struct rxe_dev *rxe, const struct sk_buff *skb)
+{
+	const struct ib_gid_attr *gid_attr;
+	union ib_gid gid = rxe_dgid(skb);
+
+	gid_attr = rdma_find_gid_by_port(&rxe->ib, &gid,
+					 IB_GID_TYPE_ROCE_UDP_ENCAP, RXE_PORT,
+					 NULL);
+	if (IS_ERR(gid_attr))
+		return false;
+	rdma_put_gid_attr(gid_attr);
+	return true;
+}
+
+/* Is the packet one that the QP expects? */
+static bool rxe_is_for(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	if (rxe_pkt(skb)->op->qp_type != qp->ib.qp_type)
+		return false;
+	return qp->ib.qp_type == IB_QPT_UD ? rxe_to_device(qp_rxe(qp), skb) :
+					     rxe_from_peer(qp, skb);
+}
+
+static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
 {
 	struct rxe_qp *qp = rxe_qp_find(rxe, rxe_pkt(skb)->qpn);
 
-	if (qp && !rxe_from_peer(qp, skb)) {
+	if (qp && !rxe_is_for(qp, skb)) {
 		rxe_qp_put(qp);
 		return NULL;
 	}
@@ -90,7 +137,7 @@ static struct rxe_qp *rxe_find_connected(struct rxe_dev *rxe,
 
 /*
  * Between two links of one namespace packets arrive through lo, which is
- * nobody's: then it is the link that has the connection.
+ * nobody's: then it is the link that has the connection, or the address.
  */
 static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 					   struct sk_buff *skb)
@@ -100,13 +147,31 @@ static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 	unsigned long i;
 
 	if (rxe)
-		return rxe_find_connected(rxe, skb);
+		return rxe_find_qp(rxe, skb);
 	xa_for_each(&ns->devs, i, rxe) {
-		qp = rxe_find_connected(rxe, skb);
+		qp = rxe_find_qp(rxe, skb);
 		if (qp)
 			return qp;
 	}
 	return NULL;
+}
+
+/* A copy for each QP that is attached, on the link, or on any, as above. */
+static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
+{
+	struct rxe_dev *rxe = xa_load(&ns->devs, skb->dev->ifindex);
+	union ib_gid gid = rxe_dgid(skb);
+	unsigned long i;
+
+	if (rxe_pkt(skb)->op->qp_type != IB_QPT_UD || !rxe_wire_intact(skb))
+		return;
+	skb_dst_drop(skb);
+	if (rxe) {
+		rxe_mcast_deliver(rxe, &gid, skb);
+		return;
+	}
+	xa_for_each(&ns->devs, i, rxe)
+		rxe_mcast_deliver(rxe, &gid, skb);
 }
 
 /* Makes the packet begin with the BTH and end with the ICRC. */
@@ -131,6 +196,12 @@ static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 
 	if (rxe_net_trim(skb) || rxe_wire_parse(skb))
 		goto drop;
+	if (rxe_pkt(skb)->qpn == IB_MULTICAST_QPN) {
+		rcu_read_lock();
+		rxe_receive_mcast(ns, skb);
+		rcu_read_unlock();
+		goto drop;
+	}
 
 	rcu_read_lock();
 	qp = rxe_find_destination(ns, skb);
@@ -144,7 +215,7 @@ static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 	}
 	rxe_count(qp_rxe(qp), RXE_CNT_RCVD_PKTS);
 	skb_dst_drop(skb);
-	rxe_deliver(qp, skb);
+	rxe_net_deliver(qp, skb);
 	rxe_qp_put(qp);
 	return 0;
 drop:
@@ -279,8 +350,12 @@ static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
 	skb->protocol = htons(ETH_P_IPV6);
 }
 
-/* Adds UDP and IP, then the ICRC, which covers them. */
-static void rxe_net_envelope(const struct rxe_qp *qp, struct sk_buff *skb)
+/*
+ * Puts UDP and IP in front; the packet still begins with the BTH. Returns their
+ * length.
+ */
+static unsigned int rxe_net_address(const struct rxe_qp *qp,
+				    struct sk_buff *skb)
 {
 	unsigned int headers;
 
@@ -289,11 +364,31 @@ static void rxe_net_envelope(const struct rxe_qp *qp, struct sk_buff *skb)
 		rxe_push_ip4(&qp->av, skb);
 	else
 		rxe_push_ip6(&qp->av, skb);
-
 	headers = skb_transport_offset(skb) + sizeof(struct udphdr);
 	__skb_pull(skb, headers);
+	return headers;
+}
+
+/* Adds UDP and IP, then the ICRC, which covers them. */
+static void rxe_net_envelope(const struct rxe_qp *qp, struct sk_buff *skb)
+{
+	unsigned int headers = rxe_net_address(qp, skb);
+
 	rxe_wire_seal(skb);
 	__skb_push(skb, headers);
+}
+
+/*
+ * Has the sender of a packet that nobody acknowledges filled the queues below?
+ * The socket counts what is in them.
+ */
+static bool rxe_charge(const struct rxe_qp *qp, struct sock *sk,
+		       struct sk_buff *skb)
+{
+	if (qp->service->reliable)
+		return false;
+	skb_set_owner_w(skb, sk);
+	return !sock_writeable(sk);
 }
 
 static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
@@ -301,6 +396,8 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 	struct net *net = dev_net(qp_rxe(qp)->ndev);
 	struct rxe_netns *ns = rxe_netns(net);
 	struct dst_entry *dst = rxe_route(qp);
+	struct sock *sk;
+	bool full;
 	int ret;
 
 	if (!dst) {
@@ -311,16 +408,43 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 	memset(skb->cb, 0, sizeof(skb->cb));
 	skb_dst_set(skb, dst);
 	skb->dev = dst->dev;
+	if (skb->protocol == htons(ETH_P_IP)) {
+		sk = ns->sock4->sk;
+		full = rxe_charge(qp, sk, skb);
+		ret = ip_local_out(net, sk, skb);
+	} else {
+		sk = ns->sock6->sk;
+		full = rxe_charge(qp, sk, skb);
+		ret = ip6_local_out(net, sk, skb);
+	}
+	return net_xmit_eval(ret) ?: full ? -EBUSY : 0;
+}
+
+/*
+ * Is a receiver here so far behind that its sender had better wait? Pages are
+ * waited for only where nobody else is kept waiting with it.
+ */
+static bool rxe_is_behind(const struct rxe_qp *peer)
+{
+	if (peer->service->reliable ||
+	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
+		return false;
+	return peer->ib.qp_type == IB_QPT_UC ||
+	       !rxe_fault_busy(&peer->rq.place);
+}
+
+/* What a datagram is received with, as if it had been on a wire. */
+static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	rxe_net_address(qp, skb);
 	if (skb->protocol == htons(ETH_P_IP))
-		ret = ip_local_out(net, ns->sock4->sk, skb);
-	else
-		ret = ip6_local_out(net, ns->sock6->sk, skb);
-	return net_xmit_eval(ret);
+		ip_send_check(ip_hdr(skb));
 }
 
 static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct rxe_qp *peer;
+	int ret = 0;
 
 	rcu_read_lock();
 	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
@@ -329,12 +453,18 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 		kfree_skb(skb);
 		return 0;
 	}
-	if (peer->loopback)
-		rxe_deliver(peer, skb);
-	else
+	if (rxe_pkt(skb)->op->qp_type != peer->ib.qp_type ||
+	    (peer->ib.qp_type != IB_QPT_UD && !peer->loopback)) {
 		kfree_skb(skb);
+	} else {
+		if (peer->ib.qp_type == IB_QPT_UD)
+			rxe_loop_address(qp, skb);
+		rxe_net_deliver(peer, skb);
+		if (rxe_is_behind(peer))
+			ret = -EBUSY;
+	}
 	rxe_qp_put(peer);
-	return 0;
+	return ret;
 }
 
 /**
@@ -343,8 +473,9 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
  * @skb: made by rxe_wire_build(); taken, whatever becomes of it
  *
  * Context: a task of @qp (bottom halves off).
- * Return: 0, or -errno where the packet is known not to have left. Reliability
- * is the callers' concern.
+ * Return: 0; -EBUSY: it has left, but no more should for a while; or another
+ * -errno where the packet is known not to have left. Reliability is the callers'
+ * concern.
  */
 int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -359,7 +490,8 @@ int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb)
 	} else {
 		ret = rxe_net_transmit(qp, skb);
 	}
-	rxe_count(qp_rxe(qp), ret ? RXE_CNT_SEND_ERR : RXE_CNT_SENT_PKTS);
+	rxe_count(qp_rxe(qp), ret && ret != -EBUSY ? RXE_CNT_SEND_ERR :
+						     RXE_CNT_SENT_PKTS);
 	return ret;
 }
 
@@ -383,6 +515,9 @@ static struct socket *rxe_socket(struct net *net, sa_family_t family)
 	if (ret)
 		return ERR_PTR(ret);
 	setup_udp_tunnel_sock(net, compat_tunnel_sock(sock), &tunnel);
+	/* QPs of this host may be in the group that one of them sends to. */
+	inet_set_bit(MC_LOOP, sock->sk);
+	sock->sk->sk_sndbuf = RXE_UNANSWERED_BYTES;
 	return sock;
 }
 

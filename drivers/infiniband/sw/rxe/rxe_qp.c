@@ -6,12 +6,11 @@
  * is the transport's. A queue pair is found by its number from when it is
  * complete until it is destroyed, and freed when nobody who found it is left.
  */
-#include <linux/etherdevice.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <rdma/ib_cache.h>
 #include <rdma/uverbs_ioctl.h>
 
+#include "rxe_transport.h"
 #include "rxe_verbs.h"
 
 #define RXE_MAX_PSN		0xffffff
@@ -21,15 +20,25 @@
 
 /* --- creating ------------------------------------------------------------- */
 
+static const struct rxe_service *rxe_service(enum ib_qp_type type)
+{
+	switch (type) {
+	case IB_QPT_RC:
+		return &rxe_rc;
+	case IB_QPT_UC:
+		return &rxe_uc;
+	case IB_QPT_UD:
+		return &rxe_ud;
+	default:
+		return NULL;
+	}
+}
+
 static int rxe_check_type(const struct ib_qp_init_attr *init)
 {
-	switch (init->qp_type) {
-	case IB_QPT_RC:
-		break;
-	default:
+	if (!rxe_service(init->qp_type) || init->create_flags)
 		return -EOPNOTSUPP;
-	}
-	return init->create_flags ? -EOPNOTSUPP : 0;
+	return 0;
 }
 
 static int rxe_check_cap(const struct ib_qp_cap *cap)
@@ -75,6 +84,8 @@ static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	sq->max_sge = bytes / sizeof(struct rxe_sge);
 	sq->max_inline = bytes;
 	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + bytes, 8);
+	if (qp->ib.qp_type == IB_QPT_UD)
+		sq->wqe_size += ALIGN(sizeof(struct rxe_dest), 8);
 	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
 			       sizeof(struct rxe_send_wqe) + bytes);
 	if (ret)
@@ -167,14 +178,19 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 			const struct ib_udata *udata)
 {
 	qp->user = udata;
+	qp->service = rxe_service(init->qp_type);
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	refcount_set(&qp->refs, 1);
 	init_completion(&qp->gone);
 	mutex_init(&qp->modify_mutex);
 	spin_lock_init(&qp->state_lock);
-	/* Requests posted before there is a path are measured, too. */
-	qp->mtu = ib_mtu_enum_to_int(IB_MTU_256);
+	/*
+	 * Requests posted before there is a path are measured, too. A datagram
+	 * is one packet in any case.
+	 */
+	qp->mtu = ib_mtu_enum_to_int(init->qp_type == IB_QPT_UD ? IB_MTU_4096 :
+								  IB_MTU_256);
 }
 
 /**
@@ -185,8 +201,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
  *
  * Context: process context.
  * Return: 0; -EINVAL for sizes beyond the device's, or a command that is not
- * such as the ABI has it; -EOPNOTSUPP for other types than RC, and flags;
- * -ENOMEM; -EFAULT.
+ * such as the ABI has it; -EOPNOTSUPP for other types than RC, UC and UD, and
+ * flags; -ENOMEM; -EFAULT.
  */
 int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)
@@ -295,22 +311,6 @@ static int rxe_check_resource_attrs(const struct ib_qp_attr *attr, int mask)
 	return 0;
 }
 
-/* A peer of which the netdev itself, not one stacked upon it, has the address. */
-static bool rxe_is_local(struct rxe_dev *rxe, const struct rdma_ah_attr *ah)
-{
-	const struct ib_gid_attr *gid_attr;
-
-	if (!ether_addr_equal(ah->roce.dmac, rxe->ndev->dev_addr))
-		return false;
-	gid_attr = rdma_find_gid_by_port(&rxe->ib, &rdma_ah_read_grh(ah)->dgid,
-					 IB_GID_TYPE_ROCE_UDP_ENCAP, RXE_PORT,
-					 rxe->ndev);
-	if (IS_ERR(gid_attr))
-		return false;
-	rdma_put_gid_attr(gid_attr);
-	return true;
-}
-
 /* Caller: holds modify_mutex. */
 static int rxe_check_states(struct rxe_qp *qp, struct rxe_qp_change *change)
 {
@@ -341,8 +341,10 @@ static int rxe_check_change(struct rxe_qp *qp, struct rxe_qp_change *change)
 	if (ret || !(mask & IB_QP_AV))
 		return ret;
 
-	change->loopback = rxe_is_local(rxe, &attr->ah_attr);
-	return rxe_av_from_attr(rxe, &change->av, &attr->ah_attr);
+	ret = rxe_av_from_attr(rxe, &change->av, &attr->ah_attr);
+	if (!ret)
+		change->loopback = rxe_av_is_local(rxe, &change->av);
+	return ret;
 }
 
 static void rxe_store_path(struct rxe_qp *qp,
@@ -380,6 +382,8 @@ static void rxe_store_protocol(struct rxe_qp *qp, const struct ib_qp_attr *attr,
 {
 	struct ib_qp_attr *own = &qp->attr;
 
+	if (mask & IB_QP_QKEY)
+		own->qkey = attr->qkey;
 	if (mask & IB_QP_ACCESS_FLAGS)
 		own->qp_access_flags = attr->qp_access_flags;
 	if (mask & IB_QP_TIMEOUT)
@@ -551,6 +555,28 @@ void rxe_qp_error(struct rxe_qp *qp)
 }
 
 /**
+ * rxe_qp_send_error() - a request of a queue pair has failed
+ * @qp: the queue pair
+ *
+ * Where nobody has to know of it but its owner, the receiving half goes on, and
+ * the owner may bring the sending half back to work.
+ *
+ * Context: sq.lock held.
+ */
+void rxe_qp_send_error(struct rxe_qp *qp)
+{
+	if (qp->service->reliable) {
+		rxe_qp_error(qp);
+		return;
+	}
+	spin_lock_bh(&qp->state_lock);
+	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
+		rxe_set_state(qp, IB_QPS_SQE);
+	spin_unlock_bh(&qp->state_lock);
+	rxe_task_kick(&qp->sq.task);
+}
+
+/**
  * rxe_qp_event() - tell a queue pair's owner of an event
  * @qp: the queue pair
  * @type: the event
@@ -591,6 +617,7 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	struct rxe_qp *qp = to_rqp(ibqp);
 
 	rxe_qp_stop(qp);
+	rxe_mcast_forget_qp(qp);
 	xa_erase(&qp_rxe(qp)->qps, ibqp->qp_num);
 	synchronize_rcu_expedited();
 	rxe_qp_put(qp);

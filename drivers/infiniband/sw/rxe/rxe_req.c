@@ -127,12 +127,11 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 static enum ib_wc_status rxe_fetch_check(const struct rxe_qp *qp,
 					 const struct rxe_swqe *wqe)
 {
-	if (rxe_is_query(wqe))
-		return qp->attr.max_rd_atomic ? IB_WC_SUCCESS :
-						IB_WC_LOC_QP_OP_ERR;
-	if (rxe_is_send(wqe) || rxe_is_write(wqe) || rxe_is_local(wqe))
-		return IB_WC_SUCCESS;
-	return IB_WC_LOC_QP_OP_ERR;
+	if (wqe->opcode >= BITS_PER_TYPE(qp->service->requests) ||
+	    !(qp->service->requests & BIT(wqe->opcode)) ||
+	    (rxe_is_query(wqe) && !qp->attr.max_rd_atomic))
+		return IB_WC_LOC_QP_OP_ERR;
+	return IB_WC_SUCCESS;
 }
 
 /*
@@ -160,6 +159,8 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 	if (!wqe->status && !rxe_is_local(wqe))
 		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, inline_len,
 						slot->dma.sge);
+	if (!wqe->status && qp->ib.qp_type == IB_QPT_UD)
+		wqe->status = rxe_ud_fetch(qp, wqe, &wr);
 }
 
 /**
@@ -186,8 +187,11 @@ unsigned int rxe_req_fetch(struct rxe_qp *qp)
 
 /* --- from the kernel ------------------------------------------------------ */
 
-static void rxe_post_target(struct rxe_swqe *wqe, const struct ib_send_wr *wr)
+static int rxe_post_target(struct rxe_qp *qp, struct rxe_swqe *wqe,
+			   const struct ib_send_wr *wr)
 {
+	if (qp->ib.qp_type == IB_QPT_UD)
+		return rxe_ud_post(qp, wqe, ud_wr(wr));
 	if (rxe_is_atomic(wqe)) {
 		const struct ib_atomic_wr *atomic = atomic_wr(wr);
 
@@ -199,13 +203,14 @@ static void rxe_post_target(struct rxe_swqe *wqe, const struct ib_send_wr *wr)
 		wqe->remote_addr = rdma_wr(wr)->remote_addr;
 		wqe->rkey = rdma_wr(wr)->rkey;
 	}
+	return 0;
 }
 
 static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 {
 	struct rxe_sq *sq = &qp->sq;
 	struct rxe_swqe *wqe;
-	int i;
+	int i, ret;
 
 	if (sq->prod - sq->cons >= sq->ring.mask)
 		return -ENOMEM;
@@ -221,7 +226,6 @@ static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 	wqe->imm_data = wr->ex.imm_data;
 	if (rxe_fetch_check(qp, wqe))
 		return -EINVAL;
-	rxe_post_target(wqe, wr);
 	wqe->num_sge = wr->num_sge;
 	for (i = 0; i < wr->num_sge; i++) {
 		wqe->sge[i].addr = wr->sg_list[i].addr;
@@ -229,8 +233,10 @@ static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 		wqe->sge[i].lkey = wr->sg_list[i].lkey;
 		wqe->length += wr->sg_list[i].length;
 	}
-	sq->prod++;
-	return 0;
+	ret = rxe_post_target(qp, wqe, wr);
+	if (!ret)
+		sq->prod++;
+	return ret;
 }
 
 /**
@@ -325,7 +331,10 @@ static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 			     &qp->sq.gather);
 }
 
-/* Without memory for a packet: a pause, as if the peer had asked for it. */
+/*
+ * Without memory for a packet, or with too much under way that nobody is going
+ * to answer: a pause, as if the peer had asked for it.
+ */
 static int rxe_req_pause(struct rxe_sq *sq)
 {
 	sq->rnr_wait = true;
@@ -336,9 +345,14 @@ static int rxe_req_pause(struct rxe_sq *sq)
 	return -EAGAIN;
 }
 
-static void rxe_req_sent(struct rxe_sq *sq, u32 next_psn)
+static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 {
+	struct rxe_sq *sq = &qp->sq;
+
 	sq->psn = next_psn;
+	/* Nobody is going to say that it has arrived. */
+	if (!qp->service->reliable)
+		sq->una = next_psn;
 	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
 		sq->sent_psn = next_psn;
 }
@@ -351,11 +365,13 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	bool first = !sq->offset;
 	bool last = sq->offset + len == wqe->length;
 	struct rxe_headers headers = {
-		.opcode = rxe_is_send(wqe) ?
-				  rxe_send_opcode(wqe, first, last) :
-				  rxe_write_opcode(wqe, first, last),
+		.opcode = qp->service->opcodes |
+			  (rxe_is_send(wqe) ?
+				   rxe_send_opcode(wqe, first, last) :
+				   rxe_write_opcode(wqe, first, last)),
 		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
-		.ack_req = last || sq->psn % RXE_ACK_EVERY == 0,
+		.ack_req = qp->service->reliable &&
+			   (last || sq->psn % RXE_ACK_EVERY == 0),
 		.qpn = qp->attr.dest_qp_num,
 		.psn = sq->psn,
 		.va = wqe->remote_addr,
@@ -364,9 +380,12 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.imm_data = wqe->imm_data,
 		.invalidate_rkey = wqe->invalidate_rkey,
 	};
-	struct sk_buff *skb = rxe_wire_build(&headers, len);
+	struct sk_buff *skb;
 	int ret;
 
+	if (qp->service->address)
+		qp->service->address(qp, wqe, &headers);
+	skb = rxe_wire_build(&headers, len);
 	if (!skb)
 		return rxe_req_pause(sq);
 	ret = rxe_gather(qp, wqe, rxe_payload(skb), len);
@@ -374,13 +393,14 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		kfree_skb(skb);
 		return ret;
 	}
-	rxe_req_sent(sq, rxe_psn_add(sq->psn, 1));
+	rxe_req_sent(qp, rxe_psn_add(sq->psn, 1));
 	sq->offset += len;
 	if (last) {
 		sq->cur++;
 		sq->offset = 0;
 	}
-	rxe_net_send(qp, skb);
+	if (rxe_net_send(qp, skb) == -EBUSY)
+		rxe_req_pause(sq);
 	return 0;
 }
 
@@ -442,11 +462,11 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		return rxe_req_pause(sq);
 	memcpy(rxe_payload(skb), wqe->inline_data, payload);
 	if (len < rest) {
-		rxe_req_sent(sq, rxe_psn_add(sq->psn,
+		rxe_req_sent(qp, rxe_psn_add(sq->psn,
 					     DIV_ROUND_UP(len, qp->mtu)));
 		sq->offset += len;
 	} else {
-		rxe_req_sent(sq, wqe->end_psn);
+		rxe_req_sent(qp, wqe->end_psn);
 		sq->rd_atomic++;
 		sq->cur++;
 		sq->offset = 0;

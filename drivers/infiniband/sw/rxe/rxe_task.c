@@ -51,6 +51,14 @@ static void rxe_runlist_hand_over(struct rxe_runlist *list)
 	}
 }
 
+static void rxe_task_again(struct rxe_runlist *list, struct rxe_task *task)
+{
+	if (task->later)
+		queue_work(rxe_task_wq, &task->work);
+	else
+		list_add_tail(&task->node, &list->tasks);
+}
+
 /* Caller: bottom halves are off. */
 static void rxe_runlist_run(struct rxe_runlist *list)
 {
@@ -65,7 +73,7 @@ static void rxe_runlist_run(struct rxe_runlist *list)
 		task = list_first_entry(&list->tasks, struct rxe_task, node);
 		list_del(&task->node);
 		if (rxe_task_run(task))
-			list_add_tail(&task->node, &list->tasks);
+			rxe_task_again(list, task);
 		if (ktime_get_ns() > end)
 			break;
 	}
@@ -101,6 +109,7 @@ void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
 	INIT_LIST_HEAD(&task->node);
 	INIT_WORK(&task->work, rxe_task_work);
 	task->fn = fn;
+	task->later = false;
 }
 
 /**

@@ -12,6 +12,7 @@ static bool rxe_send_task(struct rxe_task *task)
 	struct rxe_qp *qp = container_of(task, struct rxe_qp, sq.task);
 	struct rxe_sq *sq = &qp->sq;
 	unsigned int completed = 0, sent = 0;
+	bool more;
 
 	spin_lock_bh(&sq->lock);
 	switch (rxe_qp_state(qp)) {
@@ -34,8 +35,11 @@ static bool rxe_send_task(struct rxe_task *task)
 		skb_queue_purge(&sq->responses);
 		break;
 	}
+	more = completed == RXE_TASK_BUDGET || sent == RXE_TASK_BUDGET;
+	/* No answer paces it: what it has sent is to go its way first. */
+	task->later = more && !qp->service->reliable && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
-	return completed == RXE_TASK_BUDGET || sent == RXE_TASK_BUDGET;
+	return more;
 }
 
 static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)

@@ -30,6 +30,9 @@ int rxe_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 /* rxe_ah.c */
 int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
 		     const struct rdma_ah_attr *attr);
+int rxe_av_from_user(struct rxe_dev *rxe, struct rxe_av *av,
+		     const struct rxe_av *user);
+bool rxe_av_is_local(struct rxe_dev *rxe, const struct rxe_av *av);
 int rxe_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		  struct ib_udata *udata);
 int rxe_modify_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
@@ -101,5 +104,10 @@ int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		  const struct ib_send_wr **bad_wr);
 int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		  const struct ib_recv_wr **bad_wr);
+
+/* rxe_mcast.c */
+int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
+int rxe_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
+void rxe_mcast_forget_qp(struct rxe_qp *qp);
 
 #endif /* RXE_VERBS_H */

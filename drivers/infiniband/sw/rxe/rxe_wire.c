@@ -23,6 +23,11 @@ struct rxe_bth {
 #define RXE_BTH_ACK_REQ		BIT(31)
 #define RXE_BTH_24		0xffffff
 
+struct rxe_deth {
+	__be32 qkey;
+	__be32 src_qp;		/* reserved (8), QPN (24) */
+} __packed;
+
 struct rxe_reth {
 	__be64 va;
 	__be32 rkey;
@@ -41,6 +46,7 @@ struct rxe_atomiceth {
 #define RXE_FETH_LEVEL_MASK	0x3
 
 #define BTH		sizeof(struct rxe_bth)
+#define DETH		sizeof(struct rxe_deth)
 #define RETH		sizeof(struct rxe_reth)
 #define ATOMICETH	sizeof(struct rxe_atomiceth)
 #define FETH		sizeof(__be32)
@@ -49,81 +55,105 @@ struct rxe_atomiceth {
 #define IMMDT		sizeof(__be32)
 #define IETH		sizeof(__be32)
 
+/* What the connected services have in common. */
+#define RXE_CONNECTED_OPS(service)					\
+	[IB_OPCODE_##service##_SEND_FIRST] = {				\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
+		.first = 1, .payload = 1, .header_len = BTH },		\
+	[IB_OPCODE_##service##_SEND_MIDDLE] = {				\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
+		.payload = 1, .header_len = BTH },			\
+	[IB_OPCODE_##service##_SEND_LAST] = {				\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
+		.last = 1, .payload = 1, .header_len = BTH },		\
+	[IB_OPCODE_##service##_SEND_LAST_WITH_IMMEDIATE] = {		\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
+		.last = 1, .imm = 1, .payload = 1,			\
+		.header_len = BTH + IMMDT },				\
+	[IB_OPCODE_##service##_SEND_ONLY] = {				\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
+		.first = 1, .last = 1, .payload = 1,			\
+		.header_len = BTH },					\
+	[IB_OPCODE_##service##_SEND_ONLY_WITH_IMMEDIATE] = {		\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
+		.first = 1, .last = 1, .imm = 1, .payload = 1,		\
+		.header_len = BTH + IMMDT },				\
+	[IB_OPCODE_##service##_RDMA_WRITE_FIRST] = {			\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_WRITE,	\
+		.first = 1, .payload = 1, .header_len = BTH + RETH },	\
+	[IB_OPCODE_##service##_RDMA_WRITE_MIDDLE] = {			\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_WRITE,	\
+		.payload = 1, .header_len = BTH },			\
+	[IB_OPCODE_##service##_RDMA_WRITE_LAST] = {			\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_WRITE,	\
+		.last = 1, .payload = 1, .header_len = BTH },		\
+	[IB_OPCODE_##service##_RDMA_WRITE_LAST_WITH_IMMEDIATE] = {	\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_WRITE,	\
+		.last = 1, .imm = 1, .payload = 1,			\
+		.header_len = BTH + IMMDT },				\
+	[IB_OPCODE_##service##_RDMA_WRITE_ONLY] = {			\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_WRITE,	\
+		.first = 1, .last = 1, .payload = 1,			\
+		.header_len = BTH + RETH },				\
+	[IB_OPCODE_##service##_RDMA_WRITE_ONLY_WITH_IMMEDIATE] = {	\
+		.qp_type = IB_QPT_##service, .kind = RXE_OP_WRITE,	\
+		.first = 1, .last = 1, .imm = 1, .payload = 1,		\
+		.header_len = BTH + RETH + IMMDT }
+
 const struct rxe_op rxe_ops[256] = {
-	[IB_OPCODE_RC_SEND_FIRST] = {
-		.kind = RXE_OP_SEND, .first = 1, .payload = 1,
-		.header_len = BTH },
-	[IB_OPCODE_RC_SEND_MIDDLE] = {
-		.kind = RXE_OP_SEND, .payload = 1, .header_len = BTH },
-	[IB_OPCODE_RC_SEND_LAST] = {
-		.kind = RXE_OP_SEND, .last = 1, .payload = 1,
-		.header_len = BTH },
-	[IB_OPCODE_RC_SEND_LAST_WITH_IMMEDIATE] = {
-		.kind = RXE_OP_SEND, .last = 1, .imm = 1, .payload = 1,
-		.header_len = BTH + IMMDT },
+	RXE_CONNECTED_OPS(RC),
 	[IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE] = {
-		.kind = RXE_OP_SEND, .last = 1, .inv = 1, .payload = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .last = 1, .inv = 1, .payload = 1,
 		.header_len = BTH + IETH },
-	[IB_OPCODE_RC_SEND_ONLY] = {
-		.kind = RXE_OP_SEND, .first = 1, .last = 1, .payload = 1,
-		.header_len = BTH },
-	[IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE] = {
-		.kind = RXE_OP_SEND, .first = 1, .last = 1, .imm = 1,
-		.payload = 1, .header_len = BTH + IMMDT },
 	[IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE] = {
-		.kind = RXE_OP_SEND, .first = 1, .last = 1, .inv = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .first = 1, .last = 1, .inv = 1,
 		.payload = 1, .header_len = BTH + IETH },
-	[IB_OPCODE_RC_RDMA_WRITE_FIRST] = {
-		.kind = RXE_OP_WRITE, .first = 1, .payload = 1,
-		.header_len = BTH + RETH },
-	[IB_OPCODE_RC_RDMA_WRITE_MIDDLE] = {
-		.kind = RXE_OP_WRITE, .payload = 1, .header_len = BTH },
-	[IB_OPCODE_RC_RDMA_WRITE_LAST] = {
-		.kind = RXE_OP_WRITE, .last = 1, .payload = 1,
-		.header_len = BTH },
-	[IB_OPCODE_RC_RDMA_WRITE_LAST_WITH_IMMEDIATE] = {
-		.kind = RXE_OP_WRITE, .last = 1, .imm = 1, .payload = 1,
-		.header_len = BTH + IMMDT },
-	[IB_OPCODE_RC_RDMA_WRITE_ONLY] = {
-		.kind = RXE_OP_WRITE, .first = 1, .last = 1, .payload = 1,
-		.header_len = BTH + RETH },
-	[IB_OPCODE_RC_RDMA_WRITE_ONLY_WITH_IMMEDIATE] = {
-		.kind = RXE_OP_WRITE, .first = 1, .last = 1, .imm = 1,
-		.payload = 1, .header_len = BTH + RETH + IMMDT },
 	[IB_OPCODE_RC_RDMA_READ_REQUEST] = {
-		.kind = RXE_OP_READ, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ, .first = 1, .last = 1,
 		.header_len = BTH + RETH },
 	[IB_OPCODE_RC_COMPARE_SWAP] = {
-		.kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
 		.header_len = BTH + ATOMICETH },
 	[IB_OPCODE_RC_FETCH_ADD] = {
-		.kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
 		.header_len = BTH + ATOMICETH },
 	[IB_OPCODE_RC_ATOMIC_WRITE] = {
-		.kind = RXE_OP_ATOMIC_WRITE, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_WRITE, .first = 1, .last = 1,
 		.payload = 1, .header_len = BTH + RETH },
 	[IB_OPCODE_RC_FLUSH] = {
-		.kind = RXE_OP_FLUSH, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_FLUSH, .first = 1, .last = 1,
 		.header_len = BTH + FETH + RETH },
 	[IB_OPCODE_RC_RDMA_READ_RESPONSE_FIRST] = {
-		.kind = RXE_OP_READ_RESPONSE, .first = 1, .payload = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .first = 1, .payload = 1,
 		.header_len = BTH + AETH },
 	[IB_OPCODE_RC_RDMA_READ_RESPONSE_MIDDLE] = {
-		.kind = RXE_OP_READ_RESPONSE, .payload = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .payload = 1,
 		.header_len = BTH },
 	[IB_OPCODE_RC_RDMA_READ_RESPONSE_LAST] = {
-		.kind = RXE_OP_READ_RESPONSE, .last = 1, .payload = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .last = 1, .payload = 1,
 		.header_len = BTH + AETH },
 	[IB_OPCODE_RC_RDMA_READ_RESPONSE_ONLY] = {
-		.kind = RXE_OP_READ_RESPONSE, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .first = 1, .last = 1,
 		.payload = 1, .header_len = BTH + AETH },
 	[IB_OPCODE_RC_ACKNOWLEDGE] = {
-		.kind = RXE_OP_ACK, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ACK, .first = 1, .last = 1,
 		.header_len = BTH + AETH },
 	[IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE] = {
-		.kind = RXE_OP_ATOMIC_ACK, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_ACK, .first = 1, .last = 1,
 		.header_len = BTH + AETH + ATOMICACKETH },
+	RXE_CONNECTED_OPS(UC),
+	[IB_OPCODE_UD_SEND_ONLY] = {
+		.qp_type = IB_QPT_UD, .kind = RXE_OP_SEND, .first = 1, .last = 1, .payload = 1,
+		.header_len = BTH + DETH },
+	[IB_OPCODE_UD_SEND_ONLY_WITH_IMMEDIATE] = {
+		.qp_type = IB_QPT_UD, .kind = RXE_OP_SEND, .first = 1, .last = 1, .imm = 1,
+		.payload = 1, .header_len = BTH + DETH + IMMDT },
 };
+
+static bool rxe_op_has_deth(const struct rxe_op *op)
+{
+	return op->qp_type == IB_QPT_UD;
+}
 
 static bool rxe_op_has_reth(const struct rxe_op *op)
 {
@@ -136,6 +166,15 @@ static bool rxe_op_has_aeth(const struct rxe_op *op)
 {
 	return rxe_op_is_response(op) &&
 	       (op->kind != RXE_OP_READ_RESPONSE || op->first || op->last);
+}
+
+static void *put_deth(void *p, const struct rxe_headers *h)
+{
+	struct rxe_deth *deth = p;
+
+	deth->qkey = cpu_to_be32(h->qkey);
+	deth->src_qp = cpu_to_be32(h->src_qp & RXE_BTH_24);
+	return deth + 1;
 }
 
 static void *put_reth(void *p, const struct rxe_headers *h)
@@ -178,6 +217,8 @@ static void rxe_wire_encode(void *p, const struct rxe_headers *h, u32 pad)
 			       (h->ack_req ? RXE_BTH_ACK_REQ : 0));
 	p = bth + 1;
 
+	if (rxe_op_has_deth(op))
+		p = put_deth(p, h);
 	if (op->kind == RXE_OP_FLUSH)
 		p = put_be32(p, h->flush_level << RXE_FETH_LEVEL_SHIFT |
 					h->flush_type);
@@ -286,6 +327,13 @@ void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
 		.qpn = pkt->qpn,
 		.psn = pkt->psn,
 	};
+	if (rxe_op_has_deth(pkt->op)) {
+		const struct rxe_deth *deth = p;
+
+		h->qkey = be32_to_cpu(deth->qkey);
+		h->src_qp = be32_to_cpu(deth->src_qp) & RXE_BTH_24;
+		p += DETH;
+	}
 	if (pkt->op->kind == RXE_OP_FLUSH) {
 		u32 feth = get_unaligned_be32(p);
 

@@ -9,6 +9,7 @@
 
 #include <linux/skbuff.h>
 #include <rdma/ib_pack.h>
+#include <rdma/ib_verbs.h>
 
 #define RXE_PSN_MASK	0xffffff
 
@@ -40,6 +41,7 @@ enum rxe_op_kind {
 /**
  * struct rxe_op - what an opcode means
  * @kind: what is done
+ * @qp_type: enum ib_qp_type of those for which it is
  * @first: begins a message
  * @last: ends one
  * @imm: carries immediate data
@@ -49,6 +51,7 @@ enum rxe_op_kind {
  */
 struct rxe_op {
 	u8 kind;
+	u8 qp_type;
 	u8 first : 1;
 	u8 last : 1;
 	u8 imm : 1;
@@ -82,6 +85,8 @@ static inline bool rxe_op_is_response(const struct rxe_op *op)
  * @ack_req: the responder must answer
  * @qpn: destination
  * @psn: packet sequence number
+ * @qkey: DETH: that the receiver must have
+ * @src_qp: DETH: sender
  * @va: RETH, AtomicETH: remote address
  * @rkey: RETH, AtomicETH: remote key
  * @length: RETH: bytes of the whole message
@@ -101,6 +106,8 @@ struct rxe_headers {
 	bool ack_req;
 	u32 qpn;
 	u32 psn;
+	u32 qkey;
+	u32 src_qp;
 	u64 va;
 	u32 rkey;
 	u32 length;
