@@ -54,6 +54,7 @@ struct rxe_swqe;
  * @node: in a processor's run list; the owner's
  * @fn: does a bounded part of the work; returns true if there is more
  * @later: what more there is, is for a worker: softirqs are to run before; @fn's
+ * @stays: its worker is one of the same processor; constant
  * @work: takes the task to a worker when a processor has done enough
  */
 struct rxe_task {
@@ -61,6 +62,7 @@ struct rxe_task {
 	struct list_head node;
 	bool (*fn)(struct rxe_task *task);
 	bool later;
+	bool stays;
 	struct work_struct work;
 };
 

@@ -29,6 +29,17 @@ struct rxe_runlist {
 
 static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
 static struct workqueue_struct *rxe_task_wq;
+static struct workqueue_struct *rxe_task_cpu_wq;
+
+/* Caller: owns the task. */
+static void rxe_task_defer(struct rxe_task *task)
+{
+	if (task->stays)
+		queue_work_on(raw_smp_processor_id(), rxe_task_cpu_wq,
+			      &task->work);
+	else
+		queue_work(rxe_task_wq, &task->work);
+}
 
 /* Returns true if the task has to be run again. */
 static bool rxe_task_run(struct rxe_task *task)
@@ -47,14 +58,14 @@ static void rxe_runlist_hand_over(struct rxe_runlist *list)
 
 	list_for_each_entry_safe(task, next, &list->tasks, node) {
 		list_del(&task->node);
-		queue_work(rxe_task_wq, &task->work);
+		rxe_task_defer(task);
 	}
 }
 
 static void rxe_task_again(struct rxe_runlist *list, struct rxe_task *task)
 {
 	if (task->later)
-		queue_work(rxe_task_wq, &task->work);
+		rxe_task_defer(task);
 	else
 		list_add_tail(&task->node, &list->tasks);
 }
@@ -110,6 +121,7 @@ void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
 	INIT_WORK(&task->work, rxe_task_work);
 	task->fn = fn;
 	task->later = false;
+	task->stays = false;
 }
 
 /**
@@ -136,7 +148,7 @@ void rxe_task_kick(struct rxe_task *task)
 void rxe_task_kick_deferred(struct rxe_task *task)
 {
 	if (atomic_inc_return(&task->pending) == 1)
-		queue_work(rxe_task_wq, &task->work);
+		rxe_task_defer(task);
 }
 
 /**
@@ -161,10 +173,19 @@ int rxe_task_module_init(void)
 		INIT_LIST_HEAD(&per_cpu(rxe_runlist, cpu).tasks);
 	rxe_task_wq = alloc_workqueue("rxe_task", WQ_UNBOUND | WQ_MEM_RECLAIM,
 				      0);
-	return rxe_task_wq ? 0 : -ENOMEM;
+	if (!rxe_task_wq)
+		return -ENOMEM;
+	rxe_task_cpu_wq = alloc_workqueue("rxe_task_cpu",
+					  WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	if (!rxe_task_cpu_wq) {
+		destroy_workqueue(rxe_task_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void rxe_task_module_exit(void)
 {
+	destroy_workqueue(rxe_task_cpu_wq);
 	destroy_workqueue(rxe_task_wq);
 }

@@ -106,6 +106,8 @@ int rxe_transport_init(struct rxe_qp *qp)
 	spin_lock_init(&qp->rq.lock);
 	spin_lock_init(&qp->dst_lock);
 	rxe_task_init(&qp->sq.task, rxe_send_task);
+	/* What two processors send overtakes one another; nobody asks again. */
+	qp->sq.task.stays = !qp->service->reliable;
 	rxe_task_init(&qp->rq.task, rxe_resp_task);
 	skb_queue_head_init(&qp->sq.responses);
 	skb_queue_head_init(&qp->rq.requests);
