@@ -78,7 +78,7 @@ static void lane_open(struct rig *rig, struct lane *lane, int retry_cnt)
 	enum role role = rig->slow->role;
 	struct rc rc = rc_default();
 
-	rc.timeout = 12;	/* 17 ms */
+	rc.timeout = options.slow > 1 ? 17 : 15;	/* 537 or 134 ms */
 	rc.retry_cnt = retry_cnt;
 	pair_open(&lane->pair, &rc);
 	need_odp(lane->pair.a.ctx);
@@ -133,22 +133,30 @@ static void lane_check(struct lane *lane, enum role role)
 		      "behind it");
 }
 
+static int server_join(void *object)
+{
+	struct rig *rig = object;
+
+	return pthread_join(rig->server, NULL);
+}
+
 static void test_slow(void **state)
 {
-	struct rig rig = { .slow = *state };
+	struct rig *rig = scratch(sizeof(*rig));
 	uint64_t start;
 
-	rig.fd = uffd_open(rig.slow->kind);
+	rig->slow = *state;
+	rig->fd = uffd_open(rig->slow->kind);
 	for (size_t i = 0; i < LANES; i++)
-		lane_open(&rig, &rig.lanes[i], retries[i]);
-	assert_int_equal(pthread_create(&rig.server, NULL, serve, &rig), 0);
+		lane_open(rig, &rig->lanes[i], retries[i]);
+	assert_int_equal(pthread_create(&rig->server, NULL, serve, rig), 0);
+	defer(server_join, rig);
 	start = now_ms();
 	for (size_t i = 0; i < LANES; i++)
-		lane_post(&rig.lanes[i], rig.slow->role);
+		lane_post(&rig->lanes[i], rig->slow->role);
 	for (size_t i = 0; i < LANES; i++)
-		lane_check(&rig.lanes[i], rig.slow->role);
+		lane_check(&rig->lanes[i], rig->slow->role);
 	assert_true(now_ms() - start >= DELAY_MS);
-	assert_int_equal(pthread_join(rig.server, NULL), 0);
 }
 
 #define SLOW(name, kind, role) \
