@@ -36,6 +36,8 @@ static void rig_open(struct rig *rig)
 	rig->sparse = map_reserved(SPAN);
 	if (!rig->sparse)
 		skip_because("no room for so many addresses");
+	/* A huge page has no table. */
+	madvise(rig->sparse, SPAN, MADV_NOHUGEPAGE);
 	rig->before = port_counter(options.peer, "odp_table_bytes");
 	rig->mr = reg(rig->pair.b.pd, rig->sparse, SPAN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 }
