@@ -24,7 +24,7 @@
 #define SOON (300u * options.slow)	/* ms; a page that does not come takes 1000 and more */
 
 #define TIMEOUT 20		/* of the connections */
-#define TIMEOUT_US (4096ul << TIMEOUT) / 1000
+#define TIMEOUT_US ((4096ul << TIMEOUT) / 1000)
 
 /* One connection between the ends' protection domains, of many. */
 struct lane {
