@@ -5,6 +5,7 @@
  * One pair of UDP sockets (IPv4, IPv6) in a network namespace serves all of its
  * links, from the first link to the last.
  */
+#include <linux/kcov.h>
 #include <linux/udp.h>
 #include <net/inet_sock.h>
 #include <net/ip.h>
@@ -189,9 +190,8 @@ static int rxe_net_trim(struct sk_buff *skb)
 	return 0;
 }
 
-static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
+static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 {
-	struct rxe_netns *ns = rxe_netns(sock_net(sk));
 	struct rxe_qp *qp;
 
 	if (rxe_net_trim(skb) || rxe_wire_parse(skb))
@@ -217,9 +217,18 @@ static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 	skb_dst_drop(skb);
 	rxe_net_deliver(qp, skb);
 	rxe_qp_put(qp);
-	return 0;
+	return;
 drop:
 	kfree_skb(skb);
+}
+
+static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
+{
+	/* What a packet makes run is its sender's coverage, if it collects it. */
+	if (in_serving_softirq())
+		kcov_remote_start_common(skb_get_kcov_handle(skb));
+	rxe_net_take(rxe_netns(sock_net(sk)), skb);
+	kcov_remote_stop_softirq();
 	return 0;
 }
 
