@@ -2,7 +2,7 @@
 /*
  * Every allocation fails once while a link is made or deleted, and while the modules are loaded:
  * nothing is left of what did not come to be, and the same works at once. Links come and go slowly,
- * so without -f it is every 16th allocation; with 16 seeds in a row it is all of them, too.
+ * so without -f it is a sample, another one for each seed (-s), of a size that -c says.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 
 #include "lib/inject.h"
 #include "lib/nldev.h"
+#include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/test.h"
 #include "lib/wire.h"
@@ -22,7 +23,7 @@
 #define LINK "rxe9"
 #define NETDEV "dummy9"
 /* More allocations than any of it makes. */
-#define ENDLESS 5000
+#define ENDLESS 50000
 
 static void need_loop(void)
 {
@@ -30,14 +31,39 @@ static void need_loop(void)
 		skip_because("nothing of this is about a wire");
 }
 
-static unsigned int first(void)
+/* --- which allocations ------------------------------------------------------------ */
+
+/*
+ * A link has thousands of files in sysfs, three for each of its GIDs. They are alike, so their
+ * nodes and names are spared, but for a few.
+ */
+static const char *const sysfs_caches[] = { "kernfs_node_cache", "kmalloc-8", NULL };
+
+/* Lets allocation @n fail. Returns how many allocations are missing to it. */
+typedef unsigned int (*failing_fn)(void *object, unsigned int n);
+
+/* @samples of the allocations, other ones for every seed, or each of them. */
+static void sweep(const char *what, failing_fn failing, void *object, unsigned int samples)
 {
-	return options.full ? 1 : 1 + options.seed % 16;
+	unsigned int total = ENDLESS - failing(object, ENDLESS), failures = 0;
+	double step = samples && samples < total ? (double)total / samples : 1;
+
+	assert_true(total > 0 && total < ENDLESS);
+	for (double at = step > 1 ? mix64(options.seed) % (unsigned int)step : 0; at < total; at += step)
+		failures += !failing(object, 1 + (unsigned int)at);
+	printf("# %s: %u of %u allocations\n", what, failures, total);
+	assert_true(failures > 0);
 }
 
-static unsigned int stride(void)
+static void sweep_twice(const char *what, failing_fn failing, void *object)
 {
-	return options.full ? 1 : 16;
+	char name[64];
+
+	inject_spare(sysfs_caches);
+	sweep(what, failing, object, options.full ? 0 : options.count ?: 8);
+	inject_stop();
+	snprintf(name, sizeof(name), "%s, with sysfs's", what);
+	sweep(name, failing, object, options.full ? 64 : 2);
 }
 
 /* --- links ----------------------------------------------------------------- */
@@ -85,14 +111,14 @@ static void add_link(int nl)
 		fail_msg("making the link: %s", strerror(err));
 }
 
-static bool add_failing(int nl, unsigned int n)
+static unsigned int add_failing(void *object, unsigned int n)
 {
-	bool failed;
-	int err;
+	int err, nl = *(int *)object;
+	unsigned int left;
 
 	inject_nth(n);
 	err = nldev_link_add(nl, LINK, NETDEV);
-	failed = inject_end();
+	left = inject_left();
 	if (err && !is_shortage(err))
 		fail_msg("making the link, allocation %u: %s", n, strerror(err));
 	if (nldev_index(nl, LINK) < 0) {
@@ -102,32 +128,30 @@ static bool add_failing(int nl, unsigned int n)
 		assert_int_not_equal(err, ENOMEM);
 	}
 	delete_link(nl);
-	return failed;
+	return left;
 }
 
-static bool delete_failing(int nl, unsigned int n)
+static unsigned int delete_failing(void *object, unsigned int n)
 {
-	bool failed;
-	int err, index;
+	int err, index, nl = *(int *)object;
+	unsigned int left;
 
 	add_link(nl);
 	index = nldev_index(nl, LINK);
 	inject_nth(n);
 	err = nldev_link_delete(nl, index);
-	failed = inject_end();
+	left = inject_left();
 	if (err && !is_shortage(err))
 		fail_msg("deleting the link, allocation %u: %s", n, strerror(err));
 	if (nldev_index(nl, LINK) >= 0) {
 		assert_int_not_equal(err, 0);
 		delete_link(nl);
 	}
-	return failed;
+	return left;
 }
 
-/* Returns when no allocation has been left to fail. */
-static void sweep(bool (*failing)(int nl, unsigned int n))
+static void beside_witness(const char *what, failing_fn failing)
 {
-	unsigned int n, failures = 0;
 	struct witness witness;
 	int nl;
 
@@ -136,23 +160,20 @@ static void sweep(bool (*failing)(int nl, unsigned int n))
 	witness = witness_start();
 	enter_namespace();
 	nl = nldev_open();
-	for (n = first(); n < ENDLESS && failing(nl, n); n += stride())
-		failures++;
-	assert_true(n < ENDLESS && failures);
-	printf("# %u of about %u allocations\n", failures, n);
+	sweep_twice(what, failing, &nl);
 	witness_stop(&witness);
 }
 
 static void test_add(void **state)
 {
 	(void)state;
-	sweep(add_failing);
+	beside_witness("making a link", add_failing);
 }
 
 static void test_delete(void **state)
 {
 	(void)state;
-	sweep(delete_failing);
+	beside_witness("deleting a link", delete_failing);
 }
 
 /* --- the modules ----------------------------------------------------------- */
@@ -166,18 +187,30 @@ struct module {
 
 static struct module core = { .name = "ib_umem_odp" }, driver = { .name = "rdma_rxe" };
 
-static int load(struct module *module)
+static int open_file(const struct module *module)
 {
 	char path[128];
-	int fd, err = 0;
+	int fd;
 
 	snprintf(path, sizeof(path), MODULES "%s.ko", module->name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	if (syscall(SYS_finit_module, fd, "", 0))
-		err = errno;
-	close(fd);
+	return fd;
+}
+
+static int load_file(struct module *module, int fd)
+{
+	int err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+
 	module->loaded = !err;
+	return err;
+}
+
+static int load(struct module *module)
+{
+	int fd = open_file(module), err = load_file(module, fd);
+
+	close(fd);
 	return err;
 }
 
@@ -208,30 +241,21 @@ static void remove_all(void)
 	unload(&core);
 }
 
-/* Returns whether there was an allocation @n. */
-static bool load_failing(struct module *module, unsigned int n)
+static unsigned int load_failing(void *object, unsigned int n)
 {
-	bool failed;
-	int err;
+	struct module *module = object;
+	int err, fd = open_file(module);
+	unsigned int left;
 
 	inject_nth(n);
-	err = load(module);
-	failed = inject_end();
+	err = load_file(module, fd);
+	left = inject_left();
+	close(fd);
 	if (err && err != ENOMEM)
 		fail_msg("loading %s, allocation %u: %s", module->name, n, strerror(err));
-	if (!err && failed)
+	if (!err)
 		unload(module);
-	return failed;
-}
-
-static unsigned int load_sweep(struct module *module)
-{
-	unsigned int n, failures = 0;
-
-	for (n = first(); n < ENDLESS && load_failing(module, n); n += stride())
-		failures++;
-	assert_true(n < ENDLESS && failures);
-	return failures;
+	return left;
 }
 
 static void test_modules(void **state)
@@ -242,8 +266,9 @@ static void test_modules(void **state)
 	if (access(MODULES "rdma_rxe.ko", R_OK))
 		skip_because("the modules are not where a guest has them");
 	remove_all();
-	printf("# %u allocations while the core is loaded\n", load_sweep(&core));
-	printf("# %u allocations while the driver is loaded\n", load_sweep(&driver));
+	sweep_twice("loading the core", load_failing, &core);
+	assert_int_equal(load(&core), 0);
+	sweep_twice("loading the driver", load_failing, &driver);
 }
 
 int main(int argc, char **argv)

@@ -13,6 +13,7 @@
 
 #define SLAB "/sys/kernel/debug/failslab/"
 #define PAGES "/sys/kernel/debug/fail_page_alloc/"
+#define CACHES "/sys/kernel/slab/"
 #define MANY 1000000000ul
 #define MANY_TEXT "1000000000"
 #define MOST_WORKERS 256
@@ -21,7 +22,7 @@ static int nth_fd = -1;
 static int worker_fds[MOST_WORKERS];
 static size_t n_workers;
 static char failing_cache[64];
-static bool workers_fail, this_fails;
+static bool workers_fail, this_fails, some_spared;
 
 static void set(const char *path, const char *text)
 {
@@ -96,14 +97,56 @@ void inject_nth(unsigned int n)
 	assert_true(write_nth(nth_fd, n));
 }
 
-bool inject_end(void)
+unsigned int inject_left(void)
 {
 	int left = read_nth(nth_fd);
 
 	assert_true(left >= 0);
 	assert_true(write_nth(nth_fd, 0));
 	close(nth_fd);
-	return left == 0;
+	return left;
+}
+
+bool inject_end(void)
+{
+	return inject_left() == 0;
+}
+
+/* --- of some caches only ------------------------------------------------------- */
+
+static void set_caches(const char *flag)
+{
+	DIR *dir = opendir(CACHES);
+	struct dirent *entry;
+	char path[320];
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		snprintf(path, sizeof(path), CACHES "%s/failslab", entry->d_name);
+		if (entry->d_name[0] != '.')
+			set(path, flag);
+	}
+	closedir(dir);
+}
+
+void inject_spare(const char *const *caches)
+{
+	char path[320];
+
+	some_spared = true;
+	set_caches("1");
+	for (; *caches; caches++) {
+		snprintf(path, sizeof(path), CACHES "%s/failslab", *caches);
+		set(path, "0");
+	}
+	set(SLAB "cache-filter", "Y");
+}
+
+static void spare_none(void)
+{
+	set(SLAB "cache-filter", "N");
+	set_caches("0");
+	some_spared = false;
 }
 
 /* --- of the workers -------------------------------------------------------- */
@@ -180,7 +223,7 @@ static void cache_fails(const char *flag)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab", failing_cache);
+	snprintf(path, sizeof(path), CACHES "%s/failslab", failing_cache);
 	set(path, flag);
 	set(SLAB "cache-filter", *flag == '1' ? "Y" : "N");
 }
@@ -229,6 +272,8 @@ unsigned long inject_stop(void)
 	set_both("probability", "0");
 	if (failing_cache[0])
 		cache_fails("0");
+	if (some_spared)
+		spare_none();
 	if (workers_fail)
 		for_each_worker(worker_fails, "0");
 	if (this_fails)

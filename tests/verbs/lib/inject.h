@@ -12,6 +12,10 @@ void need_inject(void);
 void inject_nth(unsigned int n);
 /* Was there one? */
 bool inject_end(void);
+/* The same end; returns how many allocations were still missing. */
+unsigned int inject_left(void);
+/* Slab caches whose allocations do not count until inject_stop; NULL ends the list. */
+void inject_spare(const char *const *caches);
 
 /* The same for each of the kernel's unbound workers, which is where the driver waits for pages. */
 void inject_workers_nth(unsigned int n);
