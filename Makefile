@@ -36,7 +36,7 @@ test-debug: ## all tests on debug kernels: lockdep, KASAN, and both under QEMU (
 .PHONY: fuzz
 fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
-		packets rings commands methods
+		packets forged connecting rings commands methods
 
 .PHONY: storm
 storm: ## processes, devices and connections that come and go, at length (KERNEL=uml DEBUG=kasan)

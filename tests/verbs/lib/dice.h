@@ -8,13 +8,33 @@
 
 #include "lib/pattern.h"
 
+#define TAPE_LEN 1024
+
+/* Rolls that are kept: what is on it is rolled again, and what is rolled behind that is added. */
+struct tape {
+	unsigned int n, at;
+	uint64_t rolls[TAPE_LEN];
+};
+
 struct dice {
 	uint64_t seed, rolls;
+	struct tape *tape;	/* or NULL */
 };
+
+static inline uint64_t dice_fresh(struct dice *dice)
+{
+	return mix64(mix64(dice->seed) + dice->rolls++);
+}
 
 static inline uint64_t dice_roll(struct dice *dice)
 {
-	return mix64(mix64(dice->seed) + dice->rolls++);
+	struct tape *tape = dice->tape;
+
+	if (!tape || tape->at == TAPE_LEN)
+		return dice_fresh(dice);
+	if (tape->at == tape->n)
+		tape->rolls[tape->n++] = dice_fresh(dice);
+	return tape->rolls[tape->at++];
 }
 
 /* 0 .. @n - 1 */
