@@ -210,13 +210,15 @@ bool inject_workers_end(void)
 
 /* --- many ------------------------------------------------------------------ */
 
-static void start(unsigned int percent)
+static void start(unsigned int percent, bool pages)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", percent);
 	set_both("times", MANY_TEXT);
-	set_both("probability", text);
+	set(SLAB "probability", text);
+	if (pages)
+		set(PAGES "probability", text);
 }
 
 static void cache_fails(const char *flag)
@@ -232,8 +234,7 @@ static void start_cache(const char *cache, unsigned int percent)
 {
 	snprintf(failing_cache, sizeof(failing_cache), "%s", cache);
 	cache_fails("1");
-	start(percent);
-	set(PAGES "probability", "0");
+	start(percent, false);
 }
 
 void inject_cache(const char *cache, unsigned int percent)
@@ -263,7 +264,7 @@ void inject_workers(unsigned int percent)
 	workers_fail = true;
 	for_each_worker(worker_fails, "1");
 	set_both("task-filter", "Y");
-	start(percent);
+	start(percent, true);
 }
 
 unsigned long inject_stop(void)

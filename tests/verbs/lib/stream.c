@@ -183,11 +183,11 @@ static void compare_swap(struct rig *rig, unsigned int n)
 }
 
 const struct stream streams[] = {
-	{ "numbered sends both ways", sends },
-	{ "write and read back", write_read },
-	{ "write with immediate", write_imm },
-	{ "fetch-and-add counts", fetch_add },
-	{ "compare-and-swap counts", compare_swap },
+	{ "numbered sends both ways", sends, true },
+	{ "write and read back", write_read, true },
+	{ "write with immediate", write_imm, true },
+	{ "fetch-and-add counts", fetch_add, false },
+	{ "compare-and-swap counts", compare_swap, false },
 };
 
 const size_t n_streams = ARRAY_SIZE(streams);
