@@ -33,11 +33,15 @@ static void need_loop(void)
 
 /* --- which allocations ------------------------------------------------------------ */
 
+/* Without memory for the fields of a tracepoint, the kernel loads the module and warns. */
+#define TRACING "ftrace_event_field"
+
 /*
  * A link has thousands of files in sysfs, three for each of its GIDs. They are alike, so their
  * nodes and names are spared, but for a few.
  */
-static const char *const sysfs_caches[] = { "kernfs_node_cache", "kmalloc-8", NULL };
+static const char *const but_sysfs[] = { TRACING, "kernfs_node_cache", "kmalloc-8", NULL };
+static const char *const all[] = { TRACING, NULL };
 
 /* Lets allocation @n fail. Returns how many allocations are missing to it. */
 typedef unsigned int (*failing_fn)(void *object, unsigned int n);
@@ -59,11 +63,13 @@ static void sweep_twice(const char *what, failing_fn failing, void *object)
 {
 	char name[64];
 
-	inject_spare(sysfs_caches);
+	inject_spare(but_sysfs);
 	sweep(what, failing, object, options.full ? 0 : options.count ?: 8);
 	inject_stop();
 	snprintf(name, sizeof(name), "%s, with sysfs's", what);
+	inject_spare(all);
 	sweep(name, failing, object, options.full ? 64 : 2);
+	inject_stop();
 }
 
 /* --- links ----------------------------------------------------------------- */

@@ -137,7 +137,8 @@ void inject_spare(const char *const *caches)
 	set_caches("1");
 	for (; *caches; caches++) {
 		snprintf(path, sizeof(path), CACHES "%s/failslab", *caches);
-		set(path, "0");
+		if (!access(path, F_OK))
+			set(path, "0");
 	}
 	set(SLAB "cache-filter", "Y");
 }
