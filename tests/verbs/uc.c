@@ -103,7 +103,8 @@ static void test_no_receiver(void **state)
 	pattern_check(rig.dst.p, 5000, 0, 11, "the message");
 }
 
-static struct ibv_send_wr bad_write(struct rig *rig, struct ibv_sge *list, uint32_t rkey, uint64_t at)
+static struct ibv_send_wr bad_write(struct rig *rig, struct ibv_sge *list, uint32_t rkey,
+				    uint64_t at)
 {
 	*list = sge(&rig->src, 0, 5000);
 	return (struct ibv_send_wr){

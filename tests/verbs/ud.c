@@ -27,7 +27,7 @@ static struct rc ud_default(void)
 	return rc;
 }
 
-/* --- bytes ------------------------------------------------------------------ */
+/* --- bytes --------------------------------------------------------------------- */
 
 struct variant {
 	int kind;		/* 1: on-demand memory at the sender, 2: at the receiver */
@@ -131,7 +131,7 @@ static void expect_failed(struct rig *rig, uint64_t wr_id, enum ibv_wc_status st
 	expect_wc(rig->pair.a.scq, 61, IBV_WC_SUCCESS);
 }
 
-/* --- the network header ---------------------------------------------------------- */
+/* --- the network header -------------------------------------------------------- */
 
 static uint16_t ip_sum(const uint8_t *ip)
 {
@@ -253,7 +253,7 @@ static void test_answer(void **state)
 	pattern_check(back.p + GRH, 500, 0, 1, "the answer");
 }
 
-/* --- who may send ------------------------------------------------------------------ */
+/* --- who may send -------------------------------------------------------------- */
 
 static void test_qkey(void **state)
 {
@@ -341,7 +341,7 @@ static void test_other_transport(void **state)
 	assert_int_equal(qp_state(connected.b.qp), IBV_QPS_RTS);
 }
 
-/* --- sizes ---------------------------------------------------------------------------- */
+/* --- sizes --------------------------------------------------------------------- */
 
 static void test_too_long(void **state)
 {
@@ -396,7 +396,7 @@ static void test_not_ready(void **state)
 	rig_expect(&rig, 0, 30, 100);
 }
 
-/* --- addresses ---------------------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------------- */
 
 /* Puts a datagram into the ring as a library of old does: with its address, or any number. */
 static void post_raw(struct rig *rig, const struct ring *ring, uint64_t wr_id, uint32_t ah_num,
@@ -587,7 +587,7 @@ static void test_many(void **state)
 	}
 }
 
-/* --- multicast ---------------------------------------------------------------------------- */
+/* --- multicast ----------------------------------------------------------------- */
 
 /* Where datagrams to a group go. */
 static struct ibv_ah *group_ah(struct end *from, const union ibv_gid *group)
@@ -713,7 +713,7 @@ static void test_multicast6(void **state)
 	multicast(&group, true);
 }
 
-/* --- pages ------------------------------------------------------------------------------------ */
+/* --- pages --------------------------------------------------------------------- */
 
 static void take(struct rig *rig, unsigned int i)
 {
@@ -776,7 +776,7 @@ static void test_gone(void **state)
 	assert_int_equal(qp_state(rig.pair.a.qp), IBV_QPS_RTS);
 }
 
-/* --- requests that are not for datagrams --------------------------------------------------------- */
+/* --- requests that are not for datagrams --------------------------------------- */
 
 static void test_opcodes(void **state)
 {

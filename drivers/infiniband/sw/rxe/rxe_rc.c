@@ -174,7 +174,7 @@ enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp)
 }
 
 static void rxe_rc_begin_read(struct rxe_qp *qp,
-				const struct rxe_replay *read)
+			      const struct rxe_replay *read)
 {
 	rxe_rc_flush_ack(qp);
 	qp->rq.read = *read;
@@ -224,7 +224,7 @@ static enum rxe_verdict rxe_rc_read(struct rxe_qp *qp, struct sk_buff *skb)
 
 /* What is not an atomic in the narrow sense is answered as an empty READ. */
 static void rxe_rc_atomic_answer(struct rxe_qp *qp,
-				   const struct rxe_replay *replay)
+				 const struct rxe_replay *replay)
 {
 	struct rxe_headers headers = {
 		.opcode = replay->kind == RXE_OP_ATOMIC ?
@@ -296,7 +296,7 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
  * is, so making it visible takes a barrier, and no page has to be there.
  */
 static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
-					      struct sk_buff *skb)
+					    struct sk_buff *skb)
 {
 	struct rxe_headers headers;
 	struct rxe_place place;
@@ -350,7 +350,7 @@ static void rxe_rc_replay_read(struct rxe_qp *qp, struct sk_buff *skb)
 
 /* A packet that has been executed before (specification, 9.7.5.1.4). */
 static enum rxe_verdict rxe_rc_duplicate(struct rxe_qp *qp,
-					   struct sk_buff *skb)
+					 struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
 	struct rxe_replay *replay;
@@ -455,7 +455,7 @@ void rxe_rc_wait(struct rxe_qp *qp)
 	skb_queue_purge(&rq->requests);
 	rxe_count(qp_rxe(qp), RXE_CNT_PAGE_FAULT_RNR);
 	rxe_rc_rnr(qp, rq->fault_psn,
-		     rxe_rc_rnr_code(rq->place.since));
+		   rxe_rc_rnr_code(rq->place.since));
 }
 
 const struct rxe_service rxe_rc = {

@@ -165,9 +165,9 @@ enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 		return RXE_PARKED;
 	if (ret == -ENOMEM)
 		return rxe_resp_refuse(qp, psn, RXE_AETH_NAK_OP,
-				     IB_WC_LOC_PROT_ERR);
+				       IB_WC_LOC_PROT_ERR);
 	return rxe_resp_refuse(qp, psn, RXE_AETH_NAK_ACCESS,
-			     IB_WC_REM_ACCESS_ERR);
+			       IB_WC_REM_ACCESS_ERR);
 }
 
 /* The PSN of what is being executed. */
