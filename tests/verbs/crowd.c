@@ -76,6 +76,7 @@ static void rig_open(struct rig *rig, size_t lanes, size_t len)
 	for (size_t i = 0; i < lanes; i++)
 		lane_open(rig, &rig->lanes[i]);
 	rig->from = buf_anon(rig->a.pd, len, ALL_ACCESS);
+	pattern_fill(rig->from.p, len, 0, 1);
 	rig->to = buf_anon(rig->b.pd, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 }
 
@@ -121,7 +122,6 @@ static void test_queue_pair(void **state)
 
 	(void)state;
 	fd = stick(&rig);
-	pattern_fill(rig.from.p, rig.from.len, 0, 1);
 	start = now_ms();
 	lane_write(&rig, 0, rig.to.len - 10 * PAGE, 10 * PAGE);
 	expect_wc(rig.a.scq, 0, IBV_WC_SUCCESS);
@@ -138,7 +138,6 @@ static void test_overlap(void **state)
 
 	(void)state;
 	rig_open(&rig, 2, 2 * MIB);
-	pattern_fill(rig.from.p, rig.from.len, 0, 1);
 	uffd_watch(fd, UFFD_MISSING, rig.to.p + 4 * PAGE, PAGE);
 	lane_write(&rig, 0, 0, 8 * PAGE);
 	uffd_wait(fd);
