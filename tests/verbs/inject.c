@@ -183,6 +183,23 @@ static void *make_sized_qp(struct scene *s, unsigned int wrs, unsigned int sges)
 	return ibv_create_qp(s->pair.a.pd, &attr);
 }
 
+static void *make_ud_qp(struct scene *s)
+{
+	struct ibv_qp_init_attr attr = {
+		.send_cq = s->pair.a.scq, .recv_cq = s->pair.a.rcq, .qp_type = IBV_QPT_UD,
+		.cap = { .max_send_wr = 4, .max_recv_wr = 4, .max_send_sge = 1, .max_recv_sge = 1 },
+	};
+
+	return ibv_create_qp(s->pair.a.pd, &attr);
+}
+
+static void *make_srq(struct scene *s)
+{
+	struct ibv_srq_init_attr attr = { .attr = { .max_wr = 100, .max_sge = 4 } };
+
+	return ibv_create_srq(s->pair.a.pd, &attr);
+}
+
 static void *make_small_qp(struct scene *s)
 {
 	return make_sized_qp(s, 1, 1);
@@ -225,6 +242,8 @@ static const struct thing things[] = {
 	{ "memory window 2", make_mw2, (undo_fn)ibv_dealloc_mw, NULL, false, 0 },
 	{ "queue pair", make_small_qp, (undo_fn)ibv_destroy_qp, NULL, true, 0 },
 	{ "large queue pair", make_large_qp, (undo_fn)ibv_destroy_qp, NULL, false, 0 },
+	{ "queue pair for datagrams", make_ud_qp, (undo_fn)ibv_destroy_qp, NULL, false, 0 },
+	{ "shared receive queue", make_srq, (undo_fn)ibv_destroy_srq, NULL, true, 0 },
 	{ "extended queue pair", make_qp_ex, (undo_fn)ibv_destroy_qp, NULL, false, 0 },
 };
 
