@@ -243,7 +243,7 @@ static const struct thing things[] = {
 	{ "queue pair", make_small_qp, (undo_fn)ibv_destroy_qp, NULL, true, 0 },
 	{ "large queue pair", make_large_qp, (undo_fn)ibv_destroy_qp, NULL, false, 0 },
 	{ "queue pair for datagrams", make_ud_qp, (undo_fn)ibv_destroy_qp, NULL, false, 0 },
-	{ "shared receive queue", make_srq, (undo_fn)ibv_destroy_srq, NULL, true, 0 },
+	{ "shared receive queue", make_srq, (undo_fn)ibv_destroy_srq, NULL, false, 0 },
 	{ "extended queue pair", make_qp_ex, (undo_fn)ibv_destroy_qp, NULL, false, 0 },
 };
 

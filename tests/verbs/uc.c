@@ -37,6 +37,7 @@ static void test_bytes(void **state)
 	struct mover mover;
 
 	rc.mtu = variant->mtu;
+	wire_in_order();
 	mover_open(&mover, &rc, variant->kind & 1, variant->kind & 2, variant->srq);
 	mover_sweep(&mover, MOVER_LEN);
 }
@@ -53,6 +54,7 @@ struct rig {
 
 static void rig_open(struct rig *rig, const struct rc *rc, int odp)
 {
+	wire_in_order();
 	pair_open(&rig->pair, rc);
 	if (odp)
 		need_odp(rig->pair.a.ctx);
@@ -379,6 +381,7 @@ static void test_cold_long(void **state)
 	struct mover mover;
 
 	(void)state;
+	wire_in_order();
 	mover_open(&mover, &rc, true, true, false);
 	for (int i = 0; i < 10; i++) {
 		m.heat = i & 1 ? DONTNEED : REMAPPED;

@@ -14,6 +14,7 @@
 #include "lib/pattern.h"
 #include "lib/ring.h"
 #include "lib/test.h"
+#include "lib/wire.h"
 
 #define SLOT 8192
 #define SLOTS 64
@@ -40,6 +41,7 @@ static void test_bytes(void **state)
 	struct rc rc = ud_default();
 	struct mover mover;
 
+	wire_in_order();
 	mover_open(&mover, &rc, variant->kind & 1, variant->kind & 2, variant->srq);
 	mover_sweep(&mover, LONGEST);
 }
@@ -56,6 +58,7 @@ static void rig_open(struct rig *rig, int odp)
 {
 	struct rc rc = ud_default();
 
+	wire_in_order();
 	pair_open(&rig->pair, &rc);
 	if (odp)
 		need_odp(rig->pair.a.ctx);

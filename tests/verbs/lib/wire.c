@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,25 @@ void wire_impair(const char *netem)
 void wire_repair(void)
 {
 	undo(&impaired);
+}
+
+static cpu_set_t everywhere;
+
+static int run_anywhere(void *unused)
+{
+	(void)unused;
+	return sched_setaffinity(0, sizeof(everywhere), &everywhere);
+}
+
+void wire_in_order(void)
+{
+	cpu_set_t first;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(everywhere), &everywhere), 0);
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	defer(run_anywhere, &everywhere);
+	assert_int_equal(sched_setaffinity(0, sizeof(first), &first), 0);
 }
 
 #define PEER_TC "ip netns exec peer tc "

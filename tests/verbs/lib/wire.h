@@ -19,6 +19,12 @@ void wire_repair(void);
  */
 void wire_delay_from_peer(const char *match, const char *netem);
 
+/*
+ * Until the test's end it runs on one processor, so that packets arrive in the order in which they
+ * were sent: veth lets those that two processors send overtake one another, which no cable does.
+ */
+void wire_in_order(void);
+
 /* Runs a shell command; its failure is the test's. */
 void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
 
