@@ -54,7 +54,10 @@ struct rxe_swqe;
  * @node: in a processor's run list; the owner's
  * @fn: does a bounded part of the work; returns true if there is more
  * @later: what more there is, is for a worker: softirqs are to run before; @fn's
- * @stays: its worker is one of the same processor; constant
+ * @stays: what it sends is to go its way in order: it does not change the
+ *	processor while that may still have something of it; constant
+ * @cpu: where it ran last; the owner's
+ * @ran: when, in jiffies; the owner's
  * @work: takes the task to a worker when a processor has done enough
  */
 struct rxe_task {
@@ -63,6 +66,8 @@ struct rxe_task {
 	bool (*fn)(struct rxe_task *task);
 	bool later;
 	bool stays;
+	int cpu;
+	unsigned long ran;
 	struct work_struct work;
 };
 

@@ -31,14 +31,26 @@ static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
 static struct workqueue_struct *rxe_task_wq;
 static struct workqueue_struct *rxe_task_cpu_wq;
 
+/* How long a processor may take to bring packets on their way. */
+#define RXE_STAY_JIFFIES	2
+
+/* Has the task just been running on another processor, and has to stay there? */
+static bool rxe_task_is_elsewhere(const struct rxe_task *task)
+{
+	return task->stays && task->cpu != raw_smp_processor_id() &&
+	       time_before_eq(jiffies, task->ran + RXE_STAY_JIFFIES);
+}
+
 /* Caller: owns the task. */
 static void rxe_task_defer(struct rxe_task *task)
 {
-	if (task->stays)
+	if (!task->stays)
+		queue_work(rxe_task_wq, &task->work);
+	else if (rxe_task_is_elsewhere(task))
+		queue_work_on(task->cpu, rxe_task_cpu_wq, &task->work);
+	else
 		queue_work_on(raw_smp_processor_id(), rxe_task_cpu_wq,
 			      &task->work);
-	else
-		queue_work(rxe_task_wq, &task->work);
 }
 
 /* Returns true if the task has to be run again. */
@@ -46,6 +58,10 @@ static bool rxe_task_run(struct rxe_task *task)
 {
 	int seen = atomic_read_acquire(&task->pending);
 
+	if (task->stays) {
+		task->cpu = smp_processor_id();
+		task->ran = jiffies;
+	}
 	if (task->fn(task))
 		return true;
 	/* From here on, at 0, the task may be gone. */
@@ -122,6 +138,8 @@ void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
 	task->fn = fn;
 	task->later = false;
 	task->stays = false;
+	task->cpu = 0;
+	task->ran = jiffies - RXE_STAY_JIFFIES - 1;
 }
 
 /**
@@ -129,13 +147,18 @@ void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
  * @task: the task
  *
  * It runs before this returns, unless it is running elsewhere (then it runs
- * once more there) or a task is what calls (then it runs after that one).
+ * once more there), has to stay where it just was (then it runs there soon), or
+ * a task is what calls (then it runs after that one).
  *
  * Context: process or softirq, interrupts on; no lock held that a task takes.
  */
 void rxe_task_kick(struct rxe_task *task)
 {
-	if (atomic_inc_return(&task->pending) == 1)
+	if (atomic_inc_return(&task->pending) != 1)
+		return;
+	if (rxe_task_is_elsewhere(task))
+		rxe_task_defer(task);
+	else
 		rxe_task_enqueue(task);
 }
 
