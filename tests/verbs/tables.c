@@ -2,8 +2,9 @@
 /* The memory that translations take: bounded, given back under pressure, and never missed. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/counters.h"
@@ -198,12 +199,70 @@ static void test_unmap(void **state)
 			 rig.sparse);
 }
 
+/* --- what a registration costs who unmaps -------------------------------------------------- */
+
+#define TIB (1024ul * 1024 * MIB)
+#define ROUNDS 51
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : 1;
+}
+
+/* The usual time, in ns, to unmap what nobody has touched. */
+static uint64_t unmap_ns(struct ibv_pd *pd, size_t len)
+{
+	uint64_t took[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		struct ibv_mr *mr = NULL;
+
+		if (p == MAP_FAILED)
+			skip_because("no room for so many addresses");
+		if (pd)
+			mr = ibv_reg_mr(pd, p, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+		assert_true(!pd || mr);
+		took[i] = now_ns();
+		assert_int_equal(munmap(p, len), 0);
+		took[i] = now_ns() - took[i];
+		assert_true(!mr || !ibv_dereg_mr(mr));
+	}
+	qsort(took, ROUNDS, sizeof(took[0]), compare);
+	return took[ROUNDS / 2];
+}
+
+static void test_unmap_costs_nothing_more(void **state)
+{
+	uint64_t alone, registered;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig);
+	write_to(&rig, page_of(&rig, 0), 1);
+	alone = unmap_ns(NULL, TIB);
+	registered = unmap_ns(rig.pair.b.pd, TIB);
+	print_message("munmap of 1 TiB: %lu ns, registered %lu ns\n", alone, registered);
+	if (registered > 3 * alone + 20000)
+		fail_msg("munmap of 1 TiB: %lu ns, registered %lu ns", alone, registered);
+}
+
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pressure),
 	cmocka_unit_test(test_pressure_keeps_dirty),
 	cmocka_unit_test(test_limit),
 	cmocka_unit_test(test_limit_spares_the_used),
 	cmocka_unit_test(test_unmap),
+	cmocka_unit_test(test_unmap_costs_nothing_more),
 };
 
 int main(int argc, char **argv)
