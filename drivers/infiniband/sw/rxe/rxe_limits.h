@@ -38,6 +38,9 @@
 #define RXE_ACK_EVERY		64
 /* Packets that one READ request asks for: a longer READ takes several. */
 #define RXE_READ_PACKETS	128
+/* The least time to stay away after an RNR NAK; doubles with each in a row. */
+#define RXE_RNR_BACKOFF_NS	10000ULL
+#define RXE_RNR_BACKOFF_MAX_NS	1280000ULL
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
 /* Packets a task handles before others have their turn. */
