@@ -8,6 +8,7 @@
 
 #include "libodp/odp.h"
 
+#include "lib/cold.h"
 #include "lib/counters.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
@@ -24,39 +25,12 @@
 #define WRITABLE IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE
 #define NO_FAULT IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT
 
-struct rig {
-	struct pair pair;
-	struct buf local, cold;	/* cold: on demand, at the other end */
-};
-
-static void rig_open(struct rig *rig)
-{
-	struct rc rc = rc_default();
-
-	pair_open(&rig->pair, &rc);
-	need_odp(rig->pair.a.ctx);
-	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
-	rig->cold = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-}
-
 static int advise(struct buf *buf, enum ibv_advise_mr_advice advice, uint32_t flags, size_t offset,
 		  size_t len)
 {
 	struct ibv_sge list = sge(buf, offset, len);
 
 	return odp_advise_mr(buf->mr->pd, advice, flags, &list, 1);
-}
-
-static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
-{
-	struct ibv_sge list = sge(&rig->local, offset, len);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->cold.p + offset, rig->cold.mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
 }
 
 static long waits(void)
@@ -70,21 +44,21 @@ static long prefetched(void)
 }
 
 /* How many times a queue pair waited for a page. */
-static long waits_of(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
+static long waits_of(struct cold *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
 {
 	long before = waits();
 
-	rdma(rig, opcode, offset, len);
+	cold_rdma(rig, opcode, offset, len);
 	return waits() - before;
 }
 
 static void test_write(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 	long before;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	pattern_fill(rig.local.p, LEN, 0, 1);
 	before = prefetched();
 	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 100, LEN - 200), 0);
@@ -97,10 +71,10 @@ static void test_write(void **state)
 /* Readable is the zero page, which is not for writing. */
 static void test_read(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	assert_int_equal(advise(&rig.cold, READABLE, FLUSH, 0, LEN), 0);
 	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_READ, 5, LEN - 5), 0);
 	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 5, 100) > 0);
@@ -109,10 +83,10 @@ static void test_read(void **state)
 /* Only a part: the rest is not touched. */
 static void test_part(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 10 * PAGE + 4000, 2 * PAGE), 0);
 	assert_int_equal(resident_pages(rig.cold.p, LEN), 3);
 	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 10 * PAGE, 3 * PAGE), 0);
@@ -121,11 +95,11 @@ static void test_part(void **state)
 /* What the CPU has, here two islands, and no page more. */
 static void test_no_fault(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 	long before;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	memset(rig.cold.p + 3 * PAGE, 7, 2 * PAGE);
 	memset(rig.cold.p + 20 * PAGE, 7, 3 * PAGE);
 	before = prefetched();
@@ -140,10 +114,10 @@ static void test_no_fault(void **state)
 /* Islands in two mappings that lie side by side. */
 static void test_no_fault_over_mappings(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	assert_int_equal(mprotect(rig.cold.p + 10 * PAGE, 10 * PAGE, PROT_READ), 0);
 	memset(rig.cold.p + 30 * PAGE, 7, PAGE);
 	assert_int_equal(advise(&rig.cold, NO_FAULT, FLUSH, 0, LEN), 0);
@@ -153,10 +127,10 @@ static void test_no_fault_over_mappings(void **state)
 /* Whoever takes a page away takes what was prefetched. */
 static void test_taken_away(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 0, LEN), 0);
 	buf_dontneed(&rig.cold);
 	pattern_fill(rig.local.p, LEN, 0, 2);
@@ -168,13 +142,13 @@ static void test_lists(void **state)
 {
 	struct ibv_mr *everything;
 	struct ibv_sge list[3];
-	struct rig rig;
+	struct cold rig;
 	struct buf other;
 	uint8_t *loose;
 	long before;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	other = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	loose = map_anon(LEN);
 	everything = reg(rig.pair.b.pd, NULL, SIZE_MAX, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
@@ -198,10 +172,10 @@ static void until_resident(void *p, size_t len, size_t pages)
 
 static void test_async(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	pattern_fill(rig.local.p, LEN, 0, 3);
 	assert_int_equal(advise(&rig.cold, WRITABLE, 0, 0, LEN), 0);
 	until_resident(rig.cold.p, LEN, PAGES);
@@ -214,10 +188,10 @@ static void test_async(void **state)
 /* In their order; each begins when the one before it has ended. */
 static void test_many_async(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(advise(&rig.cold, READABLE, 0, 0, LEN), 0);
 	assert_int_equal(advise(&rig.cold, WRITABLE, 0, 0, LEN), 0);
@@ -235,10 +209,10 @@ static void test_refused(void **state)
 	struct ibv_sge list[2];
 	struct ibv_pd *other;
 	struct ibv_mw *mw;
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	other = ibv_alloc_pd(rig.pair.b.ctx);
 	readonly = buf_anon(rig.pair.b.pd, LEN, IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND);
 	pinned = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS);
@@ -272,10 +246,10 @@ static void test_refused(void **state)
 /* The pages before the trouble come; the error is told to who waits. */
 static void test_trouble(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	assert_int_equal(mprotect(rig.cold.p + 20 * PAGE, PAGE, PROT_READ), 0);
 	assert_int_equal(advise(&rig.cold, WRITABLE, FLUSH, 0, LEN), EPERM);
 	assert_int_equal(resident_pages(rig.cold.p, LEN), 20);
@@ -286,11 +260,11 @@ static void test_trouble(void **state)
 
 /* --- pages that do not come ---------------------------------------------------------------- */
 
-static void stuck_open(struct rig *rig)
+static void stuck_open(struct cold *rig)
 {
 	int fd = uffd_open(UFFD_MISSING);
 
-	rig_open(rig);
+	cold_open(rig, LEN);
 	uffd_watch(fd, UFFD_MISSING, rig->cold.p, PAGE);
 	assert_int_equal(advise(&rig->cold, WRITABLE, 0, 0, PAGE), 0);
 	uffd_wait(fd);
@@ -299,7 +273,7 @@ static void stuck_open(struct rig *rig)
 static void test_deregistered(void **state)
 {
 	uint64_t start;
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
 	stuck_open(&rig);
@@ -313,19 +287,19 @@ static void test_deregistered(void **state)
 /* Who waits for a page does not wait for what is being prefetched. */
 static void test_faults_go_on(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
 	stuck_open(&rig);
 	pattern_fill(rig.local.p, LEN, 0, 6);
 	for (int i = 1; i < PAGES; i++)
-		rdma(&rig, IBV_WR_RDMA_WRITE, i * PAGE, PAGE);
+		cold_rdma(&rig, IBV_WR_RDMA_WRITE, i * PAGE, PAGE);
 	pattern_check(rig.cold.p + PAGE, LEN - PAGE, PAGE, 6, "beside a page that does not come");
 }
 
 static void exiting_child(void *arg)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)arg;
 	stuck_open(&rig);

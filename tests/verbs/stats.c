@@ -8,6 +8,7 @@
 
 #include "libodp/odp.h"
 
+#include "lib/cold.h"
 #include "lib/counters.h"
 #include "lib/mem.h"
 #include "lib/rc.h"
@@ -15,33 +16,6 @@
 
 #define PAGES 24
 #define LEN (PAGES * PAGE)
-
-struct rig {
-	struct pair pair;
-	struct buf local, cold;
-};
-
-static void rig_open(struct rig *rig)
-{
-	struct rc rc = rc_default();
-
-	pair_open(&rig->pair, &rc);
-	need_odp(rig->pair.a.ctx);
-	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
-	rig->cold = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-}
-
-static void rdma_write(struct rig *rig, size_t offset, size_t len)
-{
-	struct ibv_sge list = sge(&rig->local, offset, len);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->cold.p + offset, rig->cold.mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
-}
 
 /* What a program prints, up to @size bytes. */
 static void output_of(const char *command, char *text, size_t size)
@@ -107,12 +81,12 @@ static long statistic_of(const struct ibv_mr *mr, const char *name)
 static void test_region(void **state)
 {
 	struct ibv_mr *mr;
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	mr = rig.cold.mr;
-	rdma_write(&rig, 0, 8 * PAGE);
+	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
 	assert_int_equal(statistic_of(mr, "page_faults"), 8);
 	assert_int_equal(statistic_of(mr, "page_faults_handled"), 1);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 0);
@@ -128,10 +102,10 @@ static void test_region(void **state)
 static void test_prefetch(void **state)
 {
 	struct ibv_sge list;
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	list = sge(&rig.cold, 0, 7 * PAGE);
 	assert_int_equal(odp_advise_mr(rig.cold.mr->pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 				       IBV_ADVISE_MR_FLAG_FLUSH, &list, 1), 0);
@@ -144,15 +118,15 @@ static void test_regions_that_overlap(void **state)
 {
 	int access = ALL_ACCESS | IBV_ACCESS_ON_DEMAND;
 	struct ibv_mr *beside, *part, *all;
-	struct rig rig;
+	struct cold rig;
 	long before;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	beside = reg(rig.pair.b.pd, map_anon(LEN), LEN, access);
 	part = reg(rig.pair.b.pd, rig.cold.p + PAGE + 77, 3 * PAGE, access);
 	all = reg(rig.pair.b.pd, NULL, SIZE_MAX, access);
-	rdma_write(&rig, 0, LEN);
+	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	before = port_counter(options.peer, "page_invalidations");
 	buf_dontneed(&rig.cold);
 	assert_int_equal(port_counter(options.peer, "page_invalidations") - before, PAGES);
@@ -174,10 +148,10 @@ static void kind_is(const struct ibv_mr *mr, const char *kind)
 
 static void test_kinds(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	kind_is(rig.cold.mr, " drv_odp explicit ");
 	kind_is(reg(rig.pair.b.pd, NULL, SIZE_MAX, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND),
 		" drv_odp implicit ");
@@ -187,14 +161,14 @@ static void test_kinds(void **state)
 static void test_port(void **state)
 {
 	long faults, us, tables;
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	faults = port_counter(options.peer, "page_faults");
 	us = port_counter(options.peer, "page_fault_us");
 	tables = port_counter(options.peer, "odp_table_bytes");
-	rdma_write(&rig, 0, LEN);
+	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	assert_int_equal(port_counter(options.peer, "page_faults") - faults, PAGES);
 	assert_true(port_counter(options.peer, "page_fault_us") > us);
 	assert_true(port_counter(options.peer, "odp_table_bytes") > tables);
@@ -242,14 +216,14 @@ static long mirror_column(const char *name)
 
 static void test_mirror(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 	long resident;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	assert_int_equal(mirror_column("regions"), 1);
 	assert_int_equal(mirror_column("resident"), 0);
-	rdma_write(&rig, 0, 8 * PAGE);
+	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
 	assert_int_equal(mirror_column("windows"), 1);
 	assert_in_range(mirror_column("leaves"), 1, 2);
 	/* Neighbours that the CPU has come along. */

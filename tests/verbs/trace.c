@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "lib/cold.h"
 #include "lib/mem.h"
 #include "lib/rc.h"
 #include "lib/system.h"
@@ -15,11 +16,6 @@
 #define TRACING "/sys/kernel/tracing"
 #define PAGES 16
 #define LEN (PAGES * PAGE)
-
-struct rig {
-	struct pair pair;
-	struct buf local, cold;
-};
 
 static int tracing_off(void *unused)
 {
@@ -55,37 +51,15 @@ static int lines_with(const char *a, const char *b, const char *c)
 	return n;
 }
 
-static void rig_open(struct rig *rig)
-{
-	struct rc rc = rc_default();
-
-	pair_open(&rig->pair, &rc);
-	need_odp(rig->pair.a.ctx);
-	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
-	rig->cold = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-}
-
-static void rdma(struct rig *rig, enum ibv_wr_opcode opcode)
-{
-	struct ibv_sge list = sge(&rig->local, 0, LEN);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->cold.p, rig->cold.mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
-}
-
 static void test_fault(void **state)
 {
 	char owner[32], addr[48], qpn[32];
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	tracing_on();
-	rdma(&rig, IBV_WR_RDMA_WRITE);
+	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	snprintf(owner, sizeof(owner), " owner=%d ", getpid());
 	snprintf(addr, sizeof(addr), " addr=%p ", (void *)rig.cold.p);
 	snprintf(qpn, sizeof(qpn), " qpn=%u ", rig.pair.b.qp->qp_num);
@@ -98,10 +72,10 @@ static void test_fault(void **state)
 
 static void test_failed_fault(void **state)
 {
-	struct rig rig;
+	struct cold rig;
 
 	(void)state;
-	rig_open(&rig);
+	cold_open(&rig, LEN);
 	tracing_on();
 	assert_int_equal(munmap(rig.cold.p, LEN), 0);
 	post_send(&rig.pair.a, &(struct ibv_send_wr){
@@ -118,22 +92,22 @@ static void test_failed_fault(void **state)
 
 /* --- why a translation was taken away ------------------------------------------------------ */
 
-static void dontneed(struct rig *rig)
+static void dontneed(struct cold *rig)
 {
 	buf_dontneed(&rig->cold);
 }
 
-static void unmap(struct rig *rig)
+static void unmap(struct cold *rig)
 {
 	buf_remap(&rig->cold);
 }
 
-static void protect(struct rig *rig)
+static void protect(struct cold *rig)
 {
 	assert_int_equal(mprotect(rig->cold.p, LEN, PROT_READ), 0);
 }
 
-static void clear_soft_dirty(struct rig *rig)
+static void clear_soft_dirty(struct cold *rig)
 {
 	(void)rig;
 	if (!(pagemap(rig->cold.p) & PAGEMAP_SOFT_DIRTY))
@@ -143,7 +117,7 @@ static void clear_soft_dirty(struct rig *rig)
 
 struct reason {
 	const char *event;
-	void (*happen)(struct rig *rig);
+	void (*happen)(struct cold *rig);
 	bool everything;
 };
 
@@ -151,10 +125,10 @@ static void test_reason(void **state)
 {
 	const struct reason *reason = *state;
 	char event[64];
-	struct rig rig;
+	struct cold rig;
 
-	rig_open(&rig);
-	rdma(&rig, IBV_WR_RDMA_WRITE);
+	cold_open(&rig, LEN);
+	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	tracing_on();
 	reason->happen(&rig);
 	/* The whole address space is one range, with what lies beside the region. */
