@@ -10,6 +10,7 @@
 #include "kit/sys.h"
 #include "lib/pattern.h"
 #include "lib/test.h"
+#include "lib/uffd.h"
 
 #define MIB (1ul << 20)
 
@@ -247,17 +248,18 @@ static void test_crowd_waits_for_one_userfault(void **state)
 	char *memory = anonymous(PAGE), *page = scratch(PAGE);
 	struct crowd crowd = { 0 };
 	pthread_t threads[CROWD];
-	int fd = userfault_make(memory, PAGE);
+	int fd = uffd_open(UFFD_MISSING);
 
 	(void)state;
+	uffd_watch(fd, UFFD_MISSING, memory, PAGE);
 	memset(page, 0, PAGE);
 	memcpy(page + 7, "late", 4);
 	region_make(&crowd.r, odp_open(), memory, PAGE, ODP_TEST_WRITABLE);
 	crowd_start(&crowd, threads, crowd_reader);
-	userfault_wait(fd);
+	uffd_wait(fd);
 	/* Time for the others to come and wait, too. */
 	sleep_ms(200);
-	userfault_serve(fd, memory, page);
+	uffd_answer(fd, UFFD_MISSING, memory, PAGE, page);
 	for (int i = 0; i < CROWD; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(crowd.wrong, 0);

@@ -11,6 +11,7 @@
 #include "kit/odp.h"
 #include "kit/sys.h"
 #include "lib/test.h"
+#include "lib/uffd.h"
 
 #define PAGES 8
 
@@ -182,17 +183,18 @@ static void fault_for_ever(void *arg)
 static void test_killed_while_waiting(void **state)
 {
 	char *memory = anonymous(PAGE), *page = scratch(PAGE);
-	int fd = userfault_make(memory, PAGE), child;
+	int fd = uffd_open(UFFD_MISSING), child;
 	struct region r;
 
 	(void)state;
+	uffd_watch(fd, UFFD_MISSING, memory, PAGE);
 	memset(page, 7, PAGE);
 	region_make(&r, odp_open(), memory, PAGE, ODP_TEST_WRITABLE);
 	child = child_start(fault_for_ever, &r);
-	userfault_wait(fd);
+	uffd_wait(fd);
 	kill(child, SIGKILL);
 	assert_true(WIFSIGNALED(child_wait(child)));
-	userfault_serve(fd, memory, page);
+	uffd_answer(fd, UFFD_MISSING, memory, PAGE, page);
 	region_holds(&r, 0, page, PAGE, "a page that came after all");
 }
 

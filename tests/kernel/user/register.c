@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "kit/memory.h"
 #include "kit/odp.h"
@@ -13,14 +12,6 @@
 
 #define TIB (1ul << 40)
 #define ROUNDS 200
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 /* The shortest of many: what else the machine does only makes it longer. */
 static uint64_t register_ns(int fd, void *at, uint64_t length)

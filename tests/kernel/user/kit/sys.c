@@ -2,16 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kit/odp.h"
@@ -156,41 +153,6 @@ int file_unnamed(const char *dir, size_t length)
 int memfd_make(size_t length)
 {
 	return fd_sized(memfd_create("odp_test", 0), length);
-}
-
-int userfault_make(char *at, size_t length)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)at, length },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		skip_because("this kernel has no userfaultfd");
-	defer(fd_close, (void *)(intptr_t)(fd + 1));
-	assert_int_equal(ioctl(fd, UFFDIO_API, &api), 0);
-	assert_int_equal(ioctl(fd, UFFDIO_REGISTER, &reg), 0);
-	return fd;
-}
-
-void userfault_wait(int fd)
-{
-	uint64_t end = now_ms() + PATIENCE;
-	struct uffd_msg msg;
-
-	while (read(fd, &msg, sizeof(msg)) != sizeof(msg)) {
-		assert_true(now_ms() < end);
-		sleep_ms(1);
-	}
-}
-
-void userfault_serve(int fd, char *at, const char *page)
-{
-	struct uffdio_copy copy = { .dst = (uintptr_t)at, .src = (uintptr_t)page, .len = PAGE };
-
-	assert_int_equal(ioctl(fd, UFFDIO_COPY, &copy), 0);
 }
 
 uint64_t pagemap(const void *at)

@@ -25,15 +25,6 @@ int64_t file_number(const char *path, const char *key);
 int file_unnamed(const char *dir, size_t length);
 int memfd_make(size_t length);
 
-/*
- * A userfaultfd for missing pages there: the test says when a page comes. Closed when the test
- * ends.
- */
-int userfault_make(char *at, size_t length);
-/* Until the kernel asks for a page. */
-void userfault_wait(int fd);
-void userfault_serve(int fd, char *at, const char *page);
-
 /* An entry of /proc/self/pagemap. */
 #define PAGEMAP_PRESENT (1ull << 63)
 #define PAGEMAP_SWAPPED (1ull << 62)
