@@ -80,9 +80,12 @@ static void forge_window(struct attack *attack, struct target *target)
 
 static void forge_fragments(struct attack *attack, struct target *target)
 {
-	struct roce roce = forged_write(attack, target, 250);
-	int n = frame_fragment(&attack->spare, 64, attack->pieces, ARRAY_SIZE(attack->pieces));
+	struct roce roce;
+	int n;
 
+	target->path.id = 0xf0;		/* packets may have left some behind */
+	roce = forged_write(attack, target, 250);
+	n = frame_fragment(&attack->spare, 64, attack->pieces, ARRAY_SIZE(attack->pieces));
 	assert_int_equal(n, 5);
 	for (int i = 0; i < n; i++)
 		queue(attack, &attack->pieces[i]);

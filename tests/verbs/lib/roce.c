@@ -180,6 +180,7 @@ static uint8_t *put_ip(uint8_t *p, const struct roce_path *path)
 	memset(p, 0, 40);
 	if (path->v6) {
 		p[0] = 0x60;
+		put16(p + 2, path->id);
 		p[6] = IPPROTO_UDP;
 		p[7] = 64;
 		memcpy(p + 8, path->src, 16);
@@ -187,6 +188,7 @@ static uint8_t *put_ip(uint8_t *p, const struct roce_path *path)
 		return p + 40;
 	}
 	p[0] = 0x45;
+	put16(p + 4, path->id);
 	p[8] = 64;
 	p[9] = IPPROTO_UDP;
 	memcpy(p + 12, path->src, 4);
@@ -268,7 +270,7 @@ static void fragment6(struct frame *out, size_t offset, bool more)
 	p[0] = IPPROTO_UDP;
 	p[1] = 0;
 	put16(p + 2, offset | more);
-	put32(p + 4, 0x1d);
+	put32(p + 4, ip[2] << 8 | ip[3]);
 }
 
 int frame_fragment(const struct frame *frame, size_t step, struct frame *out, int max)

@@ -12,6 +12,8 @@ struct roce_path {
 	uint8_t dmac[6], smac[6];
 	bool v6;
 	uint8_t src[16], dst[16];
+	/* What tells fragments of its packets from others', which wait half a minute for their rest */
+	uint16_t id;
 };
 
 /* What the headers say, in the CPU's byte order; what the opcode does not have is left out. */
