@@ -162,6 +162,16 @@ static void test_file(void **state)
 }
 
 /* Who follows the soft-dirty bits sees what the peer wrote, and only that. */
+/* Memory that was written, on a kernel that tracks it. */
+static void tracked_open(struct rig *rig)
+{
+	rig_open(rig);
+	rig->memory = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	rdma_write(rig, 1);
+	if (!(pagemap(rig->memory.p) & PAGEMAP_SOFT_DIRTY))
+		skip_because("this kernel has no soft-dirty bits");
+}
+
 static void test_soft_dirty(void **state)
 {
 	struct ibv_send_wr wr = { .wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .num_sge = 1 };
@@ -169,11 +179,7 @@ static void test_soft_dirty(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig);
-	rig.memory = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	rdma_write(&rig, 1);
-	if (!(pagemap(rig.memory.p) & PAGEMAP_SOFT_DIRTY))
-		skip_because("this kernel has no soft-dirty bits");
+	tracked_open(&rig);
 	wr.sg_list = &list;
 	wr.wr.rdma.rkey = rig.memory.mr->rkey;
 	for (int page = 1; page < 20; page += 3) {
@@ -225,11 +231,7 @@ static void test_tracking_faults_writes_only(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig);
-	rig.memory = buf_anon(rig.pair.b.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	rdma_write(&rig, 1);
-	if (!(pagemap(rig.memory.p) & PAGEMAP_SOFT_DIRTY))
-		skip_because("this kernel has no soft-dirty bits");
+	tracked_open(&rig);
 	for (int round = 0; round < 3; round++) {
 		assert_int_equal(write_file("/proc/self/clear_refs", "4"), 0);
 		reading_goes_on(&rig);

@@ -354,7 +354,7 @@ static void stuck_open(struct stuck_rig *rig, const struct stuck *stuck)
 {
 	struct ibv_sge list;
 
-	undo((void *)(intptr_t)(uffd_open(UFFD_MISSING) + 1));
+	need_uffd(UFFD_MISSING);
 	need_odp(device_open(options.device));
 	rig->meeting = map_shared(sizeof(*rig->meeting));
 	rig->meeting->early = stuck->early;

@@ -21,38 +21,14 @@ struct rig {
 	struct ibv_mr *a, *b;	/* everything, for either end */
 };
 
-static bool has_implicit(struct ibv_context *ctx)
-{
-	struct ibv_device_attr_ex attr = {};
-
-	assert_int_equal(ibv_query_device_ex(ctx, NULL, &attr), 0);
-	return attr.odp_caps.general_caps & IBV_ODP_SUPPORT_IMPLICIT;
-}
-
-static void need_implicit(struct ibv_context *ctx)
-{
-	need_odp(ctx);
-	if (!has_implicit(ctx))
-		skip_because("the device has no implicit on-demand regions");
-}
-
 static struct ibv_mr *everything(struct ibv_pd *pd, int access)
 {
 	return ibv_reg_mr(pd, NULL, SIZE_MAX, access | IBV_ACCESS_ON_DEMAND);
 }
 
-static int mr_dereg(void *mr)
-{
-	return ibv_dereg_mr(mr);
-}
-
 static struct ibv_mr *reg_everything(struct ibv_pd *pd)
 {
-	struct ibv_mr *mr = everything(pd, ALL_ACCESS);
-
-	assert_non_null(mr);
-	defer(mr_dereg, mr);
-	return mr;
+	return reg(pd, NULL, SIZE_MAX, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 }
 
 static void rig_open(struct rig *rig)

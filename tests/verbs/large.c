@@ -131,7 +131,6 @@ static void test_limit_holds(void **state)
 /* All that a program has and will have, in one region. */
 static void test_implicit(void **state)
 {
-	struct ibv_device_attr_ex attr = {};
 	struct rc rc = rc_default();
 	struct pair pair;
 	struct buf local;
@@ -139,10 +138,7 @@ static void test_implicit(void **state)
 
 	(void)state;
 	pair_open(&pair, &rc);
-	need_odp(pair.a.ctx);
-	assert_int_equal(ibv_query_device_ex(pair.a.ctx, NULL, &attr), 0);
-	if (!(attr.odp_caps.general_caps & IBV_ODP_SUPPORT_IMPLICIT))
-		skip_because("%s has no implicit on-demand paging", options.device);
+	need_implicit(pair.a.ctx);
 	local = buf_anon(pair.a.pd, MESSAGE, ALL_ACCESS);
 	mr = reg(pair.b.pd, NULL, SIZE_MAX, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	touch(&pair, &local, reserve(4 * GIB), 4 * GIB, mr->rkey);

@@ -310,7 +310,7 @@ static void test_exit(void **state)
 	uint64_t start;
 
 	(void)state;
-	undo((void *)(intptr_t)(uffd_open(UFFD_MISSING) + 1));
+	need_uffd(UFFD_MISSING);
 	need_odp(device_open(options.device));
 	start = now_ms();
 	assert_int_equal(child_wait(child_start(exiting_child, NULL)), 0);

@@ -22,14 +22,11 @@ struct rig {
 
 static void join(struct rig *rig, int i, const struct rc *rc)
 {
-	rig->qa[i] = end_qp(&rig->a, rc);
-	rig->qb[i] = end_qp(&rig->b, rc);
-	qp_init(rig->qa[i], rc);
-	qp_init(rig->qb[i], rc);
-	qp_rtr(rig->qa[i], &rig->a, rc, &rig->b.gid, rig->qb[i]->qp_num);
-	qp_rtr(rig->qb[i], &rig->b, rc, &rig->a.gid, rig->qa[i]->qp_num);
-	qp_rts(rig->qa[i], rc);
-	qp_rts(rig->qb[i], rc);
+	struct pair pair = { *rc, rig->a, rig->b };
+
+	pair_open_qps(&pair);
+	rig->qa[i] = pair.a.qp;
+	rig->qb[i] = pair.b.qp;
 }
 
 static void rig_open(struct rig *rig, int pairs, bool odp)

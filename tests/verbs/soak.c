@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/counters.h"
 #include "lib/lanes.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
@@ -149,22 +150,12 @@ static struct report sum(const struct shared *shared)
 	return sum;
 }
 
-/* Of a port; -1 where the driver does not count it. */
-static long count_of(const char *device, const char *counter)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s", device,
-		 counter);
-	return file_number(path, "");
-}
-
 static long count(const char *counter)
 {
-	long n = count_of(options.device, counter);
+	long n = port_counter_any(options.device, counter);
 
 	if (n >= 0 && strcmp(options.device, options.peer))
-		n += count_of(options.peer, counter);
+		n += port_counter_any(options.peer, counter);
 	return n;
 }
 

@@ -204,19 +204,6 @@ static void test_unmap(void **state)
 #define TIB (1024ul * 1024 * MIB)
 #define ROUNDS 51
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-	return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : 1;
-}
-
 /* The usual time, in ns, to unmap what nobody has touched. */
 static uint64_t unmap_ns(struct ibv_pd *pd, size_t len)
 {
@@ -237,8 +224,7 @@ static uint64_t unmap_ns(struct ibv_pd *pd, size_t len)
 		took[i] = now_ns() - took[i];
 		assert_true(!mr || !ibv_dereg_mr(mr));
 	}
-	qsort(took, ROUNDS, sizeof(took[0]), compare);
-	return took[ROUNDS / 2];
+	return percentile(took, ROUNDS, 500);
 }
 
 static void test_unmap_costs_nothing_more(void **state)

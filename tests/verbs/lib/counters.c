@@ -9,26 +9,23 @@
 /* The core reads the driver's counters anew after 10 ms. */
 #define LIFESPAN_MS 50
 
-static long number_in(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	long number;
-
-	if (!file)
-		fail_msg("%s: not there", path);
-	assert_int_equal(fscanf(file, "%ld", &number), 1);
-	fclose(file);
-	return number;
-}
-
-long port_counter(const char *device, const char *name)
+long port_counter_any(const char *device, const char *name)
 {
 	char path[160];
 
 	sleep_ms(LIFESPAN_MS);
 	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s", device,
 		 name);
-	return number_in(path);
+	return file_number(path, "");
+}
+
+long port_counter(const char *device, const char *name)
+{
+	long number = port_counter_any(device, name);
+
+	if (number < 0)
+		fail_msg("%s: no counter %s", device, name);
+	return number;
 }
 
 struct parameter {
@@ -50,7 +47,7 @@ void set_parameter(const char *module, const char *name, const char *value)
 		 name);
 	if (access(parameter->path, W_OK))
 		skip_because("the driver has no parameter %s", name);
-	snprintf(parameter->before, sizeof(parameter->before), "%ld", number_in(parameter->path));
+	snprintf(parameter->before, sizeof(parameter->before), "%ld", file_number(parameter->path, ""));
 	assert_int_equal(write_file(parameter->path, value), 0);
 	defer(parameter_restore, parameter);
 }

@@ -59,6 +59,16 @@ void need_odp(struct ibv_context *ctx)
 		skip_because("%s has no on-demand paging", ibv_get_device_name(ctx->device));
 }
 
+void need_implicit(struct ibv_context *ctx)
+{
+	struct ibv_device_attr_ex attr = {};
+
+	need_odp(ctx);
+	assert_int_equal(ibv_query_device_ex(ctx, NULL, &attr), 0);
+	if (!(attr.odp_caps.general_caps & IBV_ODP_SUPPORT_IMPLICIT))
+		skip_because("%s has no implicit on-demand regions", ibv_get_device_name(ctx->device));
+}
+
 /* The first RoCE v2 GID that holds an IPv4 address, which every test link has. */
 static void end_gid(struct end *end)
 {

@@ -45,6 +45,8 @@ struct ibv_context *device_open(const char *name);
 bool device_has_odp(struct ibv_context *ctx);
 /* Skips the test where the device cannot do on-demand paging. */
 void need_odp(struct ibv_context *ctx);
+/* The same for regions that are all of a process's memory. */
+void need_implicit(struct ibv_context *ctx);
 
 /* A context, its PD, CQs and GID, without a queue pair. */
 void end_open(struct end *end, const char *device, const struct rc *rc);

@@ -190,12 +190,30 @@ void need_movable_pages(void)
 		skip_because("uml with several processors loses writes when pages move");
 }
 
-uint64_t now_ms(void)
+uint64_t now_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+uint64_t now_ms(void)
+{
+	return now_ns() / 1000000;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+uint64_t percentile(uint64_t *took, size_t n, unsigned int permille)
+{
+	qsort(took, n, sizeof(*took), compare);
+	return took[(n - 1) * permille / 1000];
 }
 
 void sleep_ms(unsigned int ms)

@@ -58,8 +58,12 @@ bool cpu_view_is_exact(void);
 /* Skips the test where it does not: what is written to a page that has moved is somebody else's. */
 void need_movable_pages(void);
 
+uint64_t now_ns(void);
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
+
+/* The value of which @permille of @took[n] are not above; they are in order then. */
+uint64_t percentile(uint64_t *took, size_t n, unsigned int permille);
 
 /*
  * A child process that runs @fn and leaves with 0, or with 1 where an assertion fails; killed at

@@ -39,6 +39,11 @@ int uffd_open(enum uffd_kind kind)
 	return fd;
 }
 
+void need_uffd(enum uffd_kind kind)
+{
+	undo((void *)(intptr_t)(uffd_open(kind) + 1));
+}
+
 void uffd_watch(int fd, enum uffd_kind kind, void *p, size_t len)
 {
 	struct uffdio_register reg = { .range = { (uintptr_t)p, len }, .mode = kind };

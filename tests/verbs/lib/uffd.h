@@ -19,6 +19,8 @@ enum uffd_kind {
  * kernel does not know the kind.
  */
 int uffd_open(enum uffd_kind kind);
+/* Skips the test there, for one that opens it in a child process. */
+void need_uffd(enum uffd_kind kind);
 void uffd_watch(int fd, enum uffd_kind kind, void *p, size_t len);
 
 /* The address of a fault that waits, at most PATIENCE. */
