@@ -44,6 +44,26 @@ root_make() {
 	as_root chmod 755 "$dir/root"
 }
 
+# debian_ensure SUITE PACKAGE...: the folder, without kernels or anything of ours
+debian_ensure() {
+	local dir
+
+	dir=$VM_CACHE/debian-$1-$(echo "$VM_MIRROR $*" | hash_of -)
+	once "$dir" "Debian $1" debian_make "$@"
+	echo "$dir"
+}
+
+# debian_make SUITE PACKAGE... DIR
+debian_make() {
+	local suite=$1 dir=${*: -1} packages=("${@:2:$#-2}")
+
+	# A mirror's copy of a suite in motion may be older than its Release file says it can be.
+	as_root mmdebstrap --variant=minbase --format=directory \
+		--aptopt='Acquire::Check-Valid-Until "false"' \
+		--include="$(IFS=,; echo "${packages[*]}")" "$suite" "$dir" "$VM_MIRROR"
+	as_root chmod 755 "$dir/root"
+}
+
 # in_chroot DIR [--bind FROM TO]... COMMAND...: the mounts are the command's own.
 in_chroot() {
 	local dir=$1 mounts='mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev";
