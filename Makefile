@@ -3,6 +3,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= uml
 DEBUG ?= kasan
 SEED ?= 1
+ROUNDS ?= 5
 
 .PHONY: help
 help: ## this list
@@ -32,6 +33,14 @@ test-uml: ## all tests on uml alone: a few minutes
 .PHONY: test-debug
 test-debug: ## all tests on debug kernels: lockdep, KASAN, and both under QEMU (hours without KVM)
 	@tests/all uml-lockdep uml-kasan uml-kmemleak 7.3-kasan+lockdep
+
+.PHONY: test-newest
+test-newest: ## the tests of the newest rdma-core that Debian has (KERNEL=uml)
+	@tests/suites/rdma-core/newest --kernel $(KERNEL)
+
+.PHONY: bench
+bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml ROUNDS=5)
+	@tools/bench --kernel $(KERNEL) --rounds $(ROUNDS)
 
 .PHONY: fuzz
 fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
@@ -65,7 +74,9 @@ compile_commands.json: FORCE ## for clangd, from the build for the uml guest
 style: ## shellcheck over the scripts
 	shellcheck -x tools/vm
 	shellcheck tools/demo tests/demo/run
-	shellcheck -x tests/all tests/run tests/vm tests/suites/rdma-core/run
+	shellcheck -x tests/all tests/run tests/vm
+	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/rdma-core/in-root
+	shellcheck tools/bench userspace/bench/compare
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure
 
 .PHONY: clean

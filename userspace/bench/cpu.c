@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+/* The first line of /proc/stat, in ticks: all processors, all processes. */
+struct cpu_time cpu_now(void)
+{
+	unsigned long user, nice, system, idle, iowait, irq, softirq;
+	double tick = sysconf(_SC_CLK_TCK);
+	FILE *file = fopen("/proc/stat", "re");
+
+	if (!file || fscanf(file, "cpu %lu %lu %lu %lu %lu %lu %lu", &user, &nice, &system, &idle,
+			    &iowait, &irq, &softirq) != 7)
+		die(errno, "/proc/stat");
+	fclose(file);
+	return (struct cpu_time){ (user + nice) / tick, (system + irq) / tick, softirq / tick };
+}
+
+struct cpu_time cpu_since(struct cpu_time then)
+{
+	struct cpu_time now = cpu_now();
+
+	return (struct cpu_time){
+		now.user - then.user, now.system - then.system, now.softirq - then.softirq,
+	};
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/* odp-bench: options, and which sections run. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+struct options options = {
+	.device = "rxe0", .address = "192.0.2.1", .dir = "/var/tmp", .ms = 500, .cold = 64 * MIB,
+};
+
+static const struct section {
+	const char *name;
+	void (*run)(void);
+	const char *what;
+} sections[] = {
+	{ "register", bench_register, "regions of all sizes come and go" },
+	{ "warm", bench_warm, "requests of all sizes to memory that is there" },
+	{ "cold", bench_cold, "memory that is not" },
+	{ "churn", bench_churn, "memory that goes again and again; what a region costs its owner" },
+	{ "crowd", bench_crowd, "many queue pairs that wait for pages; packets behind one that waits" },
+	{ "tcp", bench_tcp, "the same link without RDMA" },
+};
+
+void die(int err, const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("odp-bench: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, err ? ": %s\n" : "%s\n", err ? strerror(err) : "");
+	exit(1);
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("odp-bench: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void usage(FILE *to)
+{
+	fputs("odp-bench [OPTION]... [SECTION]...: all sections without one\n\n", to);
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+		fprintf(to, "  %-16s %s\n", sections[i].name, sections[i].what);
+	fputs("\n"
+	      "  -d, --device D   the RDMA device that asks (rxe0)\n"
+	      "  -p, --peer D     the one that answers (the same)\n"
+	      "  -a, --address A  the peer's IPv4 address, for TCP (192.0.2.1)\n"
+	      "  -n, --netns N    the network namespace that the address is in (this one)\n"
+	      "  -D, --dir DIR    where to make files (/var/tmp)\n"
+	      "  -t, --time MS    how long to measure a case (500)\n"
+	      "  -c, --cold MIB   how much cold memory (64)\n"
+	      "  -P, --pinned     pinned memory only\n"
+	      "  -O, --odp        on-demand memory only\n"
+	      "  -j, --json       a line of JSON for each case\n"
+	      "  -h, --help       this text\n", to);
+}
+
+static unsigned long number(const char *text, unsigned long min, unsigned long max)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || end == text || *text == '-' || n < min || n > max)
+		die(0, "%s is not a number from %lu to %lu", text, min, max);
+	return n;
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "device", required_argument, NULL, 'd' }, { "peer", required_argument, NULL, 'p' },
+		{ "address", required_argument, NULL, 'a' }, { "netns", required_argument, NULL, 'n' },
+		{ "dir", required_argument, NULL, 'D' }, { "time", required_argument, NULL, 't' },
+		{ "cold", required_argument, NULL, 'c' }, { "pinned", no_argument, NULL, 'P' },
+		{ "odp", no_argument, NULL, 'O' }, { "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' }, {},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "d:p:a:n:D:t:c:POjh", names, NULL)) >= 0) {
+		switch (c) {
+		case 'd': options.device = optarg; break;
+		case 'p': options.peer = optarg; break;
+		case 'a': options.address = optarg; break;
+		case 'n': options.netns = optarg; break;
+		case 'D': options.dir = optarg; break;
+		case 't': options.ms = number(optarg, 1, 3600000); break;
+		case 'c': options.cold = number(optarg, 2, 1 << 20) * MIB; break;
+		case 'P': options.pinned = true; break;
+		case 'O': options.odp = true; break;
+		case 'j': options.json = true; break;
+		case 'h': usage(stdout); exit(0);
+		default: usage(stderr); exit(2);
+		}
+	}
+	if (!options.peer)
+		options.peer = options.device;
+	if (!options.pinned && !options.odp)
+		options.pinned = options.odp = true;
+}
+
+static const struct section *section_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+		if (!strcmp(sections[i].name, name))
+			return &sections[i];
+	}
+	die(0, "there is no section %s; see odp-bench --help", name);
+}
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
+	if (options.odp && !have_odp()) {
+		note("%s has no on-demand paging: pinned memory only", options.device);
+		options.odp = false;
+	}
+	for (int i = optind; i < argc; i++)
+		section_find(argv[i]);
+	for (int i = optind; i < argc; i++)
+		section_find(argv[i])->run();
+	for (size_t i = 0; optind == argc && i < ARRAY_SIZE(sections); i++)
+		sections[i].run();
+	return 0;
+}

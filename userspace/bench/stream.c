@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Requests in flight, each followed by another of its kind when it is done. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bench.h"
+
+#define BATCH 32
+
+struct slot {
+	uint64_t started;
+	struct lane *lane;
+};
+
+static void post_recv(struct stream *s, struct slot *slot, size_t offset)
+{
+	struct ibv_sge sge = { (uintptr_t)s->remote->p + offset, s->bytes, s->remote->mr->lkey };
+	struct ibv_recv_wr wr = { .sg_list = &sge, .num_sge = 1 }, *bad;
+	int ret = ibv_post_recv(slot->lane->b, &wr, &bad);
+
+	if (ret)
+		die(ret, "posting a receive");
+}
+
+static void post(struct stream *s, struct slot *slot, uint64_t id, uint64_t nr)
+{
+	size_t step = s->bytes < 8 ? 8 : s->bytes, offset = nr % (s->local->len / step) * step;
+	struct ibv_sge sge = { (uintptr_t)s->local->p + offset, s->bytes, s->local->mr->lkey };
+	struct ibv_send_wr wr = {
+		.wr_id = id, .opcode = s->opcode, .sg_list = &sge, .num_sge = 1,
+	}, *bad;
+	int ret;
+
+	offset = nr % (s->remote->len / step) * step;
+	if (s->opcode == IBV_WR_SEND) {
+		post_recv(s, slot, offset);
+	} else if (s->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) {
+		wr.wr.atomic.remote_addr = (uintptr_t)s->remote->p + offset;
+		wr.wr.atomic.rkey = s->remote->mr->rkey;
+		wr.wr.atomic.compare_add = 1;
+	} else {
+		wr.wr.rdma.remote_addr = (uintptr_t)s->remote->p + offset;
+		wr.wr.rdma.rkey = s->remote->mr->rkey;
+	}
+	slot->started = now_ns();
+	ret = ibv_post_send(slot->lane->a, &wr, &bad);
+	if (ret)
+		die(ret, "posting a request");
+}
+
+static void wait_for_event(struct side *side)
+{
+	struct ibv_cq *cq;
+	void *context;
+
+	if (ibv_get_cq_event(side->events, &cq, &context))
+		die(errno, "waiting for a completion");
+	ibv_ack_cq_events(cq, 1);
+}
+
+/* Completions of @side, at least one if it can sleep. */
+static int poll_some(struct stream *s, struct side *side, struct ibv_wc *wc)
+{
+	int n = ibv_poll_cq(side->cq, BATCH, wc);
+
+	if (!n && s->events) {
+		if (ibv_req_notify_cq(side->cq, 0))
+			die(errno, "asking for an event");
+		n = ibv_poll_cq(side->cq, BATCH, wc);
+		if (!n) {
+			wait_for_event(side);
+			n = ibv_poll_cq(side->cq, BATCH, wc);
+		}
+	}
+	if (n < 0)
+		die(0, "polling %s", side->name);
+	for (int i = 0; i < n; i++) {
+		if (wc[i].status != IBV_WC_SUCCESS)
+			die(0, "%zu bytes ended with: %s", s->bytes, ibv_wc_status_str(wc[i].status));
+	}
+	return n;
+}
+
+static void drain_receives(struct stream *s, uint64_t *received)
+{
+	struct ibv_wc wc[BATCH];
+
+	while (*received < s->done)
+		*received += poll_some(s, &s->link->b, wc);
+}
+
+static bool goes_on(const struct stream *s, uint64_t posted, uint64_t now)
+{
+	return s->requests ? posted < s->requests : now < s->until_ns;
+}
+
+void stream_run(struct stream *s)
+{
+	unsigned int n = s->link->nr_lanes * s->link->depth;
+	struct slot *slots = calloc(n, sizeof(*slots));
+	uint64_t start = now_ns(), now = start, posted = 0, received = 0;
+	struct ibv_wc wc[BATCH];
+
+	if (!slots)
+		die(errno, "%u requests in flight", n);
+	s->done = 0;
+	for (unsigned int i = 0; i < n && (!s->requests || i < s->requests); i++) {
+		slots[i].lane = &s->link->lanes[i % s->link->nr_lanes];
+		post(s, &slots[i], i, posted++);
+	}
+	while (s->done < posted) {
+		int got = poll_some(s, &s->link->a, wc);
+
+		now = now_ns();
+		for (int i = 0; i < got; i++) {
+			struct slot *slot = &slots[wc[i].wr_id];
+
+			samples_add(&s->samples, now - slot->started);
+			s->done++;
+			if (goes_on(s, posted, now))
+				post(s, slot, wc[i].wr_id, posted++);
+		}
+		if (s->opcode == IBV_WR_SEND)
+			drain_receives(s, &received);
+	}
+	s->ns = now - start;
+	free(slots);
+}
+
+double stream_mib_s(const struct stream *s)
+{
+	return (double)s->done * s->bytes / MIB * 1e9 / s->ns;
+}

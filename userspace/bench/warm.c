@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Memory that is there: latency, bandwidth, processor time; many queue pairs, several processes. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define AREA (8 * MIB)
+#define SAMPLES 200000
+
+static const struct {
+	const char *name;
+	enum ibv_wr_opcode opcode;
+	size_t longest;
+} requests[] = {
+	{ "write", IBV_WR_RDMA_WRITE, 4 * MIB },
+	{ "read", IBV_WR_RDMA_READ, 4 * MIB },
+	{ "send", IBV_WR_SEND, 4 * MIB },
+	{ "fetch_add", IBV_WR_ATOMIC_FETCH_AND_ADD, 8 },
+};
+
+/* One case: @depth requests in flight on each of @lanes queue pairs. */
+struct job {
+	int request;
+	size_t bytes;
+	unsigned int lanes, depth;
+	bool odp, events;
+};
+
+struct rig {
+	struct link link;
+	struct memory local, remote;
+	struct stream stream;
+};
+
+static void rig_open(struct rig *rig, const struct job *job)
+{
+	link_open(&rig->link, job->lanes, job->depth);
+	memory_warm(&rig->local, rig->link.a.pd, AREA, job->odp);
+	memory_warm(&rig->remote, rig->link.b.pd, AREA, job->odp);
+	rig->stream = (struct stream){
+		.link = &rig->link, .opcode = requests[job->request].opcode, .bytes = job->bytes,
+		.local = &rig->local, .remote = &rig->remote, .events = job->events,
+	};
+	samples_open(&rig->stream.samples, SAMPLES);
+}
+
+static void rig_close(struct rig *rig)
+{
+	samples_close(&rig->stream.samples);
+	memory_unmap(&rig->local);
+	memory_unmap(&rig->remote);
+	link_close(&rig->link);
+}
+
+static void run(struct rig *rig, unsigned int ms)
+{
+	rig->stream.samples.n = 0;
+	rig->stream.until_ns = now_ns() + ms * 1000000ull;
+	stream_run(&rig->stream);
+}
+
+static void row_case(const char *section, const struct job *job)
+{
+	row_begin(section);
+	row_text("request", requests[job->request].name);
+	row_number("bytes", job->bytes, 0);
+	row_number("lanes", job->lanes, 0);
+	row_text("memory", job->odp ? "odp" : "pinned");
+}
+
+static double us(struct samples *samples, unsigned int permille)
+{
+	return samples_at(samples, permille) / 1000.0;
+}
+
+static void latency(struct job job)
+{
+	struct rig rig;
+
+	job.lanes = job.depth = 1;
+	rig_open(&rig, &job);
+	run(&rig, options.ms / 10);
+	run(&rig, options.ms / 2);
+	row_case("latency", &job);
+	row_text("wait", job.events ? "event" : "poll");
+	row_number("p50_us", us(&rig.stream.samples, 500), 2);
+	row_number("p99_us", us(&rig.stream.samples, 990), 2);
+	row_number("p999_us", us(&rig.stream.samples, 999), 2);
+	row_end();
+	rig_close(&rig);
+}
+
+static void bandwidth(struct job job)
+{
+	struct cpu_time cpu;
+	struct rig rig;
+	double mib;
+
+	job.depth = job.bytes >= MIB ? 4 : job.lanes > 16 ? 8 : 32;
+	rig_open(&rig, &job);
+	run(&rig, options.ms / 10);
+	cpu = cpu_now();
+	run(&rig, options.ms);
+	cpu = cpu_since(cpu);
+	mib = (double)rig.stream.done * job.bytes / MIB;
+	row_case("bandwidth", &job);
+	row_number("mib_s", stream_mib_s(&rig.stream), 1);
+	row_number("requests_s", rig.stream.done * 1e9 / rig.stream.ns, 0);
+	row_number("user_us_mib", cpu.user * 1e6 / mib, 1);
+	row_number("system_us_mib", cpu.system * 1e6 / mib, 1);
+	row_number("softirq_us_mib", cpu.softirq * 1e6 / mib, 1);
+	row_end();
+	rig_close(&rig);
+}
+
+/* --- several processes at once ------------------------------------------------------ */
+
+#define PROCESSES_MAX 8
+
+struct shared {
+	int ready;
+	double mib_s[PROCESSES_MAX];
+};
+
+static void child(struct shared *shared, int i, int processes, const struct job *job)
+{
+	struct rig rig;
+
+	rig_open(&rig, job);
+	run(&rig, options.ms / 10);
+	__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < processes)
+		usleep(100);
+	run(&rig, options.ms);
+	shared->mib_s[i] = stream_mib_s(&rig.stream);
+	rig_close(&rig);
+	_exit(0);
+}
+
+static void processes(struct job job, int n)
+{
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int pids[PROCESSES_MAX], status, failed = 0;
+	double sum = 0;
+
+	if (shared == MAP_FAILED)
+		die(errno, "memory to share");
+	job.lanes = 1;
+	job.depth = 32;
+	fflush(stdout);
+	for (int i = 0; i < n; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			die(errno, "a process");
+		if (!pids[i])
+			child(shared, i, n, &job);
+	}
+	for (int i = 0; i < n; i++) {
+		failed |= waitpid(pids[i], &status, 0) != pids[i] || status;
+		sum += shared->mib_s[i];
+	}
+	if (failed)
+		die(0, "one of %d processes failed", n);
+	row_case("processes", &job);
+	row_number("processes", n, 0);
+	row_number("mib_s", sum, 1);
+	row_end();
+	munmap(shared, sizeof(*shared));
+}
+
+static void all(bool odp)
+{
+	static const size_t sizes[] = { 8, 4 * KIB, 64 * KIB, MIB, 4 * MIB };
+	static const unsigned int crowds[] = { 16, 128 };
+
+	for (size_t r = 0; r < ARRAY_SIZE(requests); r++) {
+		for (size_t i = 0; i < ARRAY_SIZE(sizes) && sizes[i] <= requests[r].longest; i++) {
+			struct job job = { .request = r, .bytes = sizes[i], .lanes = 1, .odp = odp };
+
+			if (sizes[i] <= 64 * KIB)
+				latency(job);
+			bandwidth(job);
+		}
+	}
+	latency((struct job){ .bytes = 8, .odp = odp, .events = true });
+	for (size_t i = 0; i < ARRAY_SIZE(crowds); i++)
+		bandwidth((struct job){ .bytes = 64 * KIB, .lanes = crowds[i], .odp = odp });
+	processes((struct job){ .bytes = 64 * KIB, .odp = odp }, 1);
+	processes((struct job){ .bytes = 64 * KIB, .odp = odp }, 2);
+}
+
+void bench_warm(void)
+{
+	if (options.pinned)
+		all(false);
+	if (options.odp)
+		all(true);
+}
