@@ -155,12 +155,12 @@ static void test_right(void **state)
 	(void)state;
 	/* Nobody sends a packet by hand again that has come too early. */
 	wire_in_order();
-	for (size_t i = 0; i < TARGETS * ARRAY_SIZE(forge); i++) {
-		struct target *target = &attack->targets[i % TARGETS];
+	for (size_t i = 0; i < RELIABLE * ARRAY_SIZE(forge); i++) {
+		struct target *target = &attack->targets[i % RELIABLE];
 
 		target->rc.timeout = 0;
 		connect_target(target, 1000);
-		forge[i / TARGETS](attack, target);
+		forge[i / RELIABLE](attack, target);
 	}
 }
 

@@ -26,7 +26,7 @@ struct raid {
 	struct witness witness;
 	struct cover *cover;	/* NULL where the kernel cannot */
 	uint64_t wrong, stories;
-	uint64_t received, answered, failed;
+	uint64_t received, answered, failed, unreliable;
 	bool over;
 };
 
@@ -97,7 +97,7 @@ static void send_train(struct raid *raid, struct target *target)
 	int n = 2 + roll(attack, 7), victim = roll(attack, 4 * n);
 	uint32_t len = roll(attack, mtu_bytes(target->rc.mtu));
 
-	if (target->rest)
+	if (target->rest || target->rc.type == IBV_QPT_UD)
 		return;
 	for (int i = 0; i < n; i++) {
 		struct roce roce = plain(target, ROCE_WRITE_ONLY);
@@ -182,14 +182,26 @@ static void post_requests(struct attack *attack, struct target *target)
 	}
 }
 
+static bool is_unreliable(const struct attack *attack, uint32_t qpn)
+{
+	for (int i = RELIABLE; i < TARGETS; i++) {
+		if (attack->targets[i].end.qp->qp_num == qpn)
+			return true;
+	}
+	return false;
+}
+
 static void collect(struct raid *raid, struct ibv_cq *cq, uint64_t *good)
 {
 	struct ibv_wc wc[16];
 	int n;
 
 	while ((n = ibv_poll_cq(cq, ARRAY_SIZE(wc), wc)) > 0) {
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			(*(wc[i].status == IBV_WC_SUCCESS ? good : &raid->failed))++;
+			raid->unreliable += wc[i].status == IBV_WC_SUCCESS &&
+					    is_unreliable(raid->attack, wc[i].qp_num);
+		}
 	}
 	assert_int_equal(n, 0);
 }
@@ -227,9 +239,11 @@ static void story(struct raid *raid)
 
 	connect_target(target, roll(attack, 1 << 24));
 	post_recvs(attack, target);
-	if (!roll(attack, 4))
-		post_bind(attack, target);
-	post_requests(attack, target);
+	if (target->rc.type == IBV_QPT_RC) {
+		if (!roll(attack, 4))
+			post_bind(attack, target);
+		post_requests(attack, target);
+	}
 	for (int n = 1 + roll(attack, 24); n--;)
 		packet(raid, target);
 	if (!roll(attack, 2))
@@ -280,15 +294,17 @@ static void raid_over(struct raid *raid, uint64_t start)
 	uint64_t sent = raid->attack->sent, took = now_ms() - start;
 	uint64_t honest_messages = witness_stop(&raid->witness);
 
-	printf("# %llu packets (%llu wrong) in %llu ms; %llu received, %llu answered, %llu failed; "
-	       "%llu honest messages\n", (unsigned long long)sent, (unsigned long long)raid->wrong,
+	printf("# %llu packets (%llu wrong) in %llu ms; %llu received (%llu by UC and UD), "
+	       "%llu answered, %llu failed; %llu honest messages\n",
+	       (unsigned long long)sent, (unsigned long long)raid->wrong,
 	       (unsigned long long)took, (unsigned long long)raid->received,
-	       (unsigned long long)raid->answered, (unsigned long long)raid->failed,
-	       (unsigned long long)honest_messages);
+	       (unsigned long long)raid->unreliable, (unsigned long long)raid->answered,
+	       (unsigned long long)raid->failed, (unsigned long long)honest_messages);
 	if (raid->cover)
 		printf("# %zu places of the code, %zu ways from one to the next\n",
 		       raid->cover->places.n, raid->cover->ways.n);
 	assert_true(raid->received > sent / 100);
+	assert_true(raid->unreliable > sent / 1000);
 	assert_true(raid->answered > sent / 100);
 	assert_true(raid->failed > sent / 100);
 	raid->over = true;

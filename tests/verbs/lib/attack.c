@@ -87,11 +87,14 @@ static void target_open(struct attack *attack, int i, const struct end *end,
 	struct rc rc = rc_default();
 	union ibv_gid own;
 
+	if (i >= RELIABLE)
+		rc.type = i % 4 < 2 ? IBV_QPT_UC : IBV_QPT_UD;
 	path_open(attack, &target->path, i % 2, macs);
 	rc.mtu = i % 3 + IBV_MTU_256;
 	rc.timeout = timeouts[i % ARRAY_SIZE(timeouts)];
 	rc.rnr_retry = i % 2 ? 7 : 1;
-	rc.access |= IBV_ACCESS_FLUSH_GLOBAL;
+	if (rc.type == IBV_QPT_RC)
+		rc.access |= IBV_ACCESS_FLUSH_GLOBAL;
 	target->rc = rc;
 	target->end = *end;
 	own = gid_of(target->path.dst, i % 2);

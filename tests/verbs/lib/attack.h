@@ -12,7 +12,8 @@
 #include "lib/test.h"
 #include "lib/zone.h"
 
-#define TARGETS 12
+#define RELIABLE 12		/* the first ones; then come UC and UD */
+#define TARGETS 18
 #define QUEUED 256		/* frames that are sent at once */
 #define REQUESTS 4
 #define NOBODY 0xabcdef		/* the number of the queue pair that the targets believe in */

@@ -64,7 +64,12 @@ void post_bind(struct attack *attack, struct target *target)
 
 struct roce plain(const struct target *target, uint8_t opcode)
 {
-	return (struct roce){ .opcode = opcode, .pkey = PKEY, .qpn = target->end.qp->qp_num };
+	enum ibv_qp_type type = target->rc.type;
+
+	return (struct roce){
+		.opcode = opcode + (type == IBV_QPT_UC ? ROCE_UC : type == IBV_QPT_UD ? ROCE_UD : 0),
+		.pkey = PKEY, .qpn = target->end.qp->qp_num, .qkey = target->rc.qkey, .source = NOBODY,
+	};
 }
 
 static struct roce read_response(const struct target *target, struct request *request)
@@ -173,13 +178,23 @@ static struct roce query_packet(struct attack *attack, struct target *target)
 	return roce;
 }
 
+static struct roce datagram(struct attack *attack, struct target *target)
+{
+	struct roce roce = plain(target, roll(attack, 2) ? ROCE_SEND_ONLY : ROCE_SEND_ONLY_IMM);
+
+	roce.payload = roll(attack, roll(attack, 2) ? 64 : 4000);
+	return roce;
+}
+
 struct roce next_request(struct attack *attack, struct target *target)
 {
 	struct roce roce;
 
-	if (target->rest) {
+	if (target->rc.type == IBV_QPT_UD) {
+		roce = datagram(attack, target);
+	} else if (target->rest) {
 		roce = payload_packet(attack, target, false, target->rest);
-	} else if (roll(attack, 3)) {
+	} else if (target->rc.type == IBV_QPT_UC || roll(attack, 3)) {
 		target->write = roll(attack, 2);
 		roce = payload_packet(attack, target, true,
 				      roll(attack, roll(attack, 2) ? 64 : 4 * mtu_bytes(target->rc.mtu)));

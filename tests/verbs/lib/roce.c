@@ -39,6 +39,18 @@ static const uint8_t headers[256] = {
 	[ROCE_ACK] = AETH, [ROCE_ATOMIC_ACK] = AETH | ATOMICACK, [ROCE_CNP] = RESERVED,
 };
 
+static uint8_t transport(uint8_t opcode)
+{
+	return opcode & 0xe0;
+}
+
+static uint8_t headers_of(uint8_t opcode)
+{
+	bool known = transport(opcode) == ROCE_UC || transport(opcode) == ROCE_UD;
+
+	return headers[known ? opcode & 0x1f : opcode];
+}
+
 static uint8_t *put16(uint8_t *p, uint16_t value)
 {
 	value = htons(value);
@@ -209,8 +221,10 @@ static uint8_t *put_bth(uint8_t *p, const struct roce *roce)
 
 static uint8_t *put_extended(uint8_t *p, const struct roce *roce)
 {
-	uint8_t has = headers[roce->opcode];
+	uint8_t has = headers_of(roce->opcode);
 
+	if (transport(roce->opcode) == ROCE_UD)
+		p = put32(put32(p, roce->qkey), roce->source);
 	if (has & FETH)
 		p = put32(p, roce->feth);
 	if (has & RETH)

@@ -27,6 +27,7 @@ struct roce {
 	uint32_t rkey, length;
 	uint64_t swap, compare, original;
 	uint32_t aeth, feth, imm, ieth;
+	uint32_t qkey, source;		/* of a datagram */
 	uint32_t payload;	/* bytes of a pattern */
 };
 
@@ -39,6 +40,8 @@ enum roce_opcode {
 	ROCE_READ_ONLY = 0x10, ROCE_ACK = 0x11, ROCE_ATOMIC_ACK = 0x12, ROCE_CMP_SWAP = 0x13,
 	ROCE_FETCH_ADD = 0x14, ROCE_SEND_LAST_INV = 0x16, ROCE_SEND_ONLY_INV = 0x17,
 	ROCE_FLUSH = 0x1c, ROCE_ATOMIC_WRITE = 0x1d, ROCE_CNP = 0x81,
+	/* To be added to those of RC that are above */
+	ROCE_UC = 0x20, ROCE_UD = 0x60,
 };
 
 #define ROCE_ACK_REQ (1u << 31)

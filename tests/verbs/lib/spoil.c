@@ -123,6 +123,14 @@ static void wrong_extension(struct attack *attack, struct roce *roce)
 		roce->opcode = ROCE_SEND_LAST_INV;
 }
 
+static void wrong_datagram(struct attack *attack, struct roce *roce)
+{
+	if (roll(attack, 2))
+		roce->qkey ^= 1u << roll(attack, 32);
+	else
+		roce->source = dice_roll(&attack->dice);
+}
+
 static void congestion(struct attack *attack, struct roce *roce)
 {
 	(void)attack;
@@ -134,7 +142,7 @@ static void (*const wrong_fields[])(struct attack *attack, struct roce *roce) = 
 	wrong_opcode, wrong_opcode, wrong_psn, wrong_psn, wrong_qpn, reserved_bits, wrong_flags,
 	wrong_pad, wrong_pkey, wrong_key, wrong_right, wrong_address, wrong_address, wrong_length,
 	wrong_length, wrong_payload, wrong_payload, wrong_answer, wrong_answer, wrong_extension,
-	congestion,
+	congestion, wrong_datagram,
 };
 
 void spoil_fields(struct attack *attack, struct roce *roce)
