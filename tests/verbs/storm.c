@@ -232,7 +232,7 @@ static void test_endings(void **state)
 
 #define SLOTS 24
 
-enum what { NOTHING, PD, CQ, QP, MR, MW, WHATS };
+enum what { NOTHING, PD, CQ, QP, SRQ, AH, MR, MW, WHATS };
 
 struct slot {
 	enum what what;
@@ -248,13 +248,16 @@ struct churn {
 
 static void *churn_qp(struct churn *churn, struct ibv_pd *pd, uint64_t dice)
 {
+	static const enum ibv_qp_type types[] = { IBV_QPT_RC, IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD };
 	struct ibv_qp_init_attr attr = {
-		.send_cq = churn->end.scq, .recv_cq = churn->end.rcq, .qp_type = IBV_QPT_RC,
+		.send_cq = churn->end.scq, .recv_cq = churn->end.rcq,
+		.qp_type = types[dice >> 24 & 3],
 		.cap = { 1 + dice % 200, 1 + dice / 256 % 200, 1 + dice % 7, 1, dice % 300 },
 	};
 	struct rc rc = rc_default();
 	struct ibv_qp *qp = ibv_create_qp(pd, &attr);
 
+	rc.type = attr.qp_type;
 	if (qp && dice >> 20 & 1)
 		qp_init(qp, &rc);
 	if (qp && (dice >> 20 & 3) == 3) {
@@ -262,6 +265,23 @@ static void *churn_qp(struct churn *churn, struct ibv_pd *pd, uint64_t dice)
 		qp_rts(qp, &rc);
 	}
 	return qp;
+}
+
+static void *churn_srq(struct ibv_pd *pd, uint64_t dice)
+{
+	struct ibv_srq_init_attr attr = { .attr = { 1 + dice % 200, 1 + dice / 256 % 7, 0 } };
+
+	return ibv_create_srq(pd, &attr);
+}
+
+static void *churn_ah(struct churn *churn, struct ibv_pd *pd)
+{
+	struct ibv_ah_attr attr = {
+		.is_global = 1, .port_num = 1,
+		.grh = { .dgid = churn->end.gid, .sgid_index = churn->end.gid_index, .hop_limit = 1 },
+	};
+
+	return ibv_create_ah(pd, &attr);
 }
 
 static void *churn_mr(struct churn *churn, struct ibv_pd *pd, uint64_t dice)
@@ -284,6 +304,10 @@ static void *create(struct churn *churn, enum what what, struct ibv_pd *pd, uint
 				     dice >> 20 & 1 ? churn->end.events : NULL, 0);
 	case QP:
 		return churn_qp(churn, pd, dice);
+	case SRQ:
+		return churn_srq(pd, dice);
+	case AH:
+		return churn_ah(churn, pd);
 	case MR:
 		return churn_mr(churn, pd, dice);
 	default:
@@ -300,6 +324,10 @@ static int destroy(const struct slot *slot)
 		return ibv_destroy_cq(slot->object);
 	case QP:
 		return ibv_destroy_qp(slot->object);
+	case SRQ:
+		return ibv_destroy_srq(slot->object);
+	case AH:
+		return ibv_destroy_ah(slot->object);
 	case MR:
 		return ibv_dereg_mr(slot->object);
 	default:
