@@ -114,8 +114,9 @@ static void qp_join(struct ibv_qp *qp, const struct side *side, const struct sid
 void link_open(struct link *link, unsigned int lanes, unsigned int depth)
 {
 	*link = (struct link){ .nr_lanes = lanes, .depth = depth };
-	side_open(&link->a, options.device, lanes * depth);
-	side_open(&link->b, options.peer, lanes * depth);
+	/* A request is posted again when it is done; its first receive may not have been polled yet. */
+	side_open(&link->a, options.device, 2 * lanes * depth);
+	side_open(&link->b, options.peer, 2 * lanes * depth);
 	link->lanes = calloc(lanes, sizeof(*link->lanes));
 	if (!link->lanes)
 		die(errno, "%u lanes", lanes);

@@ -18,13 +18,14 @@ static const struct section {
 	const char *name;
 	void (*run)(void);
 	const char *what;
+	bool no_rdma;
 } sections[] = {
-	{ "register", bench_register, "regions of all sizes come and go" },
-	{ "warm", bench_warm, "requests of all sizes to memory that is there" },
-	{ "cold", bench_cold, "memory that is not" },
-	{ "churn", bench_churn, "memory that goes again and again; what a region costs its owner" },
-	{ "crowd", bench_crowd, "many queue pairs that wait for pages; packets behind one that waits" },
-	{ "tcp", bench_tcp, "the same link without RDMA" },
+	{ .name = "register", .run = bench_register, .what = "regions of all sizes come and go" },
+	{ .name = "warm", .run = bench_warm, .what = "requests of all sizes to memory that is there" },
+	{ .name = "cold", .run = bench_cold, .what = "memory that is not" },
+	{ .name = "churn", .run = bench_churn, .what = "memory that goes again and again; what a region costs its owner" },
+	{ .name = "crowd", .run = bench_crowd, .what = "many queue pairs that wait for pages; packets behind one that waits" },
+	{ .name = "tcp", .run = bench_tcp, .what = "the same link without RDMA", .no_rdma = true },
 };
 
 void die(int err, const char *format, ...)
@@ -134,18 +135,23 @@ static const struct section *section_find(const char *name)
 	die(0, "there is no section %s; see odp-bench --help", name);
 }
 
-int main(int argc, char **argv)
+static void run(const struct section *section)
 {
-	parse(argc, argv);
-	if (options.odp && !have_odp()) {
+	if (!section->no_rdma && options.odp && !have_odp()) {
 		note("%s has no on-demand paging: pinned memory only", options.device);
 		options.odp = false;
 	}
+	section->run();
+}
+
+int main(int argc, char **argv)
+{
+	parse(argc, argv);
 	for (int i = optind; i < argc; i++)
 		section_find(argv[i]);
 	for (int i = optind; i < argc; i++)
-		section_find(argv[i])->run();
+		run(section_find(argv[i]));
 	for (size_t i = 0; optind == argc && i < ARRAY_SIZE(sections); i++)
-		sections[i].run();
+		run(&sections[i]);
 	return 0;
 }
