@@ -14,29 +14,27 @@ struct cost {
 	double reg_us, dereg_us;
 };
 
-static struct cost cost_of(struct ibv_pd *pd, void *p, size_t len, int access)
+/* False where it is refused. */
+static bool cost_of(struct ibv_pd *pd, void *p, size_t len, int access, struct cost *cost)
 {
 	struct samples reg, dereg;
-	struct cost cost;
+	bool can = true;
 
 	samples_open(&reg, ROUNDS);
 	samples_open(&dereg, ROUNDS);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS && can; i++) {
 		uint64_t start = now_ns();
 		struct ibv_mr *mr = ibv_reg_mr(pd, p, len, access);
 
-		if (!mr)
-			die(errno, "registering %zu KiB", len / KIB);
 		samples_add(&reg, now_ns() - start);
 		start = now_ns();
-		if (ibv_dereg_mr(mr))
-			die(errno, "deregistering");
+		can = mr && !ibv_dereg_mr(mr);
 		samples_add(&dereg, now_ns() - start);
 	}
-	cost = (struct cost){ samples_at(&reg, 500) / 1e3, samples_at(&dereg, 500) / 1e3 };
+	*cost = (struct cost){ samples_at(&reg, 500) / 1e3, samples_at(&dereg, 500) / 1e3 };
 	samples_close(&reg);
 	samples_close(&dereg);
-	return cost;
+	return can;
 }
 
 static void registration(struct link *link, size_t len, bool odp)
@@ -51,13 +49,16 @@ static void registration(struct link *link, size_t len, bool odp)
 	}
 	if (!odp)
 		memset(p, 1, len);
-	cost = cost_of(link->a.pd, p, len, IBV_ACCESS_LOCAL_WRITE | (odp ? IBV_ACCESS_ON_DEMAND : 0));
-	row_begin("register");
-	row_text("memory", odp ? "odp" : "pinned");
-	row_number("kib", len / KIB, 0);
-	row_number("register_us", cost.reg_us, 2);
-	row_number("deregister_us", cost.dereg_us, 2);
-	row_end();
+	if (cost_of(link->a.pd, p, len, IBV_ACCESS_LOCAL_WRITE | (odp ? IBV_ACCESS_ON_DEMAND : 0), &cost)) {
+		row_begin("register");
+		row_text("memory", odp ? "odp" : "pinned");
+		row_number("kib", len / KIB, 0);
+		row_number("register_us", cost.reg_us, 2);
+		row_number("deregister_us", cost.dereg_us, 2);
+		row_end();
+	} else {
+		note("%s refuses a region of %zu KiB: %s", options.device, len / KIB, strerror(errno));
+	}
 	munmap(p, len);
 }
 
