@@ -12,8 +12,11 @@
  *	        cq->lock		a completion queue's producer
  *	          qp->state_lock
  *	        mw->lock		a memory window's binding
+ *	        sq.post_lock, recvq.post_lock	what the kernel has posted
  *
- * All but the mutex are spinning locks, taken with bottom halves off. A leaf
+ * All but the mutex are spinning locks, taken with bottom halves off; those that
+ * a consumer in the kernel takes by posting and polling, which it may do in any
+ * context (post_lock, and cq->lock of its CQs), with interrupts off. A leaf
  * lock of ib_umem_odp is taken inside sq.lock or rq.lock, never the other way
  * round. Nothing is delivered to another QP, and no completion handler runs,
  * while a lock is held: that goes through tasks (rxe_task.c).
@@ -73,7 +76,7 @@ struct rxe_task {
 
 void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task));
 void rxe_task_kick(struct rxe_task *task);
-void rxe_task_kick_deferred(struct rxe_task *task);
+void rxe_task_kick_apart(struct rxe_task *task);
 void rxe_task_drain(struct rxe_task *task);
 int rxe_task_module_init(void);
 void rxe_task_module_exit(void);
@@ -260,7 +263,7 @@ void rxe_mmap_withdraw(struct rxe_dev *rxe, struct rxe_ring *ring);
 /**
  * struct rxe_cq - a completion queue
  * @ib: what the core knows
- * @lock: protects what follows
+ * @lock: protects what follows; of the kernel's, taken with interrupts off
  * @ring: of struct ib_uverbs_wc for user space, of struct ib_wc for the kernel
  * @producer: free-running
  * @consumer: free-running; only used for the kernel
@@ -447,20 +450,28 @@ struct rxe_rwqe {
 	struct rxe_sge sge[RXE_MAX_SGE];
 };
 
+static_assert(offsetofend(struct rxe_rwqe, sge) == sizeof(struct rxe_rwqe));
+
 /**
  * struct rxe_recvq - receive requests that wait
  * @ring: user space's; no buffer for the kernel's
  * @max_sge: what each request may have
- * @kernel_wqes: the kernel's, by index & mask; NULL for user space's
- * @kernel_prod: free-running
- * @cons: requests taken, free-running
+ * @kernel_wqes: the kernel's, slots of @kernel_wqe_size bytes by index & mask;
+ *	NULL for user space's
+ * @kernel_wqe_size: bytes of a struct rxe_rwqe with @max_sge elements
+ * @post_lock: protects @kernel_prod and the slots from there on; innermost, and
+ *	taken with interrupts off
+ * @kernel_prod: requests of the kernel's, free-running; read with acquire
+ * @cons: requests taken, free-running; read with acquire by who posts
  *
- * Protected by its owner's lock.
+ * Protected by its owner's lock, but for what @post_lock protects.
  */
 struct rxe_recvq {
 	struct rxe_ring ring;
 	u32 max_sge;
-	struct rxe_rwqe *kernel_wqes;
+	void *kernel_wqes;
+	size_t kernel_wqe_size;
+	spinlock_t post_lock;
 	u32 kernel_prod;
 	u32 cons;
 };
@@ -588,7 +599,7 @@ struct rxe_dest {
 
 /**
  * struct rxe_sq - the sending half of a QP
- * @lock: protects everything in here
+ * @lock: protects everything in here, but for what @post_lock protects
  * @task: requester and completer
  * @ring: user space's; NULL buffer for the kernel's QPs
  * @max_sge: what each request may have
@@ -596,9 +607,12 @@ struct rxe_dest {
  * @sig_all: every request completes with a CQE
  * @wqes: private copies; as many slots as @ring, of @wqe_size bytes
  * @wqe_size: bytes of a slot
+ * @post_lock: protects @posted and the slots from @posted on; innermost, and
+ *	taken with interrupts off
+ * @posted: requests of the kernel's, running freely; read with acquire
  * @prod: requests picked up; this and the next two run freely
  * @cur: the request being sent
- * @cons: the oldest request not completed
+ * @cons: the oldest request not completed; read with acquire by who posts
  * @offset: bytes of @cur that have been sent
  * @psn: of the next packet
  * @sent_psn: after the last one that was ever sent; ahead of @psn while packets
@@ -636,6 +650,8 @@ struct rxe_sq {
 	bool sig_all;
 	void *wqes;
 	size_t wqe_size;
+	spinlock_t post_lock;
+	u32 posted;
 	u32 prod;
 	u32 cur;
 	u32 cons;
@@ -760,6 +776,7 @@ struct rxe_rq {
  * @state_lock: protects @state; innermost
  * @state: changed under @state_lock; read with READ_ONCE()
  * @user: its queues are user space's
+ * @transport: enum ib_qp_type of its packets, UD for QP1; constant
  * @service: what its transport does; constant
  * @mtu: bytes of payload in a packet; as @attr
  * @av: the peer's address; as @attr; of datagrams the last one's, under sq.lock
@@ -782,6 +799,7 @@ struct rxe_qp {
 	spinlock_t state_lock;
 	enum ib_qp_state state;
 	bool user;
+	u8 transport;
 	const struct rxe_service *service;
 	u32 mtu;
 	struct rxe_av av;
@@ -858,11 +876,12 @@ void rxe_transport_modified(struct rxe_qp *qp, int mask);
 void rxe_transport_drain(struct rxe_qp *qp);
 
 /* rxe_req.c */
-int rxe_req_post(struct rxe_qp *qp, const struct ib_send_wr *wr,
-		 const struct ib_send_wr **bad_wr);
-/* rxe_resp.c */
-int rxe_resp_post(struct rxe_qp *qp, const struct ib_recv_wr *wr,
-		  const struct ib_recv_wr **bad_wr);
+int rxe_req_doorbell(struct rxe_qp *qp);
+/* rxe_kernel.c */
+int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
+			 const struct ib_send_wr **bad_wr);
+int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
+			 const struct ib_recv_wr **bad_wr);
 
 /* --- rxe_net.c: UDP/IP --------------------------------------------------- */
 

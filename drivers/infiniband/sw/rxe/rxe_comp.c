@@ -76,7 +76,8 @@ static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 
 	if (rxe_needs_response(wqe) && sq->rd_atomic)
 		sq->rd_atomic--;
-	sq->cons++;
+	/* The kernel may write to the slot from here on. */
+	smp_store_release(&sq->cons, sq->cons + 1);
 	if (qp->user)
 		rxe_ring_publish_consumer(&sq->ring, sq->cons);
 	if (tell)

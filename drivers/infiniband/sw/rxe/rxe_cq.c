@@ -37,6 +37,27 @@ static u32 rxe_wc_user_flags(int flags)
 	       (flags & IB_WC_WITH_INVALIDATE ? RXE_UVERBS_WC_WITH_INV : 0);
 }
 
+/* In the kernel, who polls may be an interrupt. */
+static unsigned long rxe_cq_lock(struct rxe_cq *cq) __acquires(&cq->lock)
+{
+	unsigned long flags = 0;
+
+	if (cq->user)
+		spin_lock_bh(&cq->lock);
+	else
+		spin_lock_irqsave(&cq->lock, flags);
+	return flags;
+}
+
+static void rxe_cq_unlock(struct rxe_cq *cq, unsigned long flags)
+	__releases(&cq->lock)
+{
+	if (cq->user)
+		spin_unlock_bh(&cq->lock);
+	else
+		spin_unlock_irqrestore(&cq->lock, flags);
+}
+
 static void rxe_cq_store(struct rxe_cq *cq, const struct ib_wc *wc)
 {
 	void *slot = rxe_ring_slot(&cq->ring, cq->producer);
@@ -96,9 +117,10 @@ static void rxe_cq_add(struct rxe_cq *cq, const struct ib_wc *wc,
  */
 void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited)
 {
+	unsigned long flags;
 	bool tell;
 
-	spin_lock_bh(&cq->lock);
+	flags = rxe_cq_lock(cq);
 	if (!cq->overflowed) {
 		if (rxe_cq_unread(cq) < cq->ring.mask) {
 			rxe_cq_add(cq, wc, solicited);
@@ -108,7 +130,7 @@ void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited)
 		}
 	}
 	tell = cq->due;
-	spin_unlock_bh(&cq->lock);
+	rxe_cq_unlock(cq, flags);
 
 	if (tell)
 		rxe_task_kick(&cq->notify);
@@ -129,12 +151,13 @@ static void rxe_cq_report_overflow(struct rxe_cq *cq)
 static bool rxe_cq_notify(struct rxe_task *task)
 {
 	struct rxe_cq *cq = container_of(task, struct rxe_cq, notify);
+	unsigned long flags;
 	u8 due;
 
-	spin_lock_bh(&cq->lock);
+	flags = rxe_cq_lock(cq);
 	due = cq->due;
 	cq->due = 0;
-	spin_unlock_bh(&cq->lock);
+	rxe_cq_unlock(cq, flags);
 
 	if (due & RXE_CQ_DUE_COMPLETION && cq->ib.comp_handler)
 		cq->ib.comp_handler(&cq->ib, cq->ib.cq_context);
@@ -151,18 +174,19 @@ static bool rxe_cq_notify(struct rxe_task *task)
  * @num: how many at most
  * @wc: receives them
  *
- * Context: any but hard interrupt.
+ * Context: any.
  * Return: how many there were.
  */
 int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
 {
 	struct rxe_cq *cq = to_rcq(ibcq);
+	unsigned long flags;
 	int i;
 
-	spin_lock_bh(&cq->lock);
+	flags = rxe_cq_lock(cq);
 	for (i = 0; i < num && rxe_cq_unread(cq); i++, cq->consumer++)
 		wc[i] = *(struct ib_wc *)rxe_ring_slot(&cq->ring, cq->consumer);
-	spin_unlock_bh(&cq->lock);
+	rxe_cq_unlock(cq, flags);
 	return i;
 }
 
@@ -172,22 +196,33 @@ int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
  * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP, which wins over what was asked
  *	for before only if it asks for more; IB_CQ_REPORT_MISSED_EVENTS
  *
- * Context: any but hard interrupt.
+ * Context: any for the kernel's queue, process context for a user's.
  * Return: 1 if missed events were asked for and there are completions, else 0.
  */
 int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {
 	struct rxe_cq *cq = to_rcq(ibcq);
+	unsigned long irq;
 	int missed;
 
-	spin_lock_bh(&cq->lock);
+	irq = rxe_cq_lock(cq);
 	cq->armed |= flags & IB_CQ_SOLICITED_MASK;
 	missed = flags & IB_CQ_REPORT_MISSED_EVENTS && rxe_cq_unread(cq);
-	spin_unlock_bh(&cq->lock);
+	rxe_cq_unlock(cq, irq);
 	return missed;
 }
 
 /* --- making, resizing, destroying ----------------------------------------- */
+
+static struct lock_class_key rxe_kernel_cq_key;
+
+/* One that is taken in interrupts is another to lockdep. */
+static void rxe_cq_init_lock(struct rxe_cq *cq)
+{
+	spin_lock_init(&cq->lock);
+	if (!cq->user)
+		lockdep_set_class(&cq->lock, &rxe_kernel_cq_key);
+}
 
 static int rxe_cq_ring_init(struct rxe_ring *ring, u32 cqe, bool user)
 {
@@ -239,9 +274,9 @@ int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	if (udata && udata->outlen < sizeof(struct rxe_create_cq_resp))
 		return -EINVAL;
 
-	spin_lock_init(&cq->lock);
-	rxe_task_init(&cq->notify, rxe_cq_notify);
 	cq->user = udata;
+	rxe_cq_init_lock(cq);
+	rxe_task_init(&cq->notify, rxe_cq_notify);
 	ret = rxe_cq_ring_init(&cq->ring, attr->cqe, cq->user);
 	if (ret)
 		return ret;

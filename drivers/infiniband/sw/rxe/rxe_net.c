@@ -119,10 +119,10 @@ static bool rxe_to_device(struct rxe_dev *rxe, const struct sk_buff *skb)
 /* Is the packet one that the QP expects? */
 static bool rxe_is_for(struct rxe_qp *qp, struct sk_buff *skb)
 {
-	if (rxe_pkt(skb)->op->qp_type != qp->ib.qp_type)
+	if (rxe_pkt(skb)->op->qp_type != qp->transport)
 		return false;
-	return qp->ib.qp_type == IB_QPT_UD ? rxe_to_device(qp_rxe(qp), skb) :
-					     rxe_from_peer(qp, skb);
+	return qp->transport == IB_QPT_UD ? rxe_to_device(qp_rxe(qp), skb) :
+					    rxe_from_peer(qp, skb);
 }
 
 static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
@@ -438,7 +438,7 @@ static bool rxe_is_behind(const struct rxe_qp *peer)
 	if (peer->service->reliable ||
 	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
 		return false;
-	return peer->ib.qp_type == IB_QPT_UC ||
+	return peer->transport == IB_QPT_UC ||
 	       !rxe_fault_busy(&peer->rq.place);
 }
 
@@ -462,11 +462,11 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 		kfree_skb(skb);
 		return 0;
 	}
-	if (rxe_pkt(skb)->op->qp_type != peer->ib.qp_type ||
-	    (peer->ib.qp_type != IB_QPT_UD && !peer->loopback)) {
+	if (rxe_pkt(skb)->op->qp_type != peer->transport ||
+	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
 		kfree_skb(skb);
 	} else {
-		if (peer->ib.qp_type == IB_QPT_UD)
+		if (peer->transport == IB_QPT_UD)
 			rxe_loop_address(qp, skb);
 		rxe_net_deliver(peer, skb);
 		if (rxe_is_behind(peer))

@@ -84,7 +84,7 @@ static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	sq->max_sge = bytes / sizeof(struct rxe_sge);
 	sq->max_inline = bytes;
 	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + bytes, 8);
-	if (qp->ib.qp_type == IB_QPT_UD)
+	if (qp->transport == IB_QPT_UD)
 		sq->wqe_size += ALIGN(sizeof(struct rxe_dest), 8);
 	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
 			       sizeof(struct rxe_send_wqe) + bytes);
@@ -178,6 +178,7 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 			const struct ib_udata *udata)
 {
 	qp->user = udata;
+	qp->transport = init->qp_type;
 	qp->service = rxe_service(init->qp_type);
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
@@ -189,7 +190,7 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	 * Requests posted before there is a path are measured, too. A datagram
 	 * is one packet in any case.
 	 */
-	qp->mtu = ib_mtu_enum_to_int(init->qp_type == IB_QPT_UD ? IB_MTU_4096 :
+	qp->mtu = ib_mtu_enum_to_int(qp->transport == IB_QPT_UD ? IB_MTU_4096 :
 								  IB_MTU_256);
 }
 
@@ -637,13 +638,21 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
  * @wr: the kernel's requests; NULL for a user's, which are in its ring
  * @bad_wr: receives the first that was not taken
  *
- * Context: any but hard interrupt.
- * Return: as rxe_req_post().
+ * Context: any for the kernel, process context for a user.
+ * Return: as rxe_req_doorbell() and rxe_kernel_post_send(); -EINVAL for a user's
+ * requests that do not come in the ring.
  */
 int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		  const struct ib_send_wr **bad_wr)
 {
-	return rxe_req_post(to_rqp(ibqp), wr, bad_wr);
+	struct rxe_qp *qp = to_rqp(ibqp);
+
+	if (!qp->user)
+		return rxe_kernel_post_send(qp, wr, bad_wr);
+	if (!wr)
+		return rxe_req_doorbell(qp);
+	*bad_wr = wr;
+	return -EINVAL;
 }
 
 /**
@@ -652,11 +661,17 @@ int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
  * @wr: the kernel's requests
  * @bad_wr: receives the first that was not taken
  *
- * Context: any but hard interrupt.
- * Return: as rxe_resp_post().
+ * Context: any.
+ * Return: as rxe_kernel_post_recv(); -EINVAL for a user's queue pair, whose ring
+ * takes no system call.
  */
 int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		  const struct ib_recv_wr **bad_wr)
 {
-	return rxe_resp_post(to_rqp(ibqp), wr, bad_wr);
+	struct rxe_qp *qp = to_rqp(ibqp);
+
+	if (!qp->user)
+		return rxe_kernel_post_recv(qp, wr, bad_wr);
+	*bad_wr = wr;
+	return -EINVAL;
 }

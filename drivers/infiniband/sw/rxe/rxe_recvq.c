@@ -24,13 +24,15 @@
 int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user)
 {
 	queue->max_sge = max_sge;
+	spin_lock_init(&queue->post_lock);
 	if (user)
 		return rxe_ring_init(&queue->ring, wrs,
 				     sizeof(struct rxe_recv_wqe) +
 					     max_sge * sizeof(struct rxe_sge));
 	queue->ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
+	queue->kernel_wqe_size = offsetof(struct rxe_rwqe, sge[max_sge]);
 	queue->kernel_wqes = kvcalloc(queue->ring.mask + 1UL,
-				      sizeof(*queue->kernel_wqes), GFP_KERNEL);
+				      queue->kernel_wqe_size, GFP_KERNEL);
 	return queue->kernel_wqes ? 0 : -ENOMEM;
 }
 
@@ -47,6 +49,16 @@ void rxe_recvq_free(struct rxe_recvq *queue)
 	queue->kernel_wqes = NULL;
 }
 
+static void rxe_recvq_reset_kernel(struct rxe_recvq *queue)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->post_lock, flags);
+	queue->kernel_prod = 0;
+	queue->cons = 0;
+	spin_unlock_irqrestore(&queue->post_lock, flags);
+}
+
 /**
  * rxe_recvq_reset() - empty a queue
  * @queue: the queue
@@ -55,7 +67,10 @@ void rxe_recvq_free(struct rxe_recvq *queue)
  */
 void rxe_recvq_reset(struct rxe_recvq *queue)
 {
-	queue->kernel_prod = 0;
+	if (queue->kernel_wqes) {
+		rxe_recvq_reset_kernel(queue);
+		return;
+	}
 	queue->cons = 0;
 	if (!queue->ring.buf)
 		return;
@@ -71,10 +86,12 @@ void rxe_recvq_reset(struct rxe_recvq *queue)
  */
 u32 rxe_recvq_left(const struct rxe_recvq *queue)
 {
-	u32 posted = queue->kernel_prod;
+	u32 posted;
 
 	if (queue->ring.buf)
 		posted = rxe_ring_producer(&queue->ring);
+	else
+		posted = smp_load_acquire(&queue->kernel_prod);
 	return (posted - queue->cons) & queue->ring.mask;
 }
 
@@ -93,6 +110,13 @@ static void rxe_rwqe_copy(struct rxe_rwqe *wqe, const struct rxe_recv_wqe *slot,
 		wqe->length += wqe->sge[i].length;
 }
 
+static struct rxe_rwqe *rxe_recvq_kernel_wqe(const struct rxe_recvq *queue,
+					     u32 index)
+{
+	return queue->kernel_wqes +
+	       (index & queue->ring.mask) * queue->kernel_wqe_size;
+}
+
 /**
  * rxe_recvq_take() - take the oldest request
  * @queue: the queue
@@ -107,28 +131,32 @@ bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 
 	if (!rxe_recvq_left(queue))
 		return false;
-	queue->cons++;
 	if (queue->ring.buf) {
+		queue->cons++;
 		rxe_rwqe_copy(wqe, rxe_ring_slot(&queue->ring, index),
 			      queue->max_sge);
 		rxe_ring_publish_consumer(&queue->ring, index + 1);
 	} else {
-		*wqe = queue->kernel_wqes[index];
+		memcpy(wqe, rxe_recvq_kernel_wqe(queue, index),
+		       queue->kernel_wqe_size);
+		smp_store_release(&queue->cons, queue->cons + 1);
 	}
 	return true;
 }
 
+/* Caller: holds post_lock. */
 static int rxe_recvq_post_one(struct rxe_recvq *queue,
 			      const struct ib_recv_wr *wr)
 {
+	u32 left = queue->kernel_prod - smp_load_acquire(&queue->cons);
 	struct rxe_rwqe *wqe;
 	int i;
 
-	if (rxe_recvq_left(queue) >= queue->ring.mask)
+	if (left >= queue->ring.mask)
 		return -ENOMEM;
 	if (wr->num_sge > queue->max_sge)
 		return -EINVAL;
-	wqe = &queue->kernel_wqes[queue->kernel_prod & queue->ring.mask];
+	wqe = rxe_recvq_kernel_wqe(queue, queue->kernel_prod);
 	wqe->wr_id = wr->wr_id;
 	wqe->num_sge = wr->num_sge;
 	wqe->length = 0;
@@ -138,7 +166,7 @@ static int rxe_recvq_post_one(struct rxe_recvq *queue,
 		wqe->sge[i].lkey = wr->sg_list[i].lkey;
 		wqe->length += wr->sg_list[i].length;
 	}
-	queue->kernel_prod++;
+	smp_store_release(&queue->kernel_prod, queue->kernel_prod + 1);
 	return 0;
 }
 
@@ -148,22 +176,25 @@ static int rxe_recvq_post_one(struct rxe_recvq *queue,
  * @wr: requests
  * @bad_wr: receives the first that was not taken
  *
- * Context: the queue's lock held.
+ * Context: any; the queue's lock need not be held.
  * Return: 0; -EINVAL: too many elements; -ENOMEM: the queue is full.
  */
 int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad_wr)
 {
-	int ret;
+	unsigned long flags;
+	int ret = 0;
 
+	spin_lock_irqsave(&queue->post_lock, flags);
 	for (; wr; wr = wr->next) {
 		ret = rxe_recvq_post_one(queue, wr);
 		if (ret) {
 			*bad_wr = wr;
-			return ret;
+			break;
 		}
 	}
-	return 0;
+	spin_unlock_irqrestore(&queue->post_lock, flags);
+	return ret;
 }
 
 /**

@@ -84,14 +84,36 @@ static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
 	}
 }
 
+/**
+ * rxe_req_measure() - how long a request's message is
+ * @qp: its queue pair
+ * @wqe: the request, with its gather or scatter list; receives the length
+ *
+ * Context: any.
+ * Return: IB_WC_SUCCESS, or what the request completes with.
+ */
+enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
+				  struct rxe_swqe *wqe)
+{
+	u64 length = 0;
+	u32 i;
+
+	for (i = 0; i < wqe->num_sge; i++)
+		length += wqe->sge[i].length;
+	if (length > RXE_MAX_MSG ||
+	    DIV_ROUND_UP_ULL(length, qp->mtu) > RXE_MAX_PACKETS ||
+	    (rxe_is_atomic(wqe) && length < sizeof(u64)))
+		return IB_WC_LOC_LEN_ERR;
+	wqe->length = rxe_is_atomic(wqe) ? sizeof(u64) : length;
+	return IB_WC_SUCCESS;
+}
+
 /* Copies the list or the inline data. Returns what is wrong with it. */
 static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
 					   u32 inline_len, const void *data)
 {
 	const struct rxe_sq *sq = &qp->sq;
-	u64 length = 0;
-	u32 i;
 
 	if (wqe->opcode == IB_WR_FLUSH)
 		return IB_WC_SUCCESS;
@@ -114,18 +136,19 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 		return IB_WC_LOC_QP_OP_ERR;
 	memcpy(wqe->sge, data, num_sge * sizeof(*wqe->sge));
 	wqe->num_sge = num_sge;
-	for (i = 0; i < num_sge; i++)
-		length += wqe->sge[i].length;
-	if (length > RXE_MAX_MSG ||
-	    DIV_ROUND_UP_ULL(length, qp->mtu) > RXE_MAX_PACKETS ||
-	    (rxe_is_atomic(wqe) && length < sizeof(u64)))
-		return IB_WC_LOC_LEN_ERR;
-	wqe->length = rxe_is_atomic(wqe) ? sizeof(u64) : length;
-	return IB_WC_SUCCESS;
+	return rxe_req_measure(qp, wqe);
 }
 
-static enum ib_wc_status rxe_fetch_check(const struct rxe_qp *qp,
-					 const struct rxe_swqe *wqe)
+/**
+ * rxe_req_check() - may a queue pair be asked for that?
+ * @qp: the queue pair
+ * @wqe: the request, of which only the opcode is looked at
+ *
+ * Context: any.
+ * Return: IB_WC_SUCCESS, or what the request completes with.
+ */
+enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
+				const struct rxe_swqe *wqe)
 {
 	if (wqe->opcode >= BITS_PER_TYPE(qp->service->requests) ||
 	    !(qp->service->requests & BIT(wqe->opcode)) ||
@@ -155,128 +178,56 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 	wqe->flags = wr.send_flags;
 	wqe->imm_data = wr.ex.imm_data;
 	rxe_fetch_target(wqe, &wr);
-	wqe->status = rxe_fetch_check(qp, wqe);
+	wqe->status = rxe_req_check(qp, wqe);
 	if (!wqe->status && !rxe_is_local(wqe))
 		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, inline_len,
 						slot->dma.sge);
-	if (!wqe->status && qp->ib.qp_type == IB_QPT_UD)
+	if (!wqe->status && qp->transport == IB_QPT_UD)
 		wqe->status = rxe_ud_fetch(qp, wqe, &wr);
 }
 
 /**
- * rxe_req_fetch() - pick up what user space has posted
+ * rxe_req_fetch() - pick up what has been posted
  * @qp: the queue pair
  *
+ * The kernel's requests are where they belong already.
+ *
  * Context: sq.lock held.
- * Return: how many.
  */
-unsigned int rxe_req_fetch(struct rxe_qp *qp)
+void rxe_req_fetch(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 	u32 posted, i;
 
-	if (!qp->user)
-		return 0;
+	if (!qp->user) {
+		sq->prod = smp_load_acquire(&sq->posted);
+		return;
+	}
 	posted = (rxe_ring_producer(&sq->ring) - sq->prod) & sq->ring.mask;
 	posted = min(posted, sq->ring.mask - (sq->prod - sq->cons));
 	for (i = 0; i < posted; i++, sq->prod++)
 		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
 			      rxe_swqe(sq, sq->prod));
-	return posted;
-}
-
-/* --- from the kernel ------------------------------------------------------ */
-
-static int rxe_post_target(struct rxe_qp *qp, struct rxe_swqe *wqe,
-			   const struct ib_send_wr *wr)
-{
-	if (qp->ib.qp_type == IB_QPT_UD)
-		return rxe_ud_post(qp, wqe, ud_wr(wr));
-	if (rxe_is_atomic(wqe)) {
-		const struct ib_atomic_wr *atomic = atomic_wr(wr);
-
-		wqe->remote_addr = atomic->remote_addr;
-		wqe->rkey = atomic->rkey;
-		wqe->compare_add = atomic->compare_add;
-		wqe->swap = atomic->swap;
-	} else if (rxe_is_read(wqe) || rxe_is_write(wqe)) {
-		wqe->remote_addr = rdma_wr(wr)->remote_addr;
-		wqe->rkey = rdma_wr(wr)->rkey;
-	}
-	return 0;
-}
-
-static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
-{
-	struct rxe_sq *sq = &qp->sq;
-	struct rxe_swqe *wqe;
-	int i, ret;
-
-	if (sq->prod - sq->cons >= sq->ring.mask)
-		return -ENOMEM;
-	if (wr->num_sge > sq->max_sge || wr->opcode == IB_WR_BIND_MW ||
-	    wr->send_flags & IB_SEND_INLINE)
-		return -EINVAL;
-
-	wqe = rxe_swqe(sq, sq->prod);
-	memset(wqe, 0, sizeof(*wqe));
-	wqe->wr_id = wr->wr_id;
-	wqe->opcode = wr->opcode;
-	wqe->flags = wr->send_flags;
-	wqe->imm_data = wr->ex.imm_data;
-	if (rxe_fetch_check(qp, wqe))
-		return -EINVAL;
-	wqe->num_sge = wr->num_sge;
-	for (i = 0; i < wr->num_sge; i++) {
-		wqe->sge[i].addr = wr->sg_list[i].addr;
-		wqe->sge[i].length = wr->sg_list[i].length;
-		wqe->sge[i].lkey = wr->sg_list[i].lkey;
-		wqe->length += wr->sg_list[i].length;
-	}
-	ret = rxe_post_target(qp, wqe, wr);
-	if (!ret)
-		sq->prod++;
-	return ret;
 }
 
 /**
- * rxe_req_post() - post_send: the doorbell
- * @qp: the queue pair
- * @wr: the kernel's requests; NULL from user space, whose are in the ring
- * @bad_wr: receives the first that was not taken
+ * rxe_req_doorbell() - user space has posted
+ * @qp: its queue pair
  *
  * The packets are built and sent before this returns, but for what has to wait.
  *
- * Context: process or softirq.
- * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it is a
- * user's that does not come in the ring; -ENOMEM: the queue is full.
+ * Context: process context.
+ * Return: 0; -EINVAL: the QP's state does not allow it.
  */
-int rxe_req_post(struct rxe_qp *qp, const struct ib_send_wr *wr,
-		 const struct ib_send_wr **bad_wr)
+int rxe_req_doorbell(struct rxe_qp *qp)
 {
-	int ret = 0;
-
-	if (rxe_qp_state(qp) < IB_QPS_RTS || (qp->user && wr)) {
-		if (bad_wr)
-			*bad_wr = wr;
+	if (rxe_qp_state(qp) < IB_QPS_RTS)
 		return -EINVAL;
-	}
-	spin_lock_bh(&qp->sq.lock);
-	for (; wr && !ret; wr = ret ? wr : wr->next) {
-		ret = rxe_post_one(qp, wr);
-		if (ret)
-			*bad_wr = wr;
-	}
-	spin_unlock_bh(&qp->sq.lock);
-
-	if (irqs_disabled())
-		rxe_task_kick_deferred(&qp->sq.task);
-	else
-		rxe_task_kick(&qp->sq.task);
+	rxe_task_kick(&qp->sq.task);
 	/* User space's receive requests ring no bell; these are to be flushed. */
-	if (qp->user && rxe_qp_state(qp) == IB_QPS_ERR)
+	if (rxe_qp_state(qp) == IB_QPS_ERR)
 		rxe_task_kick(&qp->rq.task);
-	return ret;
+	return 0;
 }
 
 /* --- to the wire --------------------------------------------------------- */

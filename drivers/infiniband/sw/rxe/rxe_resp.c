@@ -93,35 +93,6 @@ static void rxe_resp_leave_srq(struct rxe_qp *qp)
 	rxe_qp_event(qp, IB_EVENT_QP_LAST_WQE_REACHED);
 }
 
-/**
- * rxe_resp_post() - post_recv of the kernel
- * @qp: the queue pair
- * @wr: requests
- * @bad_wr: receives the first that was not taken
- *
- * User space posts into its ring without a system call.
- *
- * Context: process or softirq.
- * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it takes
- * from a shared queue; -ENOMEM: the queue is full.
- */
-int rxe_resp_post(struct rxe_qp *qp, const struct ib_recv_wr *wr,
-		  const struct ib_recv_wr **bad_wr)
-{
-	int ret;
-
-	if (qp->user || qp->ib.srq || rxe_qp_state(qp) == IB_QPS_RESET) {
-		*bad_wr = wr;
-		return -EINVAL;
-	}
-	spin_lock_bh(&qp->rq.lock);
-	ret = rxe_recvq_post(&qp->rq.queue, wr, bad_wr);
-	spin_unlock_bh(&qp->rq.lock);
-	if (rxe_qp_state(qp) == IB_QPS_ERR)
-		rxe_task_kick(&qp->rq.task);
-	return ret;
-}
-
 /* --- errors -------------------------------------------------------------- */
 
 static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,

@@ -265,7 +265,7 @@ int rxe_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
  * @wr: the kernel's requests
  * @bad_wr: receives the first that was not taken
  *
- * Context: any but hard interrupt.
+ * Context: any.
  * Return: 0; -EINVAL: too many elements, or a user's queue, which is posted to
  * without a system call; -ENOMEM: it is full.
  */
@@ -273,14 +273,10 @@ int rxe_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
 		      const struct ib_recv_wr **bad_wr)
 {
 	struct rxe_srq *srq = to_rsrq(ibsrq);
-	int ret;
 
 	if (srq->user) {
 		*bad_wr = wr;
 		return -EINVAL;
 	}
-	spin_lock_bh(&srq->lock);
-	ret = rxe_recvq_post(&srq->queue, wr, bad_wr);
-	spin_unlock_bh(&srq->lock);
-	return ret;
+	return rxe_recvq_post(&srq->queue, wr, bad_wr);
 }

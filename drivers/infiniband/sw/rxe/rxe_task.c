@@ -19,12 +19,14 @@
  * struct rxe_runlist - tasks owned by a processor
  * @tasks: to be run, in order
  * @running: someone below on this processor's stack is at it
+ * @work: runs them in a softirq
  *
  * Touched by its processor only, with bottom halves off.
  */
 struct rxe_runlist {
 	struct list_head tasks;
 	bool running;
+	struct work_struct work;
 };
 
 static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
@@ -108,6 +110,17 @@ static void rxe_runlist_run(struct rxe_runlist *list)
 	list->running = false;
 }
 
+static void rxe_runlist_work(struct work_struct *work)
+{
+	struct rxe_runlist *list = container_of(work, struct rxe_runlist, work);
+
+	/* Of a processor that has gone, it is another that does this. */
+	if (list == this_cpu_ptr(&rxe_runlist))
+		rxe_runlist_run(list);
+	else
+		rxe_runlist_hand_over(list);
+}
+
 static void rxe_task_enqueue(struct rxe_task *task)
 {
 	struct rxe_runlist *list;
@@ -162,16 +175,37 @@ void rxe_task_kick(struct rxe_task *task)
 		rxe_task_enqueue(task);
 }
 
+/* For a softirq of its own; a task that is at it has to come to its end first. */
+static void rxe_task_append(struct rxe_task *task)
+{
+	struct rxe_runlist *list = this_cpu_ptr(&rxe_runlist);
+
+	list_add_tail(&task->node, &list->tasks);
+	if (!list->running)
+		queue_work(system_bh_wq, &list->work);
+}
+
 /**
- * rxe_task_kick_deferred() - the same, but it runs in a worker
+ * rxe_task_kick_apart() - the same, but not under the caller's locks
  * @task: the task
  *
- * Context: any.
+ * For consumers in the kernel, whose handlers, which tasks call, may take the
+ * locks that they call us with. With interrupts and bottom halves on there is
+ * none that a softirq may not take at this very place; else the task runs in a
+ * softirq of its own, or in a worker.
+ *
+ * Context: any; no lock of ours held that a task takes.
  */
-void rxe_task_kick_deferred(struct rxe_task *task)
+void rxe_task_kick_apart(struct rxe_task *task)
 {
-	if (atomic_inc_return(&task->pending) == 1)
+	if (atomic_inc_return(&task->pending) != 1)
+		return;
+	if (irqs_disabled() || rxe_task_is_elsewhere(task))
 		rxe_task_defer(task);
+	else if (in_softirq())
+		rxe_task_append(task);
+	else
+		rxe_task_enqueue(task);
 }
 
 /**
@@ -192,8 +226,10 @@ int rxe_task_module_init(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		INIT_LIST_HEAD(&per_cpu(rxe_runlist, cpu).tasks);
+		INIT_WORK(&per_cpu(rxe_runlist, cpu).work, rxe_runlist_work);
+	}
 	rxe_task_wq = alloc_workqueue("rxe_task", WQ_UNBOUND | WQ_MEM_RECLAIM,
 				      0);
 	if (!rxe_task_wq)
@@ -209,6 +245,10 @@ int rxe_task_module_init(void)
 
 void rxe_task_module_exit(void)
 {
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		flush_work(&per_cpu(rxe_runlist, cpu).work);
 	destroy_workqueue(rxe_task_cpu_wq);
 	destroy_workqueue(rxe_task_wq);
 }

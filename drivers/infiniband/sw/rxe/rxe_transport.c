@@ -103,6 +103,7 @@ static void rxe_timer_init(struct hrtimer *timer,
 int rxe_transport_init(struct rxe_qp *qp)
 {
 	spin_lock_init(&qp->sq.lock);
+	spin_lock_init(&qp->sq.post_lock);
 	spin_lock_init(&qp->rq.lock);
 	spin_lock_init(&qp->dst_lock);
 	rxe_task_init(&qp->sq.task, rxe_send_task);
@@ -147,10 +148,15 @@ void rxe_transport_drain(struct rxe_qp *qp)
 
 static void rxe_sq_reset(struct rxe_sq *sq)
 {
+	unsigned long flags;
+
 	spin_lock_bh(&sq->lock);
+	spin_lock_irqsave(&sq->post_lock, flags);
+	sq->posted = 0;
+	sq->cons = 0;
+	spin_unlock_irqrestore(&sq->post_lock, flags);
 	sq->prod = 0;
 	sq->cur = 0;
-	sq->cons = 0;
 	sq->offset = 0;
 	sq->rd_atomic = 0;
 	sq->went_back = false;

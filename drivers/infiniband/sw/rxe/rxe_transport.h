@@ -86,9 +86,15 @@ void rxe_comp_flush(struct rxe_qp *qp);
 void rxe_comp_arm(struct rxe_qp *qp);
 
 /* rxe_req.c: part of the sending task; caller holds sq.lock */
-unsigned int rxe_req_fetch(struct rxe_qp *qp);
+void rxe_req_fetch(struct rxe_qp *qp);
 unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget);
 void rxe_req_go_back(struct rxe_qp *qp);
+
+/* rxe_req.c: of any request, whoever has posted it */
+enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
+				const struct rxe_swqe *wqe);
+enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
+				  struct rxe_swqe *wqe);
 
 /* rxe_resp.c */
 bool rxe_resp_task(struct rxe_task *task);
@@ -96,6 +102,7 @@ bool rxe_resp_task(struct rxe_task *task);
 /* rxe_ud.c: part of the sending task; caller holds sq.lock */
 enum ib_wc_status rxe_ud_fetch(struct rxe_qp *qp, struct rxe_swqe *wqe,
 			       const struct rxe_send_wr *wr);
+/* rxe_ud.c: any context */
 int rxe_ud_post(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		const struct ib_ud_wr *wr);
 

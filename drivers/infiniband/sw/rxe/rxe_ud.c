@@ -88,7 +88,7 @@ enum ib_wc_status rxe_ud_fetch(struct rxe_qp *qp, struct rxe_swqe *wqe,
  * @wqe: the request, complete but for this
  * @wr: as it was posted
  *
- * Context: sq.lock held.
+ * Context: any.
  * Return: 0, or -EINVAL: no address handle, or one of another PD; too long.
  */
 int rxe_ud_post(struct rxe_qp *qp, struct rxe_swqe *wqe,

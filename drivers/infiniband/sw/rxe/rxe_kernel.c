@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: The kernel's own requests
+ *
+ * User space posts into rings that it shares with the tasks. A consumer in the
+ * kernel posts into the private copies themselves, and in any context: in an
+ * interrupt, and with locks held that its completion handler takes. So posting
+ * takes no lock that a task holds, but one of its own with interrupts off, and
+ * tasks are kicked apart from the caller.
+ */
+#include "rxe_transport.h"
+
+/* --- sending -------------------------------------------------------------- */
+
+/* The payload is taken now: its addresses are the consumer's own pointers. */
+static int rxe_kernel_copy_inline(const struct rxe_sq *sq,
+				  struct rxe_swqe *wqe,
+				  const struct ib_send_wr *wr)
+{
+	u64 length = 0;
+	int i;
+
+	for (i = 0; i < wr->num_sge; i++) {
+		const struct ib_sge *sge = &wr->sg_list[i];
+
+		if (length + sge->length > sq->max_inline)
+			return -EINVAL;
+		memcpy(wqe->inline_data + length,
+		       (void *)(uintptr_t)sge->addr, sge->length);
+		length += sge->length;
+	}
+	wqe->length = length;
+	return 0;
+}
+
+static int rxe_kernel_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
+				const struct ib_send_wr *wr)
+{
+	int i;
+
+	if (wr->num_sge > qp->sq.max_sge)
+		return -EINVAL;
+	wqe->num_sge = wr->num_sge;
+	for (i = 0; i < wr->num_sge; i++) {
+		wqe->sge[i].addr = wr->sg_list[i].addr;
+		wqe->sge[i].length = wr->sg_list[i].length;
+		wqe->sge[i].lkey = wr->sg_list[i].lkey;
+	}
+	return rxe_req_measure(qp, wqe) ? -EINVAL : 0;
+}
+
+static int rxe_kernel_copy_payload(const struct rxe_qp *qp,
+				   struct rxe_swqe *wqe,
+				   const struct ib_send_wr *wr)
+{
+	switch (wr->opcode) {
+	case IB_WR_LOCAL_INV:
+		return 0;
+	case IB_WR_SEND:
+	case IB_WR_SEND_WITH_IMM:
+	case IB_WR_SEND_WITH_INV:
+	case IB_WR_RDMA_WRITE:
+	case IB_WR_RDMA_WRITE_WITH_IMM:
+		if (wr->send_flags & IB_SEND_INLINE)
+			return rxe_kernel_copy_inline(&qp->sq, wqe, wr);
+		break;
+	default:
+		wqe->flags &= ~IB_SEND_INLINE;
+		break;
+	}
+	return rxe_kernel_copy_list(qp, wqe, wr);
+}
+
+static int rxe_kernel_copy_target(struct rxe_swqe *wqe,
+				  const struct ib_send_wr *wr)
+{
+	switch (wr->opcode) {
+	case IB_WR_SEND:
+	case IB_WR_SEND_WITH_IMM:
+	case IB_WR_SEND_WITH_INV:
+	case IB_WR_LOCAL_INV:
+		return 0;
+	case IB_WR_RDMA_WRITE:
+	case IB_WR_RDMA_WRITE_WITH_IMM:
+	case IB_WR_RDMA_READ:
+		wqe->remote_addr = rdma_wr(wr)->remote_addr;
+		wqe->rkey = rdma_wr(wr)->rkey;
+		return 0;
+	case IB_WR_ATOMIC_CMP_AND_SWP:
+	case IB_WR_ATOMIC_FETCH_AND_ADD:
+		wqe->remote_addr = atomic_wr(wr)->remote_addr;
+		wqe->rkey = atomic_wr(wr)->rkey;
+		wqe->compare_add = atomic_wr(wr)->compare_add;
+		wqe->swap = atomic_wr(wr)->swap;
+		return 0;
+	default:
+		/* The kernel has no request for windows, FLUSH, ATOMIC WRITE. */
+		return -EINVAL;
+	}
+}
+
+static int rxe_kernel_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
+			   const struct ib_send_wr *wr)
+{
+	int ret;
+
+	memset(wqe, 0, sizeof(*wqe));
+	wqe->wr_id = wr->wr_id;
+	wqe->opcode = wr->opcode;
+	wqe->flags = wr->send_flags;
+	wqe->imm_data = wr->ex.imm_data;
+	if (rxe_req_check(qp, wqe))
+		return -EINVAL;
+	ret = rxe_kernel_copy_target(wqe, wr) ?:
+	      rxe_kernel_copy_payload(qp, wqe, wr);
+	if (ret || qp->transport != IB_QPT_UD)
+		return ret;
+	return rxe_ud_post(qp, wqe, ud_wr(wr));
+}
+
+/* Caller: holds post_lock. */
+static int rxe_kernel_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
+{
+	struct rxe_sq *sq = &qp->sq;
+	u32 waiting = sq->posted - smp_load_acquire(&sq->cons);
+	int ret;
+
+	if (waiting >= sq->ring.mask)
+		return -ENOMEM;
+	ret = rxe_kernel_fill(qp, rxe_swqe(sq, sq->posted), wr);
+	if (!ret)
+		smp_store_release(&sq->posted, sq->posted + 1);
+	return ret;
+}
+
+/**
+ * rxe_kernel_post_send() - post_send of the kernel
+ * @qp: its queue pair
+ * @wr: requests
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any.
+ * Return: 0; -EINVAL: the QP's state or a request does not allow it; -ENOMEM:
+ * the queue is full.
+ */
+int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
+			 const struct ib_send_wr **bad_wr)
+{
+	unsigned long flags;
+	int ret = 0;
+
+	if (rxe_qp_state(qp) < IB_QPS_RTS) {
+		*bad_wr = wr;
+		return -EINVAL;
+	}
+	spin_lock_irqsave(&qp->sq.post_lock, flags);
+	for (; wr; wr = wr->next) {
+		ret = rxe_kernel_post_one(qp, wr);
+		if (ret) {
+			*bad_wr = wr;
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&qp->sq.post_lock, flags);
+	rxe_task_kick_apart(&qp->sq.task);
+	return ret;
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+/**
+ * rxe_kernel_post_recv() - post_recv of the kernel
+ * @qp: its queue pair
+ * @wr: requests
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any.
+ * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it takes
+ * from a shared queue; -ENOMEM: the queue is full.
+ */
+int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
+			 const struct ib_recv_wr **bad_wr)
+{
+	int ret;
+
+	if (qp->ib.srq || rxe_qp_state(qp) == IB_QPS_RESET) {
+		*bad_wr = wr;
+		return -EINVAL;
+	}
+	ret = rxe_recvq_post(&qp->rq.queue, wr, bad_wr);
+	if (rxe_qp_state(qp) == IB_QPS_ERR)
+		rxe_task_kick_apart(&qp->rq.task);
+	return ret;
+}
