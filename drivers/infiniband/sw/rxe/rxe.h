@@ -318,7 +318,8 @@ struct rxe_key {
  * struct rxe_mr - a memory region
  * @ib: what the core knows; @ib.iova and @ib.length bound it
  * @key: how it is found
- * @umem: its memory
+ * @umem: its memory, a process's; NULL: the kernel's, and its addresses are
+ *	pointers
  * @access: IB_ACCESS_* flags
  * @implicit: it is the whole address space
  * @num_mw: memory windows bound to it; negative: there will be none any more

@@ -20,6 +20,8 @@ static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
 	struct rxe_place missing = *place;
 	size_t done;
 
+	if (unlikely(!place->mr->umem))
+		return rxe_kmem_copy(place, buf, len, write);
 	if (write)
 		done = umem_odp_write(place->mr->umem, place->offset, buf, len);
 	else
@@ -123,6 +125,23 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 	return ret;
 }
 
+static int rxe_place_atomic(const struct rxe_place *place,
+			    enum umem_odp_atomic_op op,
+			    const struct rxe_headers *headers, u64 *old,
+			    struct rxe_fault *fault)
+{
+	int ret;
+
+	if (unlikely(!place->mr->umem))
+		return rxe_kmem_atomic(place, op, headers->swap_add,
+				       headers->compare, old);
+	ret = umem_odp_atomic(place->mr->umem, place->offset, op,
+			      headers->swap_add, headers->compare, old);
+	if (ret == -EAGAIN)
+		ret = rxe_fault_start(fault, place, sizeof(u64), true);
+	return ret;
+}
+
 /**
  * rxe_region_atomic() - execute an atomic request or an ATOMIC WRITE
  * @qp: the responder
@@ -152,12 +171,8 @@ int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
 	rcu_read_lock();
 	ret = rxe_rkey_resolve(qp, headers->rkey, headers->va, sizeof(u64),
 			       access, &place);
-	if (!ret) {
-		ret = umem_odp_atomic(place.mr->umem, place.offset, op,
-				      headers->swap_add, headers->compare, old);
-		if (ret == -EAGAIN)
-			ret = rxe_fault_start(fault, &place, sizeof(u64), true);
-	}
+	if (!ret)
+		ret = rxe_place_atomic(&place, op, headers, old, fault);
 	rcu_read_unlock();
 	return ret;
 }

@@ -341,16 +341,25 @@ static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 
 static void rxe_mr_free(struct rxe_mr *mr)
 {
-	umem_odp_put(mr->umem);
+	if (mr->umem)
+		umem_odp_put(mr->umem);
 	kfree(mr);
 }
 
-static int rxe_mr_give_key(struct rxe_mr *mr)
+/**
+ * rxe_mr_give_key() - let a new region be found
+ * @mr: the region, complete but for its key
+ * @secret: no one must be able to guess the key from others
+ *
+ * Context: process context.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_mr_give_key(struct rxe_mr *mr, bool secret)
 {
 	struct rxe_dev *rxe = to_rxe(mr->ib.device);
 	int ret;
 
-	ret = rxe_key_reserve(rxe, &mr->key, RXE_KEY_MR, mr->implicit);
+	ret = rxe_key_reserve(rxe, &mr->key, RXE_KEY_MR, secret);
 	if (ret)
 		return ret;
 	mr->ib.lkey = mr->key.value;
@@ -384,7 +393,7 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	ret = rxe_mr_give_key(mr);
+	ret = rxe_mr_give_key(mr, mr->implicit);
 	if (ret) {
 		rxe_mr_free(mr);
 		return ERR_PTR(ret);
@@ -451,7 +460,7 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		goto err_reopen;
 	}
 	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
-		ret = rxe_mr_give_key(mr);
+		ret = rxe_mr_give_key(mr, mr->implicit);
 	if (ret)
 		goto err_free;
 	return &mr->ib;

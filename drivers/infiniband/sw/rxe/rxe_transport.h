@@ -129,4 +129,10 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
 		      u64 *old, struct rxe_fault *fault);
 
+/* rxe_kmem.c */
+int rxe_kmem_copy(const struct rxe_place *place, void *buf, u32 len,
+		  bool write);
+int rxe_kmem_atomic(const struct rxe_place *place, enum umem_odp_atomic_op op,
+		    u64 operand, u64 compare, u64 *old);
+
 #endif /* RXE_TRANSPORT_H */

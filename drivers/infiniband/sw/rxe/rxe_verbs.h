@@ -65,6 +65,7 @@ void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key);
 void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key);
 struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
 			     enum rxe_key_type type);
+int rxe_mr_give_key(struct rxe_mr *mr, bool secret);
 struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd, u32 value);
 bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len);
 struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
@@ -74,6 +75,9 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				u64 length, u64 iova, int access,
 				struct ib_pd *pd, struct ib_udata *udata);
 int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+
+/* rxe_kmem.c */
+struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access);
 
 /* rxe_advise.c */
 int rxe_advise_mr(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
