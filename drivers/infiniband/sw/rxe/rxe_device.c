@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <rdma/ib_addr.h>
+#include <rdma/ib_mad.h>
 
 #include "rxe_verbs.h"
 
@@ -137,9 +138,8 @@ static int rxe_get_port_immutable(struct ib_device *ibdev, u32 port,
 {
 	if (port != RXE_PORT)
 		return -EINVAL;
-	/* Without a QP1 there are no MADs, and no connection manager on them. */
-	immutable->core_cap_flags = RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP |
-				    RDMA_CORE_CAP_ETH_AH;
+	immutable->core_cap_flags = RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
+	immutable->max_mad_size = IB_MGMT_MAD_SIZE;
 	immutable->gid_tbl_len = RXE_GID_TABLE;
 	immutable->pkey_tbl_len = 1;
 	return 0;
@@ -284,6 +284,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.disassociate_ucontext = rxe_disassociate_ucontext,
 	.fill_res_mr_entry = rxe_fill_res_mr_entry,
 	.fill_stat_mr_entry = rxe_fill_stat_mr_entry,
+	.get_dma_mr = rxe_get_dma_mr,
 	.get_hw_stats = rxe_get_hw_stats,
 	.get_link_layer = rxe_get_link_layer,
 	.get_port_immutable = rxe_get_port_immutable,

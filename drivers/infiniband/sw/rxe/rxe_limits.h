@@ -10,6 +10,7 @@
 #define RXE_ROCE_V2_UDP_PORT	4791
 
 #define RXE_MAX_QP		(1 << 20)
+#define RXE_GSI_QPN		1
 #define RXE_MIN_QPN		16
 #define RXE_MAX_QPN		0xffffff
 #define RXE_MAX_WR		(1 << 20)

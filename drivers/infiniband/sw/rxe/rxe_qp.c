@@ -20,9 +20,15 @@
 
 /* --- creating ------------------------------------------------------------- */
 
+/* What a QP of a type sends and receives; not of one that there is not. */
+static enum ib_qp_type rxe_transport_type(enum ib_qp_type type)
+{
+	return type == IB_QPT_GSI ? IB_QPT_UD : type;
+}
+
 static const struct rxe_service *rxe_service(enum ib_qp_type type)
 {
-	switch (type) {
+	switch (rxe_transport_type(type)) {
 	case IB_QPT_RC:
 		return &rxe_rc;
 	case IB_QPT_UC:
@@ -34,11 +40,15 @@ static const struct rxe_service *rxe_service(enum ib_qp_type type)
 	}
 }
 
-static int rxe_check_type(const struct ib_qp_init_attr *init)
+/* Queue pair 1 is the core's, for its management datagrams. */
+static int rxe_check_type(const struct ib_qp_init_attr *init,
+			  const struct ib_udata *udata)
 {
-	if (!rxe_service(init->qp_type) || init->create_flags)
+	if (!rxe_service(init->qp_type) || init->create_flags ||
+	    (init->qp_type == IB_QPT_GSI && udata))
 		return -EOPNOTSUPP;
-	return 0;
+	return init->qp_type == IB_QPT_GSI && init->port_num != RXE_PORT ?
+		       -EINVAL : 0;
 }
 
 static int rxe_check_cap(const struct ib_qp_cap *cap)
@@ -57,7 +67,7 @@ static int rxe_check_init(const struct ib_qp_init_attr *init,
 	if (udata && (udata->inlen ||
 		      udata->outlen < sizeof(struct rxe_create_qp_resp)))
 		return -EINVAL;
-	return rxe_check_type(init) ?: rxe_check_cap(&init->cap);
+	return rxe_check_type(init, udata) ?: rxe_check_cap(&init->cap);
 }
 
 /* The ring for a user's requests, or, for the kernel's, only its size. */
@@ -168,6 +178,10 @@ static int rxe_qpn_reserve(struct rxe_qp *qp)
 	struct rxe_dev *rxe = qp_rxe(qp);
 	int ret;
 
+	if (qp->ib.qp_type == IB_QPT_GSI) {
+		qp->ib.qp_num = RXE_GSI_QPN;
+		return xa_insert(&rxe->qps, RXE_GSI_QPN, NULL, GFP_KERNEL);
+	}
 	ret = xa_alloc_cyclic(&rxe->qps, &qp->ib.qp_num, NULL,
 			      XA_LIMIT(RXE_MIN_QPN, RXE_MAX_QPN),
 			      &rxe->next_qpn, GFP_KERNEL_ACCOUNT);
@@ -178,7 +192,7 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 			const struct ib_udata *udata)
 {
 	qp->user = udata;
-	qp->transport = init->qp_type;
+	qp->transport = rxe_transport_type(init->qp_type);
 	qp->service = rxe_service(init->qp_type);
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
@@ -202,8 +216,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
  *
  * Context: process context.
  * Return: 0; -EINVAL for sizes beyond the device's, or a command that is not
- * such as the ABI has it; -EOPNOTSUPP for other types than RC, UC and UD, and
- * flags; -ENOMEM; -EFAULT.
+ * such as the ABI has it; -EOPNOTSUPP for other types than RC, UC, UD and, for
+ * the kernel, GSI, and for flags; -EBUSY where there is a QP1; -ENOMEM; -EFAULT.
  */
 int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)
