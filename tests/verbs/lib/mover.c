@@ -54,16 +54,25 @@ static size_t head(const struct mover *mover)
 
 void mover_open(struct mover *mover, const struct rc *rc, bool src_odp, bool dst_odp, bool srq)
 {
-	*mover = (struct mover){ .src_odp = src_odp, .dst_odp = dst_odp,
-				 .want = scratch(BUF_LEN), .seed = options.seed * 1000 };
-	pair_open_ends(&mover->pair, rc);
+	struct ibv_ah *ah = NULL;
+	struct pair pair;
+
+	pair_open_ends(&pair, rc);
 	if (src_odp || dst_odp)
-		need_odp(mover->pair.a.ctx);
+		need_odp(pair.a.ctx);
 	if (srq)
-		end_srq(&mover->pair.b, rc->recv_wr, rc->sge);
-	pair_open_qps(&mover->pair);
+		end_srq(&pair.b, rc->recv_wr, rc->sge);
+	pair_open_qps(&pair);
 	if (rc->type == IBV_QPT_UD)
-		mover->ah = end_ah(&mover->pair.a, &mover->pair.b);
+		ah = end_ah(&pair.a, &pair.b);
+	mover_take(mover, &pair, ah, src_odp, dst_odp);
+}
+
+void mover_take(struct mover *mover, const struct pair *pair, struct ibv_ah *ah, bool src_odp,
+		bool dst_odp)
+{
+	*mover = (struct mover){ .pair = *pair, .ah = ah, .src_odp = src_odp, .dst_odp = dst_odp,
+				 .want = scratch(BUF_LEN), .seed = options.seed * 1000 };
 	mover->src = buf_memfd(mover->pair.a.pd, BUF_LEN, src_odp ? IBV_ACCESS_ON_DEMAND : 0);
 	mover->dst = buf_anon(mover->pair.b.pd, BUF_LEN,
 			      IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |

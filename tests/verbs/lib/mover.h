@@ -35,6 +35,9 @@ struct message {
 
 /* @srq: b receives from a shared receive queue. */
 void mover_open(struct mover *mover, const struct rc *rc, bool src_odp, bool dst_odp, bool srq);
+/* The same over queue pairs that are joined already; @ah: of b, for datagrams. */
+void mover_take(struct mover *mover, const struct pair *pair, struct ibv_ah *ah, bool src_odp,
+		bool dst_odp);
 /* Posts both sides, waits for both completions, checks. Returns b's, if there is one. */
 struct ibv_wc mover_move(struct mover *mover, const struct message *message);
 /* The same in steps, to have something happen in between. */

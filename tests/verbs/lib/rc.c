@@ -100,7 +100,12 @@ static struct ibv_cq *end_cq(struct end *end, const struct rc *rc)
 
 void end_open(struct end *end, const char *device, const struct rc *rc)
 {
-	*end = (struct end){ .ctx = device_open(device) };
+	end_open_on(end, device_open(device), rc);
+}
+
+void end_open_on(struct end *end, struct ibv_context *ctx, const struct rc *rc)
+{
+	*end = (struct end){ .ctx = ctx };
 	end_gid(end);
 	end->pd = ibv_alloc_pd(end->ctx);
 	assert_non_null(end->pd);
@@ -112,9 +117,9 @@ void end_open(struct end *end, const char *device, const struct rc *rc)
 	end->rcq = end_cq(end, rc);
 }
 
-struct ibv_qp *end_qp(struct end *end, const struct rc *rc)
+struct ibv_qp_init_attr end_qp_attr(const struct end *end, const struct rc *rc)
 {
-	struct ibv_qp_init_attr attr = {
+	return (struct ibv_qp_init_attr){
 		.send_cq = end->scq,
 		.recv_cq = end->rcq,
 		.srq = end->srq,
@@ -126,6 +131,11 @@ struct ibv_qp *end_qp(struct end *end, const struct rc *rc)
 			.max_inline_data = rc->inline_data,
 		},
 	};
+}
+
+struct ibv_qp *end_qp(struct end *end, const struct rc *rc)
+{
+	struct ibv_qp_init_attr attr = end_qp_attr(end, rc);
 	struct ibv_qp *qp = ibv_create_qp(end->pd, &attr);
 
 	if (!qp)

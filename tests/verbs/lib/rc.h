@@ -50,6 +50,9 @@ void need_implicit(struct ibv_context *ctx);
 
 /* A context, its PD, CQs and GID, without a queue pair. */
 void end_open(struct end *end, const char *device, const struct rc *rc);
+/* The same in a context that is open already. */
+void end_open_on(struct end *end, struct ibv_context *ctx, const struct rc *rc);
+struct ibv_qp_init_attr end_qp_attr(const struct end *end, const struct rc *rc);
 struct ibv_qp *end_qp(struct end *end, const struct rc *rc);
 
 void qp_init(struct ibv_qp *qp, const struct rc *rc);

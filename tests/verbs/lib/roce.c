@@ -2,12 +2,10 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,6 +15,7 @@
 #include "lib/pattern.h"
 #include "lib/roce.h"
 #include "lib/test.h"
+#include "lib/wire.h"
 
 #define UDP 8
 #define BTH 12
@@ -339,19 +338,6 @@ void frame_merge(struct frame *out, const struct frame *frames, int n)
 
 /* --- sending ------------------------------------------------------------------- */
 
-static int enter_netns(const char *netns)
-{
-	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/run/netns/%s", netns);
-	there = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(here >= 0 && there >= 0);
-	assert_int_equal(setns(there, CLONE_NEWNET), 0);
-	close(there);
-	return here;
-}
-
 static int close_socket(void *fd)
 {
 	return close((intptr_t)fd);
@@ -379,10 +365,9 @@ int frame_socket(const char *netns, const char *link, uint8_t mac[6])
 
 	if (!netns)
 		return link_socket(link, mac);
-	here = enter_netns(netns);
+	here = netns_enter(netns);
 	fd = link_socket(link, mac);
-	assert_int_equal(setns(here, CLONE_NEWNET), 0);
-	close(here);
+	netns_leave(here);
 	return fd;
 }
 

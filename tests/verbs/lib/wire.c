@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/test.h"
 #include "lib/wire.h"
@@ -29,6 +31,25 @@ void shell(const char *command, ...)
 	status = system(line);
 	if (status)
 		fail_msg("%s: exit status %#x", line, status);
+}
+
+int netns_enter(const char *netns)
+{
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(here >= 0 && there >= 0);
+	assert_int_equal(setns(there, CLONE_NEWNET), 0);
+	close(there);
+	return here;
+}
+
+void netns_leave(int here)
+{
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	close(here);
 }
 
 #pragma GCC diagnostic push

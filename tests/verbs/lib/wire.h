@@ -28,4 +28,8 @@ void wire_in_order(void);
 /* Runs a shell command; its failure is the test's. */
 void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
 
+/* Takes this thread to another network namespace; returns what brings it back. */
+int netns_enter(const char *netns);
+void netns_leave(int here);
+
 #endif
