@@ -12,6 +12,7 @@
  *	        cq->lock		a completion queue's producer
  *	          qp->state_lock
  *	        mw->lock		a memory window's binding
+ *	        frwr->lock		a region of the kernel's
  *	        sq.post_lock, recvq.post_lock	what the kernel has posted
  *
  * All but the mutex are spinning locks, taken with bottom halves off; those that
@@ -298,11 +299,13 @@ void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited);
 enum rxe_key_type {
 	RXE_KEY_MR,
 	RXE_KEY_MW,
+	RXE_KEY_FREE_MR,	/* the kernel's, not registered at present */
 };
 
 /**
  * struct rxe_key - what an lkey or rkey names
- * @type: what it is embedded in
+ * @type: what it is embedded in; constant but for the kernel's regions, whose
+ *	frwr->lock protects it and @value
  * @value: the key as users have it: index << 8 | variant
  * @refs: one for being registered, one for each fault under way
  * @gone: @refs came to 0
@@ -315,12 +318,27 @@ struct rxe_key {
 };
 
 /**
+ * struct rxe_frwr - pages of a region that the kernel registers by requests
+ * @lock: held by who changes the key, and by who copies, so that nobody does any
+ *	more when the region has been invalidated; innermost, as a leaf's lock
+ * @max_pages: room in @pages
+ * @num_pages: of @pages; this and they change only while the key is free
+ * @pages: the kernel's addresses, each of the region's page size
+ */
+struct rxe_frwr {
+	spinlock_t lock;
+	u32 max_pages;
+	u32 num_pages;
+	u64 pages[] __counted_by(max_pages);
+};
+
+/**
  * struct rxe_mr - a memory region
  * @ib: what the core knows; @ib.iova and @ib.length bound it
  * @key: how it is found
- * @umem: its memory, a process's; NULL: the kernel's, and its addresses are
- *	pointers
- * @access: IB_ACCESS_* flags
+ * @umem: its memory, a process's; NULL: the kernel's
+ * @frwr: the pages, if it is the kernel's; NULL: its addresses are pointers
+ * @access: IB_ACCESS_* flags; of @frwr's, changed while the key is free
  * @implicit: it is the whole address space
  * @num_mw: memory windows bound to it; negative: there will be none any more
  */
@@ -328,6 +346,7 @@ struct rxe_mr {
 	struct ib_mr ib;
 	struct rxe_key key;
 	struct ib_umem_odp *umem;
+	struct rxe_frwr *frwr;
 	int access;
 	bool implicit;
 	atomic_t num_mw;
@@ -342,10 +361,12 @@ static inline struct rxe_mr *to_rmr(struct ib_mr *ib)
  * struct rxe_place - a place in a region that has been checked
  * @mr: the region
  * @offset: bytes from its start
+ * @key: by which it was found; not of a window
  */
 struct rxe_place {
 	struct rxe_mr *mr;
 	u64 offset;
+	u32 key;
 };
 
 int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
@@ -539,6 +560,7 @@ bool rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
  * @swap: of atomics
  * @flush: of FLUSH: how much, how far, and how
  * @mw: of bind: what to bind and where
+ * @reg: of registration: the kernel's region, its new key, and rights
  * @sge: gather or scatter list
  * @inline_data: payload, in place of @sge, with IB_SEND_INLINE and of ATOMIC
  *	WRITE
@@ -577,6 +599,11 @@ struct rxe_swqe {
 			u32 new_rkey;
 			u32 access;
 		} mw;
+		struct {
+			struct ib_mr *mr;
+			u32 key;
+			int access;
+		} reg;
 	};
 	union {
 		DECLARE_FLEX_ARRAY(struct rxe_sge, sge);

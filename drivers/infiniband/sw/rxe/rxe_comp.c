@@ -55,6 +55,8 @@ static enum ib_wc_opcode rxe_wc_opcode(const struct rxe_swqe *wqe)
 		return (enum ib_wc_opcode)IB_UVERBS_WC_BIND_MW;
 	case IB_WR_LOCAL_INV:
 		return IB_WC_LOCAL_INV;
+	case IB_WR_REG_MR:
+		return IB_WC_REG_MR;
 	default:
 		return IB_WC_SEND;
 	}

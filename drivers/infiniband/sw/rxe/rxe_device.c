@@ -20,6 +20,7 @@
 	 IB_DEVICE_UD_AV_PORT_ENFORCE |				\
 	 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_MEM_WINDOW |		\
 	 IB_DEVICE_MEM_WINDOW_TYPE_2B |				\
+	 IB_DEVICE_MEM_MGT_EXTENSIONS |				\
 	 IB_DEVICE_FLUSH_GLOBAL | IB_DEVICE_ATOMIC_WRITE)
 
 #define RXE_ODP_RC						\
@@ -60,6 +61,7 @@ static int rxe_query_device(struct ib_device *ibdev,
 		.max_cqe = RXE_MAX_CQE,
 		.max_mr = RXE_MAX_MR,
 		.max_mw = RXE_MAX_MW,
+		.max_fast_reg_page_list_len = RXE_MAX_FRWR_PAGES,
 		.max_pd = RXE_MAX_PD,
 		.max_ah = RXE_MAX_AH,
 		.max_qp_rd_atom = RXE_MAX_RD_ATOMIC,
@@ -262,6 +264,7 @@ const struct ib_device_ops rxe_device_ops = {
 
 	.advise_mr = rxe_advise_mr,
 	.alloc_hw_port_stats = rxe_alloc_hw_port_stats,
+	.alloc_mr = rxe_alloc_mr,
 	.alloc_mw = rxe_alloc_mw,
 	.alloc_pd = rxe_alloc_pd,
 	.alloc_ucontext = rxe_alloc_ucontext,
@@ -288,6 +291,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.get_hw_stats = rxe_get_hw_stats,
 	.get_link_layer = rxe_get_link_layer,
 	.get_port_immutable = rxe_get_port_immutable,
+	.map_mr_sg = rxe_map_mr_sg,
 	.mmap = rxe_mmap,
 	.modify_ah = rxe_modify_ah,
 	.modify_device = rxe_modify_device,

@@ -55,6 +55,7 @@ static int rxe_kernel_copy_payload(const struct rxe_qp *qp,
 {
 	switch (wr->opcode) {
 	case IB_WR_LOCAL_INV:
+	case IB_WR_REG_MR:
 		return 0;
 	case IB_WR_SEND:
 	case IB_WR_SEND_WITH_IMM:
@@ -93,10 +94,23 @@ static int rxe_kernel_copy_target(struct rxe_swqe *wqe,
 		wqe->compare_add = atomic_wr(wr)->compare_add;
 		wqe->swap = atomic_wr(wr)->swap;
 		return 0;
+	case IB_WR_REG_MR:
+		wqe->reg.mr = reg_wr(wr)->mr;
+		wqe->reg.key = reg_wr(wr)->key;
+		wqe->reg.access = reg_wr(wr)->access;
+		return 0;
 	default:
 		/* The kernel has no request for windows, FLUSH, ATOMIC WRITE. */
 		return -EINVAL;
 	}
+}
+
+/* Who may invalidate may register. */
+static bool rxe_kernel_may(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	if (wqe->opcode == IB_WR_REG_MR)
+		return qp->service->requests & BIT(IB_WR_LOCAL_INV);
+	return !rxe_req_check(qp, wqe);
 }
 
 static int rxe_kernel_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
@@ -109,7 +123,7 @@ static int rxe_kernel_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	wqe->opcode = wr->opcode;
 	wqe->flags = wr->send_flags;
 	wqe->imm_data = wr->ex.imm_data;
-	if (rxe_req_check(qp, wqe))
+	if (!rxe_kernel_may(qp, wqe))
 		return -EINVAL;
 	ret = rxe_kernel_copy_target(wqe, wr) ?:
 	      rxe_kernel_copy_payload(qp, wqe, wr);

@@ -4,7 +4,8 @@
  *
  * What consumers in the kernel call DMA addresses are pointers (ib_virt_dma): the
  * core gives them the addresses of the kernel's own mapping, and no page of it is
- * ever missing.
+ * ever missing. A region is all of it, or pages that a request has registered
+ * (rxe_frwr.c).
  */
 #include <linux/slab.h>
 
@@ -35,7 +36,7 @@ struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 	mr->ib.device = pd->device;
 	mr->ib.pd = pd;
 	mr->ib.length = U64_MAX;
-	ret = rxe_mr_give_key(mr, true);
+	ret = rxe_mr_give_key(mr, RXE_KEY_MR, true);
 	if (ret) {
 		kfree(mr);
 		return ERR_PTR(ret);
@@ -43,10 +44,35 @@ struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 	return &mr->ib;
 }
 
-/* The address space of a region is the kernel's. */
+/* The address space of the region is the kernel's. */
 static void *rxe_kmem_pointer(const struct rxe_place *place)
 {
 	return (void *)(uintptr_t)place->offset;
+}
+
+static void rxe_kmem_move(void *memory, void *buf, u32 len, bool write)
+{
+	if (write)
+		memcpy(memory, buf, len);
+	else
+		memcpy(buf, memory, len);
+}
+
+/* Caller: holds the region's lock. */
+static int rxe_kmem_copy_pages(const struct rxe_place *place, void *buf,
+			       u32 len, bool write)
+{
+	u32 done, room, n;
+	void *memory;
+
+	for (done = 0; done < len; done += n) {
+		memory = rxe_frwr_pointer(place, done, &room);
+		if (!memory)
+			return -EINVAL;
+		n = min(len - done, room);
+		rxe_kmem_move(memory, buf + done, n, write);
+	}
+	return 0;
 }
 
 /**
@@ -57,30 +83,40 @@ static void *rxe_kmem_pointer(const struct rxe_place *place)
  * @write: out of @buf, not into it
  *
  * Context: the RCU read section in which @place was resolved.
- * Return: 0.
+ * Return: 0; -EINVAL: the region has been invalidated since.
  */
 int rxe_kmem_copy(const struct rxe_place *place, void *buf, u32 len, bool write)
 {
-	void *memory = rxe_kmem_pointer(place);
+	struct rxe_frwr *frwr = place->mr->frwr;
+	int ret;
 
-	if (write)
-		memcpy(memory, buf, len);
-	else
-		memcpy(buf, memory, len);
-	return 0;
+	if (!frwr) {
+		rxe_kmem_move(rxe_kmem_pointer(place), buf, len, write);
+		return 0;
+	}
+	spin_lock_bh(&frwr->lock);
+	ret = rxe_kmem_copy_pages(place, buf, len, write);
+	spin_unlock_bh(&frwr->lock);
+	return ret;
 }
 
-static u64 rxe_kmem_operate(atomic64_t *word, enum umem_odp_atomic_op op,
-			    u64 operand, u64 compare)
+static int rxe_kmem_operate(atomic64_t *word, enum umem_odp_atomic_op op,
+			    u64 operand, u64 compare, u64 *old)
 {
+	if (!word || !IS_ALIGNED((uintptr_t)word, sizeof(u64)))
+		return -EINVAL;
 	switch (op) {
 	case UMEM_ODP_CMP_SWAP:
-		return atomic64_cmpxchg(word, compare, operand);
+		*old = atomic64_cmpxchg(word, compare, operand);
+		break;
 	case UMEM_ODP_SWAP:
-		return atomic64_xchg(word, operand);
+		*old = atomic64_xchg(word, operand);
+		break;
 	default:
-		return atomic64_fetch_add(operand, word);
+		*old = atomic64_fetch_add(operand, word);
+		break;
 	}
+	return 0;
 }
 
 /**
@@ -92,15 +128,21 @@ static u64 rxe_kmem_operate(atomic64_t *word, enum umem_odp_atomic_op op,
  * @old: receives the word as it was
  *
  * Context: the RCU read section in which @place was resolved.
- * Return: 0; -EINVAL for a word that is unaligned.
+ * Return: 0; -EINVAL: the word is unaligned, or the region has been invalidated.
  */
 int rxe_kmem_atomic(const struct rxe_place *place, enum umem_odp_atomic_op op,
 		    u64 operand, u64 compare, u64 *old)
 {
-	void *word = rxe_kmem_pointer(place);
+	struct rxe_frwr *frwr = place->mr->frwr;
+	u32 room;
+	int ret;
 
-	if (!IS_ALIGNED((uintptr_t)word, sizeof(u64)))
-		return -EINVAL;
-	*old = rxe_kmem_operate(word, op, operand, compare);
-	return 0;
+	if (!frwr)
+		return rxe_kmem_operate(rxe_kmem_pointer(place), op, operand,
+					compare, old);
+	spin_lock_bh(&frwr->lock);
+	ret = rxe_kmem_operate(rxe_frwr_pointer(place, 0, &room), op, operand,
+			       compare, old);
+	spin_unlock_bh(&frwr->lock);
+	return ret;
 }

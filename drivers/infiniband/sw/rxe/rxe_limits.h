@@ -22,6 +22,7 @@
 #define RXE_MAX_AH		(1 << 15)
 #define RXE_MAX_MR		(1 << 20)
 #define RXE_MAX_MW		(1 << 20)
+#define RXE_MAX_FRWR_PAGES	1024
 #define RXE_MAX_SRQ		(1 << 18)
 #define RXE_MAX_SRQ_WR		RXE_MAX_WR
 #define RXE_MAX_SRQ_SGE		RXE_MAX_SGE

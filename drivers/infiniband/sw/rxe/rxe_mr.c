@@ -116,7 +116,9 @@ struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
 {
 	struct rxe_key *key = xa_load(&rxe->keys, value >> 8);
 
-	if (key && key->type == type && READ_ONCE(key->value) == value)
+	/* What a region is, was written before it was registered. */
+	if (key && smp_load_acquire(&key->type) == type &&
+	    READ_ONCE(key->value) == value)
 		return key;
 	return NULL;
 }
@@ -159,8 +161,8 @@ bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len)
 	       len <= mr->ib.length - offset;
 }
 
-static int rxe_mr_resolve(struct rxe_mr *mr, u64 addr, u64 len, int access,
-			  struct rxe_place *place)
+static int rxe_mr_resolve(struct rxe_mr *mr, u32 key, u64 addr, u64 len,
+			  int access, struct rxe_place *place)
 {
 	if (!rxe_mr_contains(mr, addr, len))
 		return -EINVAL;
@@ -168,6 +170,7 @@ static int rxe_mr_resolve(struct rxe_mr *mr, u64 addr, u64 len, int access,
 		return -EACCES;
 	place->mr = mr;
 	place->offset = addr - mr->ib.iova;
+	place->key = key;
 	return 0;
 }
 
@@ -190,7 +193,8 @@ int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
 {
 	struct rxe_mr *mr = rxe_mr_find(rxe, pd, lkey);
 
-	return mr ? rxe_mr_resolve(mr, addr, len, access, place) : -EINVAL;
+	return mr ? rxe_mr_resolve(mr, lkey, addr, len, access, place) :
+		    -EINVAL;
 }
 
 /**
@@ -211,7 +215,7 @@ int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
 	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
 
 	if (mr)
-		return rxe_mr_resolve(mr, addr, len, access, place);
+		return rxe_mr_resolve(mr, rkey, addr, len, access, place);
 	return rxe_mw_resolve(qp, rkey, addr, len, access, place);
 }
 
@@ -237,15 +241,16 @@ int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access)
  * rxe_rkey_invalidate() - take back a key that was given to a peer
  * @qp: who asks: for itself (local invalidate), or for its peer (SEND with
  *	invalidate)
- * @rkey: a type 2 window bound by @qp; the key of a user's region stays valid
- *	as long as the region does
+ * @rkey: a type 2 window bound by @qp, or a region that the kernel registers by
+ *	requests; the key of a user's region stays valid as long as the region does
  *
  * Context: any but hard interrupt; sq.lock or rq.lock may be held.
  * Return: 0 or -EINVAL.
  */
 int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)
 {
-	return rxe_mw_invalidate(qp, rkey);
+	return rxe_mw_invalidate(qp, rkey) && rxe_frwr_invalidate(qp, rkey) ?
+		       -EINVAL : 0;
 }
 
 /**
@@ -343,23 +348,25 @@ static void rxe_mr_free(struct rxe_mr *mr)
 {
 	if (mr->umem)
 		umem_odp_put(mr->umem);
+	kvfree(mr->frwr);
 	kfree(mr);
 }
 
 /**
  * rxe_mr_give_key() - let a new region be found
  * @mr: the region, complete but for its key
+ * @type: what it is found as
  * @secret: no one must be able to guess the key from others
  *
  * Context: process context.
  * Return: 0 or -ENOMEM.
  */
-int rxe_mr_give_key(struct rxe_mr *mr, bool secret)
+int rxe_mr_give_key(struct rxe_mr *mr, enum rxe_key_type type, bool secret)
 {
 	struct rxe_dev *rxe = to_rxe(mr->ib.device);
 	int ret;
 
-	ret = rxe_key_reserve(rxe, &mr->key, RXE_KEY_MR, secret);
+	ret = rxe_key_reserve(rxe, &mr->key, type, secret);
 	if (ret)
 		return ret;
 	mr->ib.lkey = mr->key.value;
@@ -393,7 +400,7 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	ret = rxe_mr_give_key(mr, mr->implicit);
+	ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->implicit);
 	if (ret) {
 		rxe_mr_free(mr);
 		return ERR_PTR(ret);
@@ -460,7 +467,7 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		goto err_reopen;
 	}
 	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
-		ret = rxe_mr_give_key(mr, mr->implicit);
+		ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->implicit);
 	if (ret)
 		goto err_free;
 	return &mr->ib;

@@ -47,7 +47,8 @@ static bool rxe_is_send(const struct rxe_swqe *wqe)
 
 static bool rxe_is_local(const struct rxe_swqe *wqe)
 {
-	return wqe->opcode == IB_WR_BIND_MW || wqe->opcode == IB_WR_LOCAL_INV;
+	return wqe->opcode == IB_WR_BIND_MW ||
+	       wqe->opcode == IB_WR_LOCAL_INV || wqe->opcode == IB_WR_REG_MR;
 }
 
 /* --- from the ring ------------------------------------------------------- */
@@ -432,6 +433,8 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 
 	if (wqe->opcode == IB_WR_BIND_MW)
 		ret = rxe_mw_bind(qp, wqe);
+	else if (wqe->opcode == IB_WR_REG_MR)
+		ret = rxe_frwr_register(qp, wqe);
 	else
 		ret = rxe_rkey_invalidate(qp, wqe->invalidate_rkey);
 	if (ret) {
@@ -455,6 +458,15 @@ static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	wqe->started = true;
 }
 
+/*
+ * Of the kernel's regions that are invalidated, requests before may still want
+ * something: should they have to be sent again.
+ */
+static bool rxe_needs_quiet(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	return wqe->opcode == IB_WR_LOCAL_INV && !qp->user;
+}
+
 /* May the next packet of @wqe go? */
 static bool rxe_req_may_send(const struct rxe_qp *qp,
 			     const struct rxe_swqe *wqe)
@@ -463,6 +475,8 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 
 	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
 		return false;
+	if (rxe_needs_quiet(qp, wqe))
+		return sq->cons == sq->cur;
 	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
 		return false;
 	/* The next piece of a READ, when those before have come. */
@@ -489,6 +503,8 @@ static int rxe_req_step(struct rxe_qp *qp)
 	}
 	if (wqe->status)
 		return -EINVAL;
+	if (rxe_needs_quiet(qp, wqe))
+		rxe_comp_retire(qp);
 	if (!rxe_req_may_send(qp, wqe))
 		return -EAGAIN;
 

@@ -129,6 +129,10 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
 		      u64 *old, struct rxe_fault *fault);
 
+/* rxe_frwr.c */
+int rxe_frwr_register(struct rxe_qp *qp, const struct rxe_swqe *wqe);
+void *rxe_frwr_pointer(const struct rxe_place *place, u64 skip, u32 *room);
+
 /* rxe_kmem.c */
 int rxe_kmem_copy(const struct rxe_place *place, void *buf, u32 len,
 		  bool write);

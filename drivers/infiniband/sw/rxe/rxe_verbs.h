@@ -65,7 +65,7 @@ void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key);
 void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key);
 struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
 			     enum rxe_key_type type);
-int rxe_mr_give_key(struct rxe_mr *mr, bool secret);
+int rxe_mr_give_key(struct rxe_mr *mr, enum rxe_key_type type, bool secret);
 struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd, u32 value);
 bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len);
 struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
@@ -78,6 +78,13 @@ int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
 
 /* rxe_kmem.c */
 struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access);
+
+/* rxe_frwr.c */
+struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
+			   u32 max_num_sg);
+int rxe_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int num_sg,
+		  unsigned int *sg_offset);
+int rxe_frwr_invalidate(struct rxe_qp *qp, u32 rkey);
 
 /* rxe_advise.c */
 int rxe_advise_mr(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,

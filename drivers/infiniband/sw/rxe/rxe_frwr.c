@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Regions that the kernel registers by requests
+ *
+ * (Fast registration.) The consumer fills the region's page list while its key
+ * is free. A request in the send queue registers it, with a new variant of the
+ * key; another, or the peer with a SEND, invalidates it, and its key is free
+ * again: nothing is found by it, and when that is so nobody copies any more.
+ */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "rxe_transport.h"
+#include "rxe_verbs.h"
+
+/* --- making --------------------------------------------------------------- */
+
+static struct rxe_frwr *rxe_frwr_make(u32 max_pages)
+{
+	struct rxe_frwr *frwr;
+
+	frwr = kvzalloc(struct_size(frwr, pages, max_pages), GFP_KERNEL);
+	if (!frwr)
+		return NULL;
+	frwr->max_pages = max_pages;
+	spin_lock_init(&frwr->lock);
+	return frwr;
+}
+
+static struct rxe_mr *rxe_frwr_make_mr(struct ib_pd *pd, u32 max_pages)
+{
+	struct rxe_mr *mr = kzalloc(sizeof(*mr), GFP_KERNEL);
+
+	if (!mr)
+		return NULL;
+	mr->ib.device = pd->device;
+	mr->ib.pd = pd;
+	mr->frwr = rxe_frwr_make(max_pages);
+	if (!mr->frwr) {
+		kfree(mr);
+		return NULL;
+	}
+	return mr;
+}
+
+/**
+ * rxe_alloc_mr() - make a region to be registered by requests
+ * @pd: protection domain, a consumer's in the kernel
+ * @type: %IB_MR_TYPE_MEM_REG
+ * @max_num_sg: pages that it must have room for
+ *
+ * Context: process context.
+ * Return: the region, or an ERR_PTR: -EOPNOTSUPP for other types; -EINVAL for
+ * more pages than the device offers, or none; -ENOMEM.
+ */
+struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
+			   u32 max_num_sg)
+{
+	struct rxe_mr *mr;
+	int ret;
+
+	if (type != IB_MR_TYPE_MEM_REG)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!max_num_sg || max_num_sg > RXE_MAX_FRWR_PAGES)
+		return ERR_PTR(-EINVAL);
+	mr = rxe_frwr_make_mr(pd, max_num_sg);
+	if (!mr)
+		return ERR_PTR(-ENOMEM);
+	ret = rxe_mr_give_key(mr, RXE_KEY_FREE_MR, false);
+	if (ret) {
+		kvfree(mr->frwr);
+		kfree(mr);
+		return ERR_PTR(ret);
+	}
+	return &mr->ib;
+}
+
+/* --- filling -------------------------------------------------------------- */
+
+static int rxe_frwr_add_page(struct ib_mr *ibmr, u64 address)
+{
+	struct rxe_frwr *frwr = to_rmr(ibmr)->frwr;
+
+	if (frwr->num_pages == frwr->max_pages)
+		return -ENOMEM;
+	frwr->pages[frwr->num_pages++] = address;
+	return 0;
+}
+
+/**
+ * rxe_map_mr_sg() - fill a region's page list
+ * @ibmr: the region, its key free; its page size is set
+ * @sg: the memory, its addresses mapped for the device
+ * @num_sg: elements of @sg
+ * @sg_offset: where in the first one to begin, or NULL; receives where it ended
+ *
+ * Context: any; the consumer does nothing else with the region.
+ * Return: elements that are in the list; the rest does not fit as it is aligned,
+ * or there is no room; or -EINVAL for a region that has no list.
+ */
+int rxe_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int num_sg,
+		  unsigned int *sg_offset)
+{
+	struct rxe_frwr *frwr = to_rmr(ibmr)->frwr;
+
+	if (!frwr)
+		return -EINVAL;
+	frwr->num_pages = 0;
+	return ib_sg_to_pages(ibmr, sg, num_sg, sg_offset, rxe_frwr_add_page);
+}
+
+/* --- registering and invalidating ----------------------------------------- */
+
+/* Caller: holds the lock. */
+static void rxe_frwr_set(struct rxe_mr *mr, enum rxe_key_type type)
+{
+	smp_store_release(&mr->key.type, type);
+}
+
+/**
+ * rxe_frwr_register() - execute a registration request
+ * @qp: whose request it is
+ * @wqe: the request
+ *
+ * Context: sq.lock held.
+ * Return: 0; -EINVAL: the region is registered already or not of the QP's
+ * protection domain, or the key not its own but for the variant.
+ */
+int rxe_frwr_register(struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	struct rxe_mr *mr = to_rmr(wqe->reg.mr);
+	struct rxe_frwr *frwr = mr->frwr;
+	int ret = -EINVAL;
+
+	if (!frwr || mr->ib.pd != qp->ib.pd)
+		return ret;
+	spin_lock_bh(&frwr->lock);
+	if (mr->key.type == RXE_KEY_FREE_MR &&
+	    !((wqe->reg.key ^ mr->key.value) >> 8)) {
+		WRITE_ONCE(mr->key.value, wqe->reg.key);
+		mr->access = wqe->reg.access;
+		rxe_frwr_set(mr, RXE_KEY_MR);
+		ret = 0;
+	}
+	spin_unlock_bh(&frwr->lock);
+	return ret;
+}
+
+/* Caller: in an RCU read section. */
+static struct rxe_mr *rxe_frwr_find(struct rxe_qp *qp, u32 rkey)
+{
+	struct rxe_dev *rxe = qp_rxe(qp);
+	struct rxe_key *key = rxe_key_find(rxe, rkey, RXE_KEY_MR) ?:
+			      rxe_key_find(rxe, rkey, RXE_KEY_FREE_MR);
+	struct rxe_mr *mr;
+
+	if (!key)
+		return NULL;
+	mr = container_of(key, struct rxe_mr, key);
+	return mr->frwr && mr->ib.pd == qp->ib.pd ? mr : NULL;
+}
+
+/**
+ * rxe_frwr_invalidate() - have a region not be registered any more
+ * @qp: who asks, for itself or for its peer
+ * @rkey: the region; may have been invalidated before
+ *
+ * Nobody copies when this returns.
+ *
+ * Context: any but hard interrupt; sq.lock or rq.lock may be held.
+ * Return: 0; -EINVAL: @rkey is no such region.
+ */
+int rxe_frwr_invalidate(struct rxe_qp *qp, u32 rkey)
+{
+	struct rxe_mr *mr;
+	int ret = -EINVAL;
+
+	rcu_read_lock();
+	mr = rxe_frwr_find(qp, rkey);
+	if (mr) {
+		spin_lock_bh(&mr->frwr->lock);
+		if (mr->key.value == rkey) {
+			rxe_frwr_set(mr, RXE_KEY_FREE_MR);
+			ret = 0;
+		}
+		spin_unlock_bh(&mr->frwr->lock);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/* --- using ---------------------------------------------------------------- */
+
+/**
+ * rxe_frwr_pointer() - where a byte of a region is
+ * @place: in the region
+ * @skip: bytes from there on
+ * @room: receives how many bytes follow in one piece
+ *
+ * Context: the region's lock held, and dropped when the access is done.
+ * Return: the byte, or NULL: the region has been invalidated since @place was
+ * resolved.
+ */
+void *rxe_frwr_pointer(const struct rxe_place *place, u64 skip, u32 *room)
+{
+	const struct rxe_mr *mr = place->mr;
+	u32 page_size = mr->ib.page_size;
+	u64 at = (mr->ib.iova & (page_size - 1)) + place->offset + skip;
+	u64 page = at >> ilog2(page_size);
+	u32 offset = at & (page_size - 1);
+
+	if (mr->key.type != RXE_KEY_MR || mr->key.value != place->key ||
+	    page >= mr->frwr->num_pages)
+		return NULL;
+	*room = page_size - offset;
+	return (void *)(uintptr_t)mr->frwr->pages[page] + offset;
+}
