@@ -106,6 +106,46 @@ static void test_comes_back(void **state)
 	}
 }
 
+static struct ibv_mw *window_alloc(struct rig *rig)
+{
+	struct ibv_mw *mw = ibv_alloc_mw(rig->pair.a.pd, IBV_MW_TYPE_2);
+
+	assert_non_null(mw);
+	defer((undo_fn)ibv_dealloc_mw, mw);
+	return mw;
+}
+
+/* What is executed on this side is so once, whatever before it has to be sent again. */
+static void test_local(void **state)
+{
+	struct ibv_send_wr bind = { .wr_id = 2, .opcode = IBV_WR_BIND_MW };
+	struct ibv_send_wr invalidate = { .wr_id = 4, .opcode = IBV_WR_LOCAL_INV };
+	struct ibv_mr *mr;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, LONG_TIMEOUT - 2, 7);
+	mr = reg(rig.pair.a.pd, rig.a.p, LEN, ALL_ACCESS | IBV_ACCESS_MW_BIND);
+	bind.bind_mw.mw = window_alloc(&rig);
+	bind.bind_mw.rkey = ibv_inc_rkey(bind.bind_mw.mw->rkey);
+	bind.bind_mw.bind_info = (struct ibv_mw_bind_info){
+		.mr = mr, .addr = (uintptr_t)rig.a.p, .length = LEN,
+		.mw_access_flags = IBV_ACCESS_REMOTE_WRITE,
+	};
+	invalidate.invalidate_rkey = bind.bind_mw.rkey;
+
+	wire_impair(CUT);
+	post(&rig, IBV_WR_RDMA_WRITE, 1);
+	post_send(&rig.pair.a, &bind);
+	post(&rig, IBV_WR_RDMA_WRITE, 3);
+	post_send(&rig.pair.a, &invalidate);
+	post(&rig, IBV_WR_RDMA_WRITE, 5);
+	expect_quiet(rig.pair.a.scq, LONG_TIMEOUT_MS);
+	wire_repair();
+	for (int i = 1; i <= 5; i++)
+		expect_wc(rig.pair.a.scq, i, IBV_WC_SUCCESS);
+}
+
 /* The cut falls into the middle of the traffic, again and again. */
 static void test_cuts_in_traffic(void **state)
 {
@@ -168,6 +208,7 @@ static void test_again(void **state)
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_exhausted),
 	cmocka_unit_test(test_comes_back),
+	cmocka_unit_test(test_local),
 	cmocka_unit_test(test_cuts_in_traffic),
 	cmocka_unit_test(test_no_timer),
 	cmocka_unit_test(test_again),

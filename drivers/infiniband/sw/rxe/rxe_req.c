@@ -427,11 +427,14 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	return 0;
 }
 
-static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
+/* Executes a request here, once: not again where what is before it is sent again. */
+static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe, bool first)
 {
 	int ret;
 
-	if (wqe->opcode == IB_WR_BIND_MW)
+	if (!first)
+		ret = 0;
+	else if (wqe->opcode == IB_WR_BIND_MW)
 		ret = rxe_mw_bind(qp, wqe);
 	else if (wqe->opcode == IB_WR_REG_MR)
 		ret = rxe_frwr_register(qp, wqe);
@@ -492,6 +495,7 @@ static int rxe_req_step(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 	struct rxe_swqe *wqe;
+	bool first;
 	int ret;
 
 	if (sq->rnr_wait || sq->cur == sq->prod || rxe_fault_busy(&sq->gather))
@@ -508,10 +512,11 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (!rxe_req_may_send(qp, wqe))
 		return -EAGAIN;
 
-	if (!wqe->started)
+	first = !wqe->started;
+	if (first)
 		rxe_req_start(qp, wqe);
 	if (rxe_is_local(wqe))
-		return rxe_req_local(qp, wqe);
+		return rxe_req_local(qp, wqe, first);
 	if (rxe_is_query(wqe))
 		return rxe_req_query(qp, wqe);
 	ret = rxe_req_payload(qp, wqe);
