@@ -155,6 +155,35 @@ static void send_to_honest(struct raid *raid)
 	queue(attack, &attack->spare);
 }
 
+#define MAD 256
+#define GSI_QKEY 0x80010000
+
+/* A connection manager's datagram to queue pair 1, of which only the first header is right. */
+static void send_mad(struct raid *raid, const struct target *target)
+{
+	struct attack *attack = raid->attack;
+	struct roce roce = {
+		.opcode = ROCE_UD | ROCE_SEND_ONLY, .pkey = 0xffff, .qpn = 1, .qkey = GSI_QKEY,
+		.source = 1, .psn = roll(attack, 1 << 24),
+		.payload = roll(attack, 8) ? MAD : roll(attack, 2 * MAD),
+	};
+	uint8_t *mad;
+
+	roce_build(&attack->spare, &target->path, &roce);
+	mad = frame_bth(&attack->spare) + 12 + 8;
+	if (roce.payload >= 24) {
+		mad[0] = 1;			/* version */
+		mad[1] = roll(attack, 8) ? 7 : roll(attack, 256);	/* class: communication */
+		mad[2] = 2;			/* and its version */
+		mad[3] = 3;			/* method: send */
+		mad[16] = 0;
+		mad[17] = 0x10 + roll(attack, 16);	/* attribute: REQ, REP, ... */
+	}
+	frame_seal(&attack->spare);
+	raid->wrong++;
+	queue(attack, &attack->spare);
+}
+
 /* --- stories ----------------------------------------------------------------------- */
 
 static void post_recvs(struct attack *attack, struct target *target)
@@ -248,6 +277,8 @@ static void story(struct raid *raid)
 		packet(raid, target);
 	if (!roll(attack, 2))
 		send_to_honest(raid);
+	if (!roll(attack, 4))
+		send_mad(raid, target);
 	flush(attack);
 	collect(raid, target->end.rcq, &raid->received);
 	collect(raid, target->end.scq, &raid->answered);
