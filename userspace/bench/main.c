@@ -28,16 +28,22 @@ static const struct section {
 	{ .name = "tcp", .run = bench_tcp, .what = "the same link without RDMA", .no_rdma = true },
 };
 
+/* With errno's text if @err is not 0. */
+static void say(int err, const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("odp-bench: ", stderr);
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "%s%s\n", err ? ": " : "", err ? strerror(err) : "");
+}
+
 void die(int err, const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("odp-bench: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(err, format, args);
 	va_end(args);
-	fprintf(stderr, err ? ": %s\n" : "%s\n", err ? strerror(err) : "");
 	exit(1);
 }
 
@@ -45,12 +51,9 @@ void note(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("odp-bench: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(0, format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 uint64_t now_ns(void)
