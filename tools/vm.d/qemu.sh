@@ -7,7 +7,8 @@ qemu_machine() {
 	if [[ $1 == kvm ]]; then
 		echo "-machine q35,accel=kvm -cpu host"
 	else
-		echo "-machine q35 -accel tcg,thread=multi -cpu max,-la57"
+		# TCG takes string instructions one unit after the other: bytes are the smallest.
+		echo "-machine q35 -accel tcg,thread=multi -cpu max,-la57,-erms,-fsrm"
 	fi
 }
 
@@ -20,6 +21,8 @@ qemu_kernel() {
 }
 
 # qemu_boot ACCELERATOR CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest
+# init_on_alloc=0: compaction takes and gives back free pages without end; Debian's 6.12 clears them
+# each time, under TCG for more than the 20 s that are a soft lockup.
 qemu_boot() {
 	local accelerator=$1 cpus=$2 memory=$3 log=$4 line=$5 machine
 	shift 5
@@ -29,7 +32,7 @@ qemu_boot() {
 		-nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$(qemu_kernel)" -initrd "$(initrd_file)" \
 		-serial "file:$log" -append "console=ttyS0 loglevel=7 panic=-1 nokaslr \
-mitigations=off random.trust_cpu=on $line" "$@"
+mitigations=off random.trust_cpu=on init_on_alloc=0 $line" "$@"
 }
 
 # On some machines /dev/kvm opens and guests then hang, so one is tried.
