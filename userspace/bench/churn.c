@@ -4,7 +4,6 @@
  * process that made them when it maps and unmaps, forks, and touches memory.
  */
 #include <errno.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +239,7 @@ static void owners(void)
 void bench_churn(void)
 {
 	static const unsigned int rates[] = { 0, 100, 1000, 10000, 100000 };
+
 	if (!options.odp)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++)

@@ -8,10 +8,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <math.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>

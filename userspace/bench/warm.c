@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory that is there: latency, bandwidth, processor time; many queue pairs, several processes. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>

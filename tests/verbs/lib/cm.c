@@ -99,16 +99,6 @@ struct cm_event cm_expect(struct rdma_event_channel *channel, enum rdma_cm_event
 	return got;
 }
 
-void cm_expect_quiet(struct rdma_event_channel *channel, int ms)
-{
-	struct rdma_cm_event *event;
-
-	if (!has_event(channel, ms))
-		return;
-	assert_int_equal(rdma_get_cm_event(channel, &event), 0);
-	fail_msg("unexpected event: %s, status %d", rdma_event_str(event->event), event->status);
-}
-
 void cm_heard(const struct cm_event *event, uint64_t seed, size_t len)
 {
 	uint8_t got;

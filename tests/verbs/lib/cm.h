@@ -43,8 +43,6 @@ union cm_address cm_address(const char *text);
 struct cm_event cm_next(struct rdma_event_channel *channel);
 /* The same, which must be @type. */
 struct cm_event cm_expect(struct rdma_event_channel *channel, enum rdma_cm_event_type type);
-/* No event for @ms. */
-void cm_expect_quiet(struct rdma_event_channel *channel, int ms);
 
 /* Listens on any port of @address, which it then holds. */
 void cm_listen(struct cm *cm, const struct rc *rc, union cm_address *address);
