@@ -41,8 +41,33 @@
 
 /* What newer kernels name; rdma-core knows the bits on any. */
 #ifndef HAVE_ODP_FLUSH_CAPS
-#define IB_ODP_SUPPORT_FLUSH		(1 << 6)
 #define IB_ODP_SUPPORT_ATOMIC_WRITE	(1 << 7)
+#ifdef HAVE_FLUSH
+#define IB_ODP_SUPPORT_FLUSH		(1 << 6)
+#else
+#define IB_ODP_SUPPORT_FLUSH		0
+#endif
+#endif
+
+#ifndef HAVE_FLUSH
+#include "flush.h"
+#else
+#define compat_flush(wr) (&(wr)->wr.flush)
+#endif
+
+#ifndef HAVE_SHRINKER_ALLOC
+#include "shrinker.h"
+#endif
+
+#ifndef HAVE_INET_FLAGS
+#define compat_mc_loop(sk) (inet_sk(sk)->mc_loop = 1)
+#else
+#define compat_mc_loop(sk) inet_set_bit(MC_LOOP, sk)
+#endif
+
+/* What bound workqueues are without being told. */
+#ifndef HAVE_WQ_PERCPU
+#define WQ_PERCPU 0
 #endif
 
 #ifndef HAVE_HMM_UNLOCKED

@@ -525,7 +525,7 @@ static struct socket *rxe_socket(struct net *net, sa_family_t family)
 		return ERR_PTR(ret);
 	setup_udp_tunnel_sock(net, compat_tunnel_sock(sock), &tunnel);
 	/* QPs of this host may be in the group that one of them sends to. */
-	inet_set_bit(MC_LOOP, sock->sk);
+	compat_mc_loop(sock->sk);
 	sock->sk->sk_sndbuf = RXE_UNANSWERED_BYTES;
 	return sock;
 }

@@ -64,11 +64,11 @@ static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
 		wqe->swap = wr->wr.atomic.swap;
 		break;
 	case IB_WR_FLUSH:
-		wqe->remote_addr = wr->wr.flush.remote_addr;
-		wqe->rkey = wr->wr.flush.rkey;
-		wqe->flush.length = wr->wr.flush.length;
-		wqe->flush.type = wr->wr.flush.type;
-		wqe->flush.level = wr->wr.flush.level;
+		wqe->remote_addr = compat_flush(wr)->remote_addr;
+		wqe->rkey = compat_flush(wr)->rkey;
+		wqe->flush.length = compat_flush(wr)->length;
+		wqe->flush.type = compat_flush(wr)->type;
+		wqe->flush.level = compat_flush(wr)->level;
 		break;
 	case IB_WR_BIND_MW:
 		wqe->mw.addr = wr->wr.mw.addr;

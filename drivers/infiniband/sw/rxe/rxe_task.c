@@ -8,6 +8,7 @@
  * of the same processor, so nothing recurses and no lock is held across it. A
  * processor that has done its share leaves the rest to a worker.
  */
+#include <linux/interrupt.h>
 #include <linux/percpu.h>
 
 #include "rxe.h"
@@ -19,14 +20,14 @@
  * struct rxe_runlist - tasks owned by a processor
  * @tasks: to be run, in order
  * @running: someone below on this processor's stack is at it
- * @work: runs them in a softirq
+ * @softirq: runs them in one of its own
  *
  * Touched by its processor only, with bottom halves off.
  */
 struct rxe_runlist {
 	struct list_head tasks;
 	bool running;
-	struct work_struct work;
+	struct tasklet_struct softirq;
 };
 
 static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
@@ -110,9 +111,9 @@ static void rxe_runlist_run(struct rxe_runlist *list)
 	list->running = false;
 }
 
-static void rxe_runlist_work(struct work_struct *work)
+static void rxe_runlist_softirq(struct tasklet_struct *softirq)
 {
-	struct rxe_runlist *list = container_of(work, struct rxe_runlist, work);
+	struct rxe_runlist *list = from_tasklet(list, softirq, softirq);
 
 	/* Of a processor that has gone, it is another that does this. */
 	if (list == this_cpu_ptr(&rxe_runlist))
@@ -182,7 +183,7 @@ static void rxe_task_append(struct rxe_task *task)
 
 	list_add_tail(&task->node, &list->tasks);
 	if (!list->running)
-		queue_work(system_bh_wq, &list->work);
+		tasklet_schedule(&list->softirq);
 }
 
 /**
@@ -228,7 +229,8 @@ int rxe_task_module_init(void)
 
 	for_each_possible_cpu(cpu) {
 		INIT_LIST_HEAD(&per_cpu(rxe_runlist, cpu).tasks);
-		INIT_WORK(&per_cpu(rxe_runlist, cpu).work, rxe_runlist_work);
+		tasklet_setup(&per_cpu(rxe_runlist, cpu).softirq,
+			      rxe_runlist_softirq);
 	}
 	rxe_task_wq = alloc_workqueue("rxe_task", WQ_UNBOUND | WQ_MEM_RECLAIM,
 				      0);
@@ -248,7 +250,7 @@ void rxe_task_module_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		flush_work(&per_cpu(rxe_runlist, cpu).work);
+		tasklet_kill(&per_cpu(rxe_runlist, cpu).softirq);
 	destroy_workqueue(rxe_task_cpu_wq);
 	destroy_workqueue(rxe_task_wq);
 }

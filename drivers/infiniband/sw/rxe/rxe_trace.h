@@ -10,13 +10,15 @@
 
 #include "rxe.h"
 
+#define RXE_TRACE_ROLE_MAX 16
+
 TRACE_EVENT(rxe_park,
 	TP_PROTO(const struct rxe_fault *fault),
 	TP_ARGS(fault),
 	TP_STRUCT__entry(
 		__array(char, device, IB_DEVICE_NAME_MAX)
 		__field(u32, qpn)
-		__string(role, fault->role)
+		__array(char, role, RXE_TRACE_ROLE_MAX)
 		__field(u32, lkey)
 		__field(u64, offset)
 		__field(u64, bytes)
@@ -27,14 +29,14 @@ TRACE_EVENT(rxe_park,
 			dev_name(&fault->qp->ib.device->dev),
 			IB_DEVICE_NAME_MAX);
 		__entry->qpn = fault->qp->ib.qp_num;
-		__assign_str(role);
+		strscpy(__entry->role, fault->role, RXE_TRACE_ROLE_MAX);
 		__entry->lkey = fault->mr->ib.lkey;
 		__entry->offset = fault->offset;
 		__entry->bytes = fault->len;
 		__entry->write = fault->write;
 	),
 	TP_printk("dev=%s qpn=%u role=%s lkey=0x%x offset=0x%llx bytes=%llu for=%s",
-		  __entry->device, __entry->qpn, __get_str(role),
+		  __entry->device, __entry->qpn, __entry->role,
 		  __entry->lkey, __entry->offset, __entry->bytes,
 		  __entry->write ? "write" : "read")
 );
@@ -45,7 +47,7 @@ TRACE_EVENT(rxe_resume,
 	TP_STRUCT__entry(
 		__array(char, device, IB_DEVICE_NAME_MAX)
 		__field(u32, qpn)
-		__string(role, fault->role)
+		__array(char, role, RXE_TRACE_ROLE_MAX)
 		__field(int, error)
 		__field(u64, ns)
 	),
@@ -54,13 +56,13 @@ TRACE_EVENT(rxe_resume,
 			dev_name(&fault->qp->ib.device->dev),
 			IB_DEVICE_NAME_MAX);
 		__entry->qpn = fault->qp->ib.qp_num;
-		__assign_str(role);
+		strscpy(__entry->role, fault->role, RXE_TRACE_ROLE_MAX);
 		__entry->error = result;
 		__entry->ns = ktime_to_ns(ktime_sub(ktime_get(),
 						    fault->since));
 	),
 	TP_printk("dev=%s qpn=%u role=%s error=%d ns=%llu",
-		  __entry->device, __entry->qpn, __get_str(role),
+		  __entry->device, __entry->qpn, __entry->role,
 		  __entry->error, __entry->ns)
 );
 

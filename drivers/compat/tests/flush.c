@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+/* 6.3: FLUSH and ATOMIC WRITE have names. */
+#include <rdma/ib_verbs.h>
+#include <rdma/rdma_user_rxe.h>
+int test(const struct rxe_send_wr *wr);
+int test(const struct rxe_send_wr *wr)
+{
+	return wr->opcode == IB_WR_FLUSH ? wr->wr.flush.level : IB_WR_ATOMIC_WRITE;
+}
