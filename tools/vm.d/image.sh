@@ -6,7 +6,7 @@ readonly boot_modules=(virtio_pci virtio_blk virtio_console ext4 9p 9pnet_virtio
 
 image_file() { echo "$VM_ROOT.ext4"; }
 
-image_ensure() { once "$(image_file)" 'guest image' image_make; }
+image_ensure() { once "$(image_file)" "guest image $VM_SUITE" image_make; }
 
 image_make() {
 	local file=$1 size
@@ -15,6 +15,12 @@ image_make() {
 	as_root mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1 -N 262144 \
 		-d "$VM_ROOT" "$file" "$((size + 4096))M"
 	as_root chmod a+r "$file"
+}
+
+# disk_make FILE: the image, with what a guest writes to it
+disk_make() {
+	[[ $VM_KERNEL != uml ]] || die "a guest of uml has no disk"
+	qemu-img create -q -f qcow2 -F raw -b "$(image_file)" "$1"
 }
 
 initrd_file() {
@@ -44,7 +50,10 @@ initrd_modules() {
 	in_chroot "$VM_ROOT" modprobe -aS "$release" --show-depends "${boot_modules[@]}" |
 		sed -n 's/^insmod \(\S*\).*/\1/p' | awk '!seen[$0]++' |
 		while read -r module; do
-			xz -dc "$VM_ROOT$module" >"$dir/$n-$(basename "$module" .xz)"
+			case $module in
+			*.xz) xz -dc "$VM_ROOT$module" ;;
+			*) cat "$VM_ROOT$module" ;;
+			esac >"$dir/$n-$(basename "$module" .xz)"
 			((++n))
 		done
 }

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# The guests' root folder: Debian 13 with the compiler, both kernels' headers and the clients.
+# The guests' root folders, one a Debian release: the compiler, its kernels' headers and the clients.
 
 readonly VM_MIRROR=${RXE_ODP_MIRROR:-http://deb.debian.org/debian}
-readonly VM_SUITE=trixie
 
 root_packages=(
-	bc bison ca-certificates e2fsprogs ethtool flex gcc gdb-minimal
+	bc bison ca-certificates debhelper dh-dkms dkms dpkg-dev e2fsprogs ethtool flex gcc gdb-minimal
 	ibverbs-providers ibverbs-utils iproute2 iputils-ping kmod less
 	libc6-dev libcmocka-dev libelf-dev libibverbs-dev librdmacm-dev libssl-dev
 	make meson ninja-build perftest pkgconf procps psmisc python3-pyverbs
@@ -14,7 +13,7 @@ root_packages=(
 
 root_key() {
 	{
-		echo "$VM_MIRROR $VM_SUITE ${root_packages[*]} ${debian_kernels[*]}"
+		echo "$VM_MIRROR $VM_SUITE ${root_packages[*]} $(suite_kernels "$VM_SUITE" | xargs)"
 		declare -f root_make kernels_install kernel_newest
 	} | hash_of -
 }
@@ -28,7 +27,7 @@ root_sources() {
 	echo "deb $VM_MIRROR-security $VM_SUITE-security main"
 }
 
-root_ensure() { once "$VM_ROOT" 'guest root' root_make; }
+root_ensure() { once "$VM_ROOT" "guest root $VM_SUITE" root_make; }
 
 root_make() {
 	local dir=$1

@@ -190,6 +190,12 @@ static bool is_shared(const struct kind *kind)
 	return kind->backing == ITSELF && !kind->hugetlb;
 }
 
+static bool can_flush(const struct kind *kind)
+{
+	(void)kind;
+	return HAVE_FLUSH;
+}
+
 static const struct step steps[] = {
 	{ "write", IBV_WR_RDMA_WRITE, .fits = any },
 	{ "write with immediate", IBV_WR_RDMA_WRITE_WITH_IMM, .fits = any },
@@ -201,7 +207,7 @@ static const struct step steps[] = {
 	{ "fetch-and-add", IBV_WR_ATOMIC_FETCH_AND_ADD, .fits = any },
 	{ "compare-and-swap", IBV_WR_ATOMIC_CMP_AND_SWP, .fits = any },
 	{ "atomic write", IBV_WR_ATOMIC_WRITE, .fits = any },
-	{ "flush", IBV_WR_FLUSH, .fits = any },
+	{ "flush", IBV_WR_FLUSH, .fits = can_flush },
 	{ "write out of it", IBV_WR_RDMA_WRITE, .outward = true, .fits = any },
 	{ "read into it", IBV_WR_RDMA_READ, .outward = true, .fits = any },
 	{ "send out of it", IBV_WR_SEND, .outward = true, .fits = any },

@@ -17,6 +17,10 @@
 #include "lib/test.h"
 #include "lib/wire.h"
 
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4	/* before 6.2 */
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 #define UDP 8
 #define BTH 12
 #define ICRC 4

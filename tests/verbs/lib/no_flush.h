@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * For an rdma-core that does not know FLUSH (before 45), of which it is HAVE_FLUSH that tells: the
+ * right to flush is none, and no test asks for more.
+ */
+#ifndef NO_FLUSH_H
+#define NO_FLUSH_H
+
+#include <infiniband/verbs.h>
+
+#define IBV_WR_FLUSH ((enum ibv_wr_opcode)14)
+#define IBV_ACCESS_FLUSH_GLOBAL 0
+#define IBV_QP_EX_WITH_FLUSH 0
+#define IBV_FLUSH_GLOBAL 0
+#define IBV_FLUSH_RANGE 0
+
+static inline void ibv_wr_flush(struct ibv_qp_ex *qp, uint32_t rkey, uint64_t remote_addr,
+				size_t len, uint8_t type, uint8_t level)
+{
+	(void)qp, (void)rkey, (void)remote_addr, (void)len, (void)type, (void)level;
+}
+
+#endif
