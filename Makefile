@@ -63,9 +63,32 @@ inject: ## allocations that fail (KERNEL=uml DEBUG=kasan)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
 		inject injectlink starve
 
+built = $(CURDIR)/build/$(notdir $(KDIR:/build=))
+release = $(shell cat $(KDIR)/include/config/kernel.release)
+
 .PHONY: modules
 modules: ## build the modules for this machine's kernel, or KDIR's, in build/
-	tools/vm.d/kbuild.sh $(CURDIR) $(CURDIR)/build/$(notdir $(KDIR:/build=)) $(KDIR)
+	tools/vm.d/kbuild.sh $(CURDIR) $(built) $(KDIR)
+
+.PHONY: install
+install: modules ## install them, so that modprobe takes ours (as root; DKMS does it for later kernels, too)
+	$(MAKE) -C $(KDIR) M=$(built) INSTALL_MOD_DIR=updates/rxe-odp \
+		RXE_ODP_PARTS='drivers/infiniband/core/ drivers/infiniband/sw/rxe/' modules_install
+	depmod $(release)
+	@echo "modprobe -r rdma_rxe, where it is loaded, then modprobe rdma_rxe takes ours"
+
+.PHONY: uninstall
+uninstall: ## remove what install has installed: the kernel's own rdma_rxe is back
+	rm -rf /lib/modules/$(release)/updates/rxe-odp
+	depmod $(release)
+
+.PHONY: deb
+deb: ## build the Debian packages in build/deb
+	tools/deb
+
+.PHONY: test-install
+test-install: ## the package, an upgrade of the kernel, removal, make install: in guests (half an hour without KVM)
+	tests/suites/install/run
 
 compile_commands.json: FORCE ## for clangd, from the build for the uml guest
 	tools/vm compile-commands >$@
@@ -77,6 +100,7 @@ style: ## shellcheck over the scripts
 	shellcheck -x tests/all tests/run tests/vm
 	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/rdma-core/in-root
 	shellcheck tools/bench userspace/bench/compare
+	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure
 
 .PHONY: clean

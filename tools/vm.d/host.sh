@@ -2,7 +2,7 @@
 # What the host needs: exact names of Debian packages, installed only where they are missing.
 
 readonly host_tools=(
-	mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 mke2fs:e2fsprogs
+	mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mke2fs:e2fsprogs
 	cpio:cpio xz:xz-utils rsync:rsync flock:util-linux pkill:procps
 )
 

@@ -69,13 +69,22 @@ qemu_probe() {
 	grep -q 'vm: probe: init was reached' "$run/log"
 }
 
+# The guest's disk: for this run only, or kept in VM_DISK.
+qemu_disk() {
+	if [[ $VM_DISK ]]; then
+		echo "file=$VM_DISK,if=virtio,format=qcow2"
+	else
+		echo "file=$(image_file),if=virtio,format=raw,snapshot=on"
+	fi
+}
+
 # qemu_start RUN_DIR MEMORY CPUS LOG: becomes the guest, with its terminal on our stdio and
 # its log on the descriptor LOG.
 qemu_start() {
 	local run=$1 memory=$2 cpus=$3 log=$4 i options
 
 	options=(
-		-drive "file=$(image_file),if=virtio,format=raw,snapshot=on"
+		-drive "$(qemu_disk)"
 		-device virtio-serial-pci -chardev "stdio,id=tty,signal=off"
 		-device virtconsole,chardev=tty
 		-virtfs "local,path=$run,mount_tag=run,security_model=none"

@@ -22,6 +22,7 @@ guest_ensure() {
 	root_ensure
 	! own_kernel || linux_ensure
 	[[ $VM_KERNEL == uml ]] || image_ensure
+	[[ ! $VM_DISK || -e $VM_DISK ]] || disk_make "$VM_DISK"
 	initrd_ensure
 }
 
