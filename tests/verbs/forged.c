@@ -97,6 +97,8 @@ static void forge_train(struct attack *attack, struct target *target)
 {
 	struct roce roce[3];
 
+	if (!frames_can_merge())
+		return;
 	for (int i = 0; i < 3; i++) {
 		roce[i] = forged_write(attack, target, 120);
 		attack->pieces[i] = attack->spare;

@@ -97,7 +97,7 @@ static void send_train(struct raid *raid, struct target *target)
 	int n = 2 + roll(attack, 7), victim = roll(attack, 4 * n);
 	uint32_t len = roll(attack, mtu_bytes(target->rc.mtu));
 
-	if (target->rest || target->rc.type == IBV_QPT_UD)
+	if (target->rest || target->rc.type == IBV_QPT_UD || !frames_can_merge())
 		return;
 	for (int i = 0; i < n; i++) {
 		struct roce roce = plain(target, ROCE_WRITE_ONLY);

@@ -80,6 +80,8 @@ void frame_seal(struct frame *frame);
  * many there are.
  */
 int frame_fragment(const struct frame *frame, size_t step, struct frame *out, int max);
+/* Does the kernel take merged frames of UDP from a program? Since 6.2. */
+bool frames_can_merge(void);
 /* Makes one frame, as receive offload does, of @n packets of one length between the same ends. */
 void frame_merge(struct frame *out, const struct frame *frames, int n);
 
