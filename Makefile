@@ -15,11 +15,11 @@ vm: ## make the guests: root folder, kernels, images
 
 .PHONY: demo
 demo: KERNEL = 7.3
-demo: ## the drivers at work, in a guest (KERNEL=7.3, 6.12 or uml)
+demo: ## the drivers at work, in a guest (KERNEL=7.3, 6.12, 6.1 or uml)
 	@tools/demo $(KERNEL)
 
 .PHONY: shell
-shell: ## a shell in a guest with our driver (KERNEL=uml, 6.12 or 7.3)
+shell: ## a shell in a guest with our driver (KERNEL=uml, 6.1, 6.12 or 7.3)
 	@tools/vm shell --kernel $(KERNEL)
 
 .PHONY: test

@@ -25,8 +25,11 @@ hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
 # end PID: of a shell that we put into the background, with what it waits for
 end() {
-	pkill -P "$1" || true
-	kill "$1" 2>/dev/null || true
+	local children
+	children=$(pgrep -P "$1") || true
+	# The shell first: it would say that its child was killed.
+	# shellcheck disable=SC2086
+	kill "$1" $children 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
 
