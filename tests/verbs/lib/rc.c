@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -115,6 +116,44 @@ void end_open_on(struct end *end, struct ibv_context *ctx, const struct rc *rc)
 	defer((undo_fn)ibv_destroy_comp_channel, end->events);
 	end->scq = end_cq(end, rc);
 	end->rcq = end_cq(end, rc);
+}
+
+static union ibv_gid address_gid(const char *text)
+{
+	union ibv_gid gid = { .raw = { [10] = 0xff, [11] = 0xff } };
+
+	if (inet_pton(AF_INET, text, gid.raw + 12) != 1)
+		assert_int_equal(inet_pton(AF_INET6, text, gid.raw), 1);
+	return gid;
+}
+
+static bool end_find_gid(struct end *end, const union ibv_gid *gid)
+{
+	struct ibv_gid_entry entry;
+
+	for (int i = 0; i < 64; i++) {
+		if (ibv_query_gid_ex(end->ctx, PORT, i, &entry, 0) ||
+		    entry.gid_type != IBV_GID_TYPE_ROCE_V2 ||
+		    memcmp(&entry.gid, gid, sizeof(*gid)))
+			continue;
+		end->gid = *gid;
+		end->gid_index = i;
+		return true;
+	}
+	return false;
+}
+
+void end_speak_from(struct end *end, const char *address)
+{
+	union ibv_gid gid = address_gid(address);
+	uint64_t limit = now_ms() + PATIENCE;
+
+	while (!end_find_gid(end, &gid)) {
+		if (now_ms() > limit)
+			fail_msg("%s has no GID of %s", ibv_get_device_name(end->ctx->device),
+				 address);
+		sleep_ms(10);
+	}
 }
 
 struct ibv_qp_init_attr end_qp_attr(const struct end *end, const struct rc *rc)

@@ -52,6 +52,8 @@ void need_implicit(struct ibv_context *ctx);
 void end_open(struct end *end, const char *device, const struct rc *rc);
 /* The same in a context that is open already. */
 void end_open_on(struct end *end, struct ibv_context *ctx, const struct rc *rc);
+/* Has it speak from another of its addresses, which may have to become known first. */
+void end_speak_from(struct end *end, const char *address);
 struct ibv_qp_init_attr end_qp_attr(const struct end *end, const struct rc *rc);
 struct ibv_qp *end_qp(struct end *end, const struct rc *rc);
 

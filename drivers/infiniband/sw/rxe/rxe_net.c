@@ -5,6 +5,7 @@
  * One pair of UDP sockets (IPv4, IPv6) in a network namespace serves all of its
  * links, from the first link to the last.
  */
+#include <linux/if_vlan.h>
 #include <linux/kcov.h>
 #include <linux/udp.h>
 #include <net/inet_sock.h>
@@ -44,6 +45,41 @@ static unsigned int rxe_netns_id;
 static struct rxe_netns *rxe_netns(struct net *net)
 {
 	return net_generic(net, rxe_netns_id);
+}
+
+/* --- netdevs --------------------------------------------------------------- */
+
+/*
+ * The netdev that has the address which packets leave from: the device's own or one upon it. Caller:
+ * RCU.
+ */
+static const struct net_device *rxe_source_netdev(struct rxe_dev *rxe,
+						  const struct rxe_av *av)
+{
+	const struct net_device *ndev = rxe->ndev;
+	const struct ib_gid_attr *gid_attr =
+		rdma_get_gid_attr(&rxe->ib, RXE_PORT, av->grh.sgid_index);
+
+	if (!IS_ERR(gid_attr)) {
+		ndev = rdma_read_gid_attr_ndev_rcu(gid_attr);
+		rdma_put_gid_attr(gid_attr);
+	}
+	return IS_ERR(ndev) ? rxe->ndev : ndev;
+}
+
+static int rxe_source_ifindex(struct rxe_dev *rxe, const struct rxe_av *av)
+{
+	int ifindex;
+
+	rcu_read_lock();
+	ifindex = rxe_source_netdev(rxe, av)->ifindex;
+	rcu_read_unlock();
+	return ifindex;
+}
+
+static u16 rxe_vlan(const struct net_device *ndev)
+{
+	return is_vlan_dev(ndev) ? vlan_dev_vlan_id(ndev) : RXE_NO_VLAN;
 }
 
 /* --- receiving ------------------------------------------------------------ */
@@ -196,6 +232,7 @@ static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 
 	if (rxe_net_trim(skb) || rxe_wire_parse(skb))
 		goto drop;
+	rxe_pkt(skb)->vlan = rxe_vlan(skb->dev);
 	if (rxe_pkt(skb)->qpn == IB_MULTICAST_QPN) {
 		rcu_read_lock();
 		rxe_receive_mcast(ns, skb);
@@ -238,7 +275,7 @@ static struct dst_entry *rxe_route4(struct rxe_dev *rxe,
 				    const struct rxe_av *av)
 {
 	struct flowi4 fl4 = {
-		.flowi4_oif = rxe->ndev->ifindex,
+		.flowi4_oif = rxe_source_ifindex(rxe, av),
 		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
 		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
 		.flowi4_proto = IPPROTO_UDP,
@@ -254,7 +291,7 @@ static struct dst_entry *rxe_route6(struct rxe_dev *rxe,
 	struct net *net = dev_net(rxe->ndev);
 	struct rxe_netns *ns = rxe_netns(net);
 	struct flowi6 fl6 = {
-		.flowi6_oif = rxe->ndev->ifindex,
+		.flowi6_oif = rxe_source_ifindex(rxe, av),
 		.saddr = av->sgid_addr._sockaddr_in6.sin6_addr,
 		.daddr = av->dgid_addr._sockaddr_in6.sin6_addr,
 		.flowi6_proto = IPPROTO_UDP,
@@ -445,6 +482,7 @@ static bool rxe_is_behind(const struct rxe_qp *peer)
 /* What a datagram is received with, as if it had been on a wire. */
 static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
 {
+	rxe_pkt(skb)->vlan = RXE_NO_VLAN;
 	rxe_net_address(qp, skb);
 	if (skb->protocol == htons(ETH_P_IP))
 		ip_send_check(ip_hdr(skb));

@@ -196,6 +196,10 @@ static void rxe_ud_received(struct rxe_qp *qp, struct sk_buff *skb,
 					    RDMA_NETWORK_IPV6,
 	};
 
+	if (rxe_pkt(skb)->vlan != RXE_NO_VLAN) {
+		wc.wc_flags |= IB_WC_WITH_VLAN;
+		wc.vlan_id = rxe_pkt(skb)->vlan;
+	}
 	if (rxe_pkt(skb)->op->imm) {
 		wc.wc_flags |= IB_WC_WITH_IMM;
 		wc.ex.imm_data = headers->imm_data;

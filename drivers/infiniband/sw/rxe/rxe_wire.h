@@ -131,6 +131,7 @@ struct rxe_headers {
  * @qpn: destination
  * @psn: packet sequence number
  * @payload: bytes, without padding
+ * @vlan: that it came in on, or RXE_NO_VLAN
  */
 struct rxe_pkt {
 	const struct rxe_op *op;
@@ -140,7 +141,10 @@ struct rxe_pkt {
 	u32 qpn;
 	u32 psn;
 	u32 payload;
+	u16 vlan;
 };
+
+#define RXE_NO_VLAN 0xffff
 
 static inline struct rxe_pkt *rxe_pkt(struct sk_buff *skb)
 {

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What networks do below a link: VLANs upon its netdev, links upon a bond, addresses of IPv6 that only
+ * mean something together with a netdev, other MTUs and names.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cm.h"
+#include "lib/mover.h"
+#include "lib/test.h"
+#include "lib/wire.h"
+
+#define LONGEST 8193
+#define MANY_BYTES 10000	/* more than the network says of its own accord */
+
+/* Here, and at the other end of the wire, the same command for 1 and for 2. */
+static void at_both_ends(const char *format)
+{
+	static const char *const where[] = { "", "ip netns exec peer " };
+	char command[256];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command), "%s%s", where[i], format);
+		for (char *c = command; *c; c++) {
+			if (*c == '@')
+				*c = '0' + i;
+			else if (*c == '#')
+				*c = '1' + i;
+		}
+		shell("%s", command);
+	}
+}
+
+static int undo_at_both_ends(void *command)
+{
+	at_both_ends(command);
+	return 0;
+}
+
+static bool works(const char *command)
+{
+	return system(command) == 0;
+}
+
+static uint64_t sent_through(const char *netdev)
+{
+	char path[128];
+	unsigned long bytes;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/tx_bytes", netdev);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu", &bytes), 1);
+	fclose(file);
+	return bytes;
+}
+
+struct side {
+	const char *device, *address;
+};
+
+static struct side here(const char *address)
+{
+	return (struct side){ options.device, address };
+}
+
+static struct side there(const char *address)
+{
+	return (struct side){ options.peer, address };
+}
+
+/* Queue pairs of @type from one address to another, which carry the right bytes. */
+static void move_between(enum ibv_qp_type type, struct side a, struct side b)
+{
+	struct ibv_ah *ah = NULL;
+	struct mover mover;
+	struct pair pair = { .rc = rc_default() };
+
+	pair.rc.type = type;
+	pair.rc.mtu = IBV_MTU_1024;
+	end_open(&pair.a, a.device, &pair.rc);
+	end_open(&pair.b, b.device, &pair.rc);
+	end_speak_from(&pair.a, a.address);
+	end_speak_from(&pair.b, b.address);
+	pair_open_qps(&pair);
+	if (type == IBV_QPT_UD)
+		ah = end_ah(&pair.a, &pair.b);
+	mover_take(&mover, &pair, ah, false, device_has_odp(pair.a.ctx));
+	mover_sweep(&mover, type == IBV_QPT_UD ? 1024 : LONGEST);
+}
+
+/* --- VLANs ----------------------------------------------------------------------- */
+
+#define VLAN_NETDEV "veth0.7"
+
+static void open_vlan(void)
+{
+	need_wire();
+	if (!works("ip link add link veth0 name " VLAN_NETDEV " type vlan id 7"))
+		skip_because("this kernel has no VLANs");
+	shell("ip link delete " VLAN_NETDEV);
+	at_both_ends("ip link add link veth@ name veth@.7 type vlan id 7");
+	defer(undo_at_both_ends, "ip link delete veth@.7");
+	at_both_ends("ip link set veth@.7 up");
+	at_both_ends("ip address add 198.51.100.#/24 dev veth@.7");
+	at_both_ends("ip address add 2001:db8:7::#/64 dev veth@.7 nodad");
+}
+
+struct flow {
+	enum ibv_qp_type type;
+	bool v6;
+};
+
+static void test_vlan(void **state)
+{
+	const struct flow *flow = *state;
+	uint64_t before;
+
+	open_vlan();
+	wire_in_order();
+	before = sent_through(VLAN_NETDEV);
+	if (flow->v6)
+		move_between(flow->type, here("2001:db8:7::1"), there("2001:db8:7::2"));
+	else
+		move_between(flow->type, here("198.51.100.1"), there("198.51.100.2"));
+	assert_true(sent_through(VLAN_NETDEV) > before + MANY_BYTES);
+}
+
+/* The one that listens there answers there: it is told the VLAN of the request. */
+static void test_vlan_cm(void **state)
+{
+	union cm_address address = cm_address("198.51.100.2");
+	struct cm listener, a, b;
+	struct rc rc = rc_default();
+	struct mover mover;
+	struct pair pair;
+	uint64_t before;
+
+	(void)state;
+	open_vlan();
+	before = sent_through(VLAN_NETDEV);
+	cm_listen(&listener, &rc, &address);
+	cm_resolve(&a, &rc, &address);
+	cm_join(&a, &b, &listener);
+	pair = cm_pair(&a, &b);
+	mover_take(&mover, &pair, NULL, false, false);
+	mover_sweep(&mover, LONGEST);
+	assert_true(sent_through(VLAN_NETDEV) > before + MANY_BYTES);
+}
+
+/* --- bonds ----------------------------------------------------------------------- */
+
+static int run(void *command)
+{
+	shell("%s", (const char *)command);
+	return 0;
+}
+
+/*
+ * A link upon a bond of two netdevs, of which one carries packets until it is down; the other side has
+ * a bridge of both.
+ */
+static void test_bond(void **state)
+{
+	struct side bond = { "rxebond", "203.0.113.1" }, bridge = { "rxebridge", "203.0.113.2" };
+
+	(void)state;
+	need_wire();
+	if (!works("ip link add bond7 type bond mode active-backup miimon 10 2>/dev/null"))
+		skip_because("this kernel has no bonds");
+	defer(run, "ip link delete bond7");
+	shell("ip -n peer link add bridge7 type bridge");
+	defer(run, "ip -n peer link delete bridge7");
+	for (const char *n = "68"; *n; n++) {
+		shell("ip link add veth%c type veth peer name far%c netns peer", *n, *n);
+		shell("ip link set veth%c master bond7 && ip link set veth%c up", *n, *n);
+		shell("ip -n peer link set far%c master bridge7 up", *n);
+	}
+	defer(run, "ip link delete veth6; ip link delete veth8");
+	shell("ip link set bond7 up && ip address add %s/24 dev bond7", bond.address);
+	shell("ip -n peer link set bridge7 up && ip -n peer address add %s/24 dev bridge7",
+	      bridge.address);
+	shell("rdma link add rxebond type rxe netdev bond7");
+	shell("ip netns exec peer rdma link add rxebridge type rxe netdev bridge7");
+	move_between(IBV_QPT_RC, bond, bridge);
+	shell("ip link set veth6 down");
+	move_between(IBV_QPT_RC, bond, bridge);
+	move_between(IBV_QPT_UD, bridge, bond);
+}
+
+/* --- addresses that belong to a netdev ------------------------------------------- */
+
+static void link_local(const char *netns, const char *netdev, char *address, size_t len)
+{
+	char command[256];
+	FILE *out;
+
+	snprintf(command, sizeof(command),
+		 "ip %s -6 -o address show dev %s scope link | sed 's/.*inet6 //; s:/.*::' | head -n 1",
+		 netns, netdev);
+	out = popen(command, "re");
+	assert_non_null(out);
+	address[0] = 0;
+	assert_non_null(fgets(address, len, out));
+	address[strcspn(address, "\n")] = 0;
+	pclose(out);
+}
+
+static void test_link_local(void **state)
+{
+	char a[64], b[64];
+
+	(void)state;
+	need_wire();
+	link_local("", "veth0", a, sizeof(a));
+	link_local("-n peer", "veth1", b, sizeof(b));
+	move_between(IBV_QPT_RC, here(a), there(b));
+	move_between(IBV_QPT_UD, here(a), there(b));
+}
+
+/* --- what netdevs become --------------------------------------------------------- */
+
+static enum ibv_mtu active_mtu(void)
+{
+	struct ibv_port_attr attr;
+
+	assert_int_equal(ibv_query_port(device_open(options.device), 1, &attr), 0);
+	return attr.active_mtu;
+}
+
+static void set_mtu(int mtu)
+{
+	shell("ip link set veth0 mtu %d", mtu);
+	shell("ip link set veth1 mtu %d 2>/dev/null || ip -n peer link set veth1 mtu %d", mtu, mtu);
+}
+
+static int mtu_again(void *unused)
+{
+	(void)unused;
+	set_mtu(4200);
+	return 0;
+}
+
+/* Path MTUs are for the application to agree upon; a connection that has one keeps to it. */
+static void test_mtu(void **state)
+{
+	static const struct { int bytes; enum ibv_mtu mtu; } sizes[] = {
+		{ 1500, IBV_MTU_1024 }, { 2200, IBV_MTU_2048 }, { 640, IBV_MTU_512 },
+		{ 4200, IBV_MTU_4096 },
+	};
+
+	(void)state;
+	assert_int_equal(active_mtu(), IBV_MTU_4096);
+	defer(mtu_again, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct rc rc = rc_default();
+		struct mover mover;
+
+		set_mtu(sizes[i].bytes);
+		assert_int_equal(active_mtu(), sizes[i].mtu);
+		rc.mtu = sizes[i].mtu;
+		mover_open(&mover, &rc, false, false, false);
+		mover_sweep(&mover, LONGEST);
+	}
+}
+
+static int old_name(void *unused)
+{
+	(void)unused;
+	shell("ip link set other0 down; ip link set other0 name veth0; ip link set veth0 up; "
+	      "ip address replace 2001:db8::1/64 dev veth0 nodad");
+	return 0;
+}
+
+/* The link is of the netdev, whatever its name. */
+static void test_renamed(void **state)
+{
+	struct rc rc = rc_default();
+	struct mover mover;
+
+	(void)state;
+	shell("ip link set veth0 down && ip link set veth0 name other0 && ip link set other0 up");
+	defer(old_name, NULL);
+	shell("rdma link show %s/1 | grep -q 'netdev other0'", options.device);
+	mover_open(&mover, &rc, false, false, false);
+	mover_sweep(&mover, LONGEST);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct flow flows[] = {
+		{ IBV_QPT_RC, false }, { IBV_QPT_UC, false }, { IBV_QPT_UD, false },
+		{ IBV_QPT_RC, true }, { IBV_QPT_UD, true },
+	};
+#define VLAN(n, name_) \
+	{ .name = name_, .test_func = test_vlan, .initial_state = (void *)&flows[n] }
+	struct CMUnitTest tests[] = {
+		VLAN(0, "VLAN, RC"),
+		VLAN(1, "VLAN, UC"),
+		VLAN(2, "VLAN, UD"),
+		VLAN(3, "VLAN, RC over IPv6"),
+		VLAN(4, "VLAN, UD over IPv6"),
+		cmocka_unit_test(test_vlan_cm),
+		cmocka_unit_test(test_bond),
+		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_mtu),
+		cmocka_unit_test(test_renamed),
+	};
+
+	parse_options(argc, argv);
+	return run_group("netdevs", tests, ARRAY_SIZE(tests));
+}
