@@ -12,6 +12,10 @@
 #define ib_umem_get_va ib_umem_get
 #endif
 
+#ifndef HAVE_ALLOC_DEVICE_WITH_NET
+#define ib_alloc_device_with_net(type, member, net) ib_alloc_device(type, member)
+#endif
+
 #ifndef HAVE_CREATE_CQ_ATTRS
 #define compat_create_cq_attrs ib_udata
 #define compat_cq_udata(attrs) (attrs)

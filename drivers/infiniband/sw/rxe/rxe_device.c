@@ -349,7 +349,8 @@ static void rxe_device_describe(struct ib_device *ibdev,
 
 static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 {
-	struct rxe_dev *rxe = ib_alloc_device(rxe_dev, ib);
+	struct rxe_dev *rxe =
+		ib_alloc_device_with_net(rxe_dev, ib, dev_net(ndev));
 
 	if (!rxe)
 		return NULL;
