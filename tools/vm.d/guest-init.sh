@@ -86,14 +86,23 @@ load_driver() {
 	esac || fail "cannot load the driver"
 }
 
+make_netdev() {
+	if [[ $VM_WIRE ]]; then
+		modprobe virtio_net && ip link set "$1" mtu 4200
+	else
+		ip link add "$1" mtu 4200 type veth peer name veth1 mtu 4200 && ip link set veth1 up
+	fi
+}
+
 make_link() {
+	local netdev=veth0
+
 	[[ $VM_DRIVER != none ]] || return 0
-	ip -batch - <<-'IP' && rdma link add rxe0 type rxe netdev veth0
-		link add veth0 mtu 4200 type veth peer name veth1 mtu 4200
-		link set veth1 up
-		link set veth0 up
-		address add 192.0.2.1/24 dev veth0
-		address add 2001:db8::1/64 dev veth0 nodad
+	[[ ! $VM_WIRE ]] || netdev=eth0
+	make_netdev $netdev && ip -batch - <<-IP && rdma link add rxe0 type rxe netdev $netdev
+		link set $netdev up
+		address add 192.0.2.$VM_END/24 dev $netdev
+		address add 2001:db8::$VM_END/64 dev $netdev nodad
 	IP
 }
 

@@ -93,6 +93,11 @@ qemu_start() {
 		options+=(-virtfs "local,path=${VM_SHARES[i]},mount_tag=share$i,security_model=none,\
 multidevs=remap,readonly=$([[ ${VM_MODES[i]} == ro ]] && echo on || echo off)")
 	done
+	[[ ! $VM_WIRE ]] || options+=(
+		-netdev "dgram,id=wire,local.type=unix,local.path=$VM_WIRE/$VM_END,\
+remote.type=unix,remote.path=$VM_WIRE/$((3 - VM_END))"
+		-device "virtio-net-pci,netdev=wire,host_mtu=4200,mac=52:54:00:00:00:0$VM_END"
+	)
 	! own_kernel || options+=(-virtfs "local,path=$VM_LINUX/lib/modules,mount_tag=modules,\
 security_model=none,readonly=on")
 	qemu_boot "$(qemu_accelerator)" "$cpus" "$memory" "/dev/fd/$log" \
