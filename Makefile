@@ -38,6 +38,10 @@ test-debug: ## all tests on debug kernels: lockdep, KASAN, and both under QEMU (
 test-newest: ## the tests of the newest rdma-core that Debian has (KERNEL=uml)
 	@tests/suites/rdma-core/newest --kernel $(KERNEL)
 
+.PHONY: test-wire
+test-wire: ## our driver and the kernel's own at the two ends of a wire, judged by tshark
+	@tests/suites/wire/run
+
 .PHONY: bench
 bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml ROUNDS=5)
 	@tools/bench --kernel $(KERNEL) --rounds $(ROUNDS)
@@ -101,6 +105,7 @@ style: ## shellcheck over the scripts
 	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/rdma-core/in-root
 	shellcheck tools/bench userspace/bench/compare
 	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
+	shellcheck tests/suites/wire/run tests/suites/wire/in-guest
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure
 
 .PHONY: clean

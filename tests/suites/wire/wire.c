@@ -25,6 +25,7 @@
 #define GRH 40
 #define GUARD 64
 #define UNTOUCHED 0x77
+#define LONG_PATIENCE (8 * PATIENCE)	/* the other side may have to boot, or to lose its own */
 
 /* --- the other side -------------------------------------------------------------- */
 
@@ -48,7 +49,7 @@ static int close_fd(void *fd)
 
 static int tcp_socket(void)
 {
-	struct timeval patience = { .tv_sec = 4 * PATIENCE / 1000 };
+	struct timeval patience = { .tv_sec = LONG_PATIENCE / 1000 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	assert_true(fd >= 0);
@@ -76,7 +77,7 @@ static int tcp_accept(void)
 static int tcp_connect(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	uint64_t end = now_ms() + 4 * PATIENCE;
+	uint64_t end = now_ms() + LONG_PATIENCE;
 
 	assert_int_equal(inet_pton(AF_INET, options.peer, &to.sin_addr), 1);
 	while (now_ms() < end) {
@@ -131,19 +132,10 @@ static void meet(struct side *side)
 
 static struct ibv_qp *reliable_qp(struct side *side, const struct rc *rc)
 {
-	struct ibv_qp_init_attr_ex attr = {
-		.send_cq = side->end.scq, .recv_cq = side->end.rcq, .pd = side->end.pd,
-		.qp_type = IBV_QPT_RC, .sq_sig_all = 1,
-		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
-		.send_ops_flags = (side->mine.has_flush ? IBV_QP_EX_WITH_FLUSH : 0) |
-				  (side->mine.has_atomic_write ? IBV_QP_EX_WITH_ATOMIC_WRITE : 0),
-		.cap = { rc->send_wr, rc->recv_wr, rc->sge, rc->sge, 0 },
-	};
-	struct ibv_qp *qp = ibv_create_qp_ex(side->end.ctx, &attr);
+	struct ibv_qp *qp = end_qp_ex(&side->end, rc,
+			(side->mine.has_flush ? IBV_QP_EX_WITH_FLUSH : 0) |
+			(side->mine.has_atomic_write ? IBV_QP_EX_WITH_ATOMIC_WRITE : 0));
 
-	if (!qp)
-		fail_msg("ibv_create_qp_ex: %s", strerror(errno));
-	defer((undo_fn)ibv_destroy_qp, qp);
 	side->ex = ibv_qp_to_qp_ex(qp);
 	return qp;
 }

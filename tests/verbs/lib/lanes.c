@@ -566,23 +566,6 @@ void lanes_check(struct lanes *lanes)
 	lanes_sweep(lanes, &plain_read);
 }
 
-static struct ibv_qp *qp_ex(struct end *end, const struct rc *rc)
-{
-	struct ibv_qp_init_attr_ex attr = {
-		.send_cq = end->scq, .recv_cq = end->rcq, .pd = end->pd, .qp_type = IBV_QPT_RC,
-		.sq_sig_all = 1,
-		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
-		.send_ops_flags = IBV_QP_EX_WITH_FLUSH | IBV_QP_EX_WITH_ATOMIC_WRITE,
-		.cap = { rc->send_wr, rc->recv_wr, rc->sge, rc->sge, rc->inline_data },
-	};
-	struct ibv_qp *qp = ibv_create_qp_ex(end->ctx, &attr);
-
-	if (!qp)
-		fail_msg("ibv_create_qp_ex: %s", strerror(errno));
-	defer((undo_fn)ibv_destroy_qp, qp);
-	return qp;
-}
-
 static void lane_connect(struct lane *lane, const char *peer)
 {
 	struct rc rc = rc_default();
@@ -595,7 +578,8 @@ static void lane_connect(struct lane *lane, const char *peer)
 	lane->pair.rc = rc;
 	end_open(&lane->pair.a, options.device, &rc);
 	end_open(&lane->pair.b, peer, &rc);
-	lane->pair.a.qp = qp_ex(&lane->pair.a, &rc);
+	lane->pair.a.qp = end_qp_ex(&lane->pair.a, &rc,
+				    IBV_QP_EX_WITH_FLUSH | IBV_QP_EX_WITH_ATOMIC_WRITE);
 	lane->pair.b.qp = end_qp(&lane->pair.b, &rc);
 	lane->ex = ibv_qp_to_qp_ex(lane->pair.a.qp);
 	pair_connect(&lane->pair);

@@ -198,6 +198,23 @@ void qp_to(struct ibv_qp *qp, enum ibv_qp_state state)
 	qp_modify(qp, &attr, IBV_QP_STATE);
 }
 
+struct ibv_qp *end_qp_ex(struct end *end, const struct rc *rc, uint64_t operations)
+{
+	struct ibv_qp_init_attr_ex attr = {
+		.send_cq = end->scq, .recv_cq = end->rcq, .pd = end->pd, .qp_type = IBV_QPT_RC,
+		.sq_sig_all = 1,
+		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
+		.send_ops_flags = operations,
+		.cap = { rc->send_wr, rc->recv_wr, rc->sge, rc->sge, rc->inline_data },
+	};
+	struct ibv_qp *qp = ibv_create_qp_ex(end->ctx, &attr);
+
+	if (!qp)
+		fail_msg("ibv_create_qp_ex: %s", strerror(errno));
+	defer((undo_fn)ibv_destroy_qp, qp);
+	return qp;
+}
+
 void qp_init(struct ibv_qp *qp, const struct rc *rc)
 {
 	struct ibv_qp_attr attr = {

@@ -56,6 +56,8 @@ void end_open_on(struct end *end, struct ibv_context *ctx, const struct rc *rc);
 void end_speak_from(struct end *end, const char *address);
 struct ibv_qp_init_attr end_qp_attr(const struct end *end, const struct rc *rc);
 struct ibv_qp *end_qp(struct end *end, const struct rc *rc);
+/* A reliable one that is posted to by ibv_wr_start(3), for what IBV_QP_EX_WITH_... @operations say. */
+struct ibv_qp *end_qp_ex(struct end *end, const struct rc *rc, uint64_t operations);
 
 void qp_init(struct ibv_qp *qp, const struct rc *rc);
 void qp_rtr(struct ibv_qp *qp, const struct end *end, const struct rc *rc,

@@ -66,7 +66,6 @@ static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
 	case IB_WR_FLUSH:
 		wqe->remote_addr = compat_flush(wr)->remote_addr;
 		wqe->rkey = compat_flush(wr)->rkey;
-		wqe->flush.length = compat_flush(wr)->length;
 		wqe->flush.type = compat_flush(wr)->type;
 		wqe->flush.level = compat_flush(wr)->level;
 		break;
@@ -109,15 +108,20 @@ enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
-/* Copies the list or the inline data. Returns what is wrong with it. */
+/*
+ * Copies the list or the inline data. Returns what is wrong with it. A FLUSH has
+ * neither: librxe says there, not in the request's own part, how much it is of.
+ */
 static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
-					   u32 inline_len, const void *data)
+					   u32 data_len, const void *data)
 {
 	const struct rxe_sq *sq = &qp->sq;
 
-	if (wqe->opcode == IB_WR_FLUSH)
+	if (wqe->opcode == IB_WR_FLUSH) {
+		wqe->flush.length = data_len;
 		return IB_WC_SUCCESS;
+	}
 	if (wqe->opcode == IB_WR_ATOMIC_WRITE) {
 		memcpy(wqe->inline_data, data, sizeof(u64));
 		wqe->length = sizeof(u64);
@@ -125,10 +129,10 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 	}
 	if (wqe->flags & IB_SEND_INLINE && (rxe_is_send(wqe) ||
 					    rxe_is_write(wqe))) {
-		if (inline_len > sq->max_inline)
+		if (data_len > sq->max_inline)
 			return IB_WC_LOC_LEN_ERR;
-		memcpy(wqe->inline_data, data, inline_len);
-		wqe->length = inline_len;
+		memcpy(wqe->inline_data, data, data_len);
+		wqe->length = data_len;
 		return IB_WC_SUCCESS;
 	}
 	wqe->flags &= ~IB_SEND_INLINE;
@@ -166,11 +170,11 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 			  struct rxe_swqe *wqe)
 {
 	struct rxe_send_wr wr;
-	u32 num_sge, inline_len;
+	u32 num_sge, data_len;
 
 	memcpy(&wr, &slot->wr, sizeof(wr));
 	num_sge = READ_ONCE(slot->dma.num_sge);
-	inline_len = READ_ONCE(slot->dma.length);
+	data_len = READ_ONCE(slot->dma.length);
 	barrier();
 
 	memset(wqe, 0, sizeof(*wqe));
@@ -181,7 +185,7 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 	rxe_fetch_target(wqe, &wr);
 	wqe->status = rxe_req_check(qp, wqe);
 	if (!wqe->status && !rxe_is_local(wqe))
-		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, inline_len,
+		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, data_len,
 						slot->dma.sge);
 	if (!wqe->status && qp->transport == IB_QPT_UD)
 		wqe->status = rxe_ud_fetch(qp, wqe, &wr);
