@@ -34,7 +34,7 @@ struct told {
 	union ibv_gid gid;
 	uint32_t qpn, rkey;
 	uint64_t addr;
-	uint32_t has_flush, has_atomic_write, has_windows;
+	uint32_t is_ours, has_flush, has_atomic_write, has_windows;
 };
 
 static bool listening(void)
@@ -70,6 +70,8 @@ static int tcp_accept(void)
 	fd = accept(listener, NULL, NULL);
 	if (fd < 0)
 		fail_msg("nobody comes: %s", strerror(errno));
+	/* Who comes for the next test is not to be let in by this one. */
+	undo((void *)(intptr_t)listener);
 	defer(close_fd, (void *)(intptr_t)fd);
 	return fd;
 }
@@ -149,6 +151,7 @@ static void look_at_device(struct side *side)
 	struct ibv_device_attr_ex attr = {};
 
 	assert_int_equal(ibv_query_device_ex(side->end.ctx, NULL, &attr), 0);
+	side->mine.is_ours = access("/sys/module/ib_umem_odp", F_OK) == 0;
 	side->mine.has_flush = HAVE_FLUSH && attr.device_cap_flags_ex & CAN_FLUSH;
 	side->mine.has_atomic_write = !!(attr.device_cap_flags_ex & CAN_ATOMIC_WRITE);
 	side->mw = ibv_alloc_mw(side->end.pd, IBV_MW_TYPE_2);
@@ -160,8 +163,7 @@ static void look_at_device(struct side *side)
 /* On demand where the device is ours: the kernel's own may have it, but not the right bytes. */
 static int paging(struct side *side)
 {
-	return access("/sys/module/ib_umem_odp", F_OK) == 0 && device_has_odp(side->end.ctx) ?
-	       IBV_ACCESS_ON_DEMAND : 0;
+	return side->mine.is_ours && device_has_odp(side->end.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
 }
 
 static void side_memory(struct side *side)
@@ -402,13 +404,22 @@ static void atomics(struct side *side, bool active, uint64_t seed)
 	move(side, &m, active);
 }
 
+static int no_loss(void *unused)
+{
+	(void)unused;
+	shell("tc qdisc delete dev eth0 root");
+	return 0;
+}
+
 static void test_bytes(void **state)
 {
 	const struct variant *variant = *state;
 	struct side side;
 
-	if (variant->lossy)
+	if (variant->lossy) {
 		shell("tc qdisc add dev eth0 root netem loss 2%%");
+		defer(no_loss, NULL);
+	}
 	side_open(&side, variant);
 	for (int turn = 0; turn < 2; turn++) {
 		bool active = turn == listening();
@@ -418,8 +429,6 @@ static void test_bytes(void **state)
 			atomics(&side, active, options.seed * 1000 + turn * 500 + 400);
 	}
 	meet(&side);
-	if (variant->lossy)
-		shell("tc qdisc delete dev eth0 root");
 }
 
 /* --- what takes more than a message ---------------------------------------------- */
@@ -536,6 +545,9 @@ static void test_flush(void **state)
 	side_open(&side, &plain);
 	if (!side.mine.has_flush || !side.theirs.has_flush)
 		skip_because("a side has no FLUSH");
+	/* It does not say where a FLUSH's payload begins, and takes the headers for it once more. */
+	if (!side.mine.is_ours || !side.theirs.is_ours)
+		skip_because("the kernel's own rxe has a wrong ICRC in a FLUSH, and wants it");
 	for (int turn = 0; turn < 2; turn++)
 		flush_and_write(&side, turn == listening(), true);
 }
