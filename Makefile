@@ -91,7 +91,7 @@ deb: ## build the Debian packages in build/deb
 	tools/deb
 
 .PHONY: test-install
-test-install: ## the package, an upgrade of the kernel, removal, make install: in guests (half an hour without KVM)
+test-install: ## the package, an upgrade of the kernel, removal, make install: in guests (an hour without KVM)
 	tests/suites/install/run
 
 compile_commands.json: FORCE ## for clangd, from the build for the uml guest

@@ -50,30 +50,24 @@ static struct rxe_netns *rxe_netns(struct net *net)
 /* --- netdevs --------------------------------------------------------------- */
 
 /*
- * The netdev that has the address which packets leave from: the device's own or one upon it. Caller:
- * RCU.
+ * The netdev that has the address which packets leave from: the device's own, or
+ * one upon it, which may have gone to another namespace.
  */
-static const struct net_device *rxe_source_netdev(struct rxe_dev *rxe,
-						  const struct rxe_av *av)
-{
-	const struct net_device *ndev = rxe->ndev;
-	const struct ib_gid_attr *gid_attr =
-		rdma_get_gid_attr(&rxe->ib, RXE_PORT, av->grh.sgid_index);
-
-	if (!IS_ERR(gid_attr)) {
-		ndev = rdma_read_gid_attr_ndev_rcu(gid_attr);
-		rdma_put_gid_attr(gid_attr);
-	}
-	return IS_ERR(ndev) ? rxe->ndev : ndev;
-}
-
 static int rxe_source_ifindex(struct rxe_dev *rxe, const struct rxe_av *av)
 {
-	int ifindex;
+	const struct ib_gid_attr *gid_attr =
+		rdma_get_gid_attr(&rxe->ib, RXE_PORT, av->grh.sgid_index);
+	const struct net_device *ndev;
+	int ifindex = rxe->ndev->ifindex;
 
+	if (IS_ERR(gid_attr))
+		return ifindex;
 	rcu_read_lock();
-	ifindex = rxe_source_netdev(rxe, av)->ifindex;
+	ndev = rdma_read_gid_attr_ndev_rcu(gid_attr);
+	if (!IS_ERR(ndev) && net_eq(dev_net(ndev), dev_net(rxe->ndev)))
+		ifindex = ndev->ifindex;
 	rcu_read_unlock();
+	rdma_put_gid_attr(gid_attr);
 	return ifindex;
 }
 
