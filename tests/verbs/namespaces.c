@@ -3,15 +3,9 @@
  * Links that are seen in the network namespace of their netdev and nowhere else. The kernel changes to
  * this mode only as long as there is no other namespace: before a test that wants a wire.
  */
-#include <stdlib.h>
 
 #include "lib/test.h"
 #include "lib/wire.h"
-
-static bool works(const char *command)
-{
-	return system(command) == 0;
-}
 
 static int shared_again(void *unused)
 {
@@ -25,7 +19,7 @@ static int end_of_own(void *unused)
 	(void)unused;
 	shell("ip netns delete own");
 	/* Namespaces go later than they are deleted. */
-	for (int i = 0; i < 100 && !works("rdma system set netns shared 2>/dev/null"); i++)
+	for (int i = 0; i < 100 && !shell_works("rdma system set netns shared 2>/dev/null"); i++)
 		sleep_ms(100);
 	return 0;
 }
@@ -33,7 +27,7 @@ static int end_of_own(void *unused)
 static void test_exclusive(void **state)
 {
 	(void)state;
-	if (works("ip netns list | grep -q ."))
+	if (shell_works("ip netns list | grep -q ."))
 		skip_because("there are namespaces already");
 	shell("rdma system set netns exclusive");
 	defer(shared_again, NULL);
@@ -43,12 +37,12 @@ static void test_exclusive(void **state)
 	      "ip -n own address add 203.0.113.9/24 dev own0");
 	shell("ip netns exec own rdma link add rxeown type rxe netdev own0");
 	/* Before 6.16 a device begins where all were. */
-	if (!works("ip netns exec own rdma link | grep -qw rxeown"))
+	if (!shell_works("ip netns exec own rdma link | grep -qw rxeown"))
 		shell("rdma dev set rxeown netns own");
-	assert_true(works("ip netns exec own ibv_devices | grep -qw rxeown"));
-	assert_false(works("ip netns exec own ibv_devices | grep -qw rxe0"));
-	assert_true(works("ibv_devices | grep -qw rxe0"));
-	assert_false(works("ibv_devices | grep -qw rxeown"));
+	assert_true(shell_works("ip netns exec own ibv_devices | grep -qw rxeown"));
+	assert_false(shell_works("ip netns exec own ibv_devices | grep -qw rxe0"));
+	assert_true(shell_works("ibv_devices | grep -qw rxe0"));
+	assert_false(shell_works("ibv_devices | grep -qw rxeown"));
 	shell("ip netns exec own rdma link delete rxeown");
 }
 
@@ -56,16 +50,16 @@ static void test_exclusive(void **state)
 static void test_gone(void **state)
 {
 	(void)state;
-	if (works("ip netns list | grep -q ."))
+	if (shell_works("ip netns list | grep -q ."))
 		skip_because("there are namespaces already");
 	shell("ip netns add own");
 	shell("ip -n own link add own0 type dummy && ip -n own link set own0 up");
 	shell("ip netns exec own rdma link add rxeown type rxe netdev own0");
-	assert_true(works("ibv_devices | grep -qw rxeown"));
+	assert_true(shell_works("ibv_devices | grep -qw rxeown"));
 	shell("ip netns delete own");
-	for (int i = 0; i < 100 && works("ibv_devices | grep -qw rxeown"); i++)
+	for (int i = 0; i < 100 && shell_works("ibv_devices | grep -qw rxeown"); i++)
 		sleep_ms(100);
-	assert_false(works("ibv_devices | grep -qw rxeown"));
+	assert_false(shell_works("ibv_devices | grep -qw rxeown"));
 }
 
 int main(int argc, char **argv)

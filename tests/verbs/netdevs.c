@@ -4,7 +4,6 @@
  * mean something together with a netdev, other MTUs and names.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/cm.h"
@@ -37,11 +36,6 @@ static int undo_at_both_ends(void *command)
 {
 	at_both_ends(command);
 	return 0;
-}
-
-static bool works(const char *command)
-{
-	return system(command) == 0;
 }
 
 static uint64_t sent_through(const char *netdev)
@@ -99,7 +93,7 @@ static void move_between(enum ibv_qp_type type, struct side a, struct side b)
 static void open_vlan(void)
 {
 	need_wire();
-	if (!works("ip link add link veth0 name " VLAN_NETDEV " type vlan id 7"))
+	if (!shell_works("ip link add link veth0 name " VLAN_NETDEV " type vlan id 7"))
 		skip_because("this kernel has no VLANs");
 	shell("ip link delete " VLAN_NETDEV);
 	at_both_ends("ip link add link veth@ name veth@.7 type vlan id 7");
@@ -169,7 +163,7 @@ static void test_bond(void **state)
 
 	(void)state;
 	need_wire();
-	if (!works("ip link add bond7 type bond mode active-backup miimon 10 2>/dev/null"))
+	if (!shell_works("ip link add bond7 type bond mode active-backup miimon 10 2>/dev/null"))
 		skip_because("this kernel has no bonds");
 	defer(run, "ip link delete bond7");
 	shell("ip -n peer link add bridge7 type bridge");

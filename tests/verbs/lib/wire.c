@@ -33,6 +33,11 @@ void shell(const char *command, ...)
 		fail_msg("%s: exit status %#x", line, status);
 }
 
+bool shell_works(const char *command)
+{
+	return system(command) == 0;
+}
+
 int netns_enter(const char *netns)
 {
 	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there;

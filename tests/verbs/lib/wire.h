@@ -6,6 +6,8 @@
 #ifndef VERBS_WIRE_H
 #define VERBS_WIRE_H
 
+#include <stdbool.h>
+
 /* Skips the test where both ends are one device. */
 void need_wire(void);
 
@@ -27,6 +29,9 @@ void wire_in_order(void);
 
 /* Runs a shell command; its failure is the test's. */
 void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
+
+/* Does it succeed? */
+bool shell_works(const char *command);
 
 /* Takes this thread to another network namespace; returns what brings it back. */
 int netns_enter(const char *netns);
