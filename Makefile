@@ -43,8 +43,16 @@ test-wire: ## our driver and the kernel's own at the two ends of a wire, judged 
 	@tests/suites/wire/run
 
 .PHONY: bench
-bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml ROUNDS=5)
+bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml ROUNDS=5; COST=1: in instructions)
+ifdef COST
+	@tools/bench --cost --rounds 1 -- -t 20
+else
 	@tools/bench --kernel $(KERNEL) --rounds $(ROUNDS)
+endif
+
+.PHONY: bench-compare
+bench-compare: ## what the driver costs beside that of another revision, in instructions (BASE=revision)
+	@tools/bench-compare $(or $(BASE),$(error BASE=revision is missing)) -- -t 20 warm cold
 
 .PHONY: fuzz
 fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
@@ -103,7 +111,7 @@ style: ## shellcheck over the scripts
 	shellcheck tools/demo tests/demo/run
 	shellcheck -x tests/all tests/run tests/vm
 	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/rdma-core/in-root
-	shellcheck tools/bench userspace/bench/compare
+	shellcheck tools/bench tools/bench-compare userspace/bench/compare
 	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tests/suites/wire/run tests/suites/wire/in-guest
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Our modules, built in the guest's chroot so that the toolchain is the kernel's own.
 
-build_dir() { echo "$VM_CACHE/build/$(hash_of - <<<"$VM_REPO")/$(guest_name)"; }
+build_dir() { echo "$VM_CACHE/build/$(hash_of - <<<"$VM_SOURCE")/$(guest_name)"; }
 
 # modules_ensure [TO]: builds what changed and copies the modules to the folder TO.
 modules_ensure() {
@@ -31,9 +31,9 @@ modules_make() {
 		kdir=/lib/modules/$(kernel_release "$VM_KERNEL")/build
 		inside=(in_chroot "$VM_ROOT")
 	}
-	"${inside[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$dir" "$dir" \
+	"${inside[@]}" --bind "$VM_REPO" "$VM_REPO" --bind "$VM_SOURCE" "$VM_SOURCE" --bind "$dir" "$dir" \
 		env ARCH="$(linux_arch)" ${RXE_ODP_PARTS:+RXE_ODP_PARTS="$RXE_ODP_PARTS"} \
-		"$VM_LIB/kbuild.sh" "$VM_REPO" "$dir" "$kdir" -j"$(nproc)" W=1
+		"$VM_LIB/kbuild.sh" "$VM_SOURCE" "$dir" "$kdir" -j"$(nproc)" W=1
 }
 
 # The compiler's commands, as if the checkout were what was compiled; config.h is not in it.

@@ -4,7 +4,10 @@
 readonly QEMU_PROBE_SECONDS=10
 
 qemu_machine() {
-	if [[ $1 == kvm ]]; then
+	if [[ $VM_ICOUNT ]]; then
+		# An instruction is a nanosecond, whatever else the machine does.
+		echo "-machine q35 -accel tcg,thread=single -icount shift=0,sleep=off -cpu max,-la57,-erms,-fsrm"
+	elif [[ $1 == kvm ]]; then
 		echo "-machine q35,accel=kvm -cpu host"
 	else
 		# TCG takes string instructions one unit after the other: bytes are the smallest.
@@ -100,6 +103,7 @@ remote.type=unix,remote.path=$VM_WIRE/$((3 - VM_END))"
 	)
 	! own_kernel || options+=(-virtfs "local,path=$VM_LINUX/lib/modules,mount_tag=modules,\
 security_model=none,readonly=on")
+	[[ ! $VM_ICOUNT ]] || cpus=1
 	qemu_boot "$(qemu_accelerator)" "$cpus" "$memory" "/dev/fd/$log" \
 		"vm_root=ext4 vm_run=run vm_tty=/dev/hvc0" "${options[@]}"
 }
