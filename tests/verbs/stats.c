@@ -11,6 +11,7 @@
 #include "lib/cold.h"
 #include "lib/counters.h"
 #include "lib/mem.h"
+#include "lib/mover.h"
 #include "lib/rc.h"
 #include "lib/test.h"
 
@@ -97,6 +98,44 @@ static void test_region(void **state)
 	assert_int_equal(madvise(rig.cold.p + 20 * PAGE, PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
 	assert_int_equal(statistic_of(mr, "page_prefetch"), 0);
+}
+
+static const char *const sides[] = { "rdma_sends", "rdma_recvs", "sent_pkts", "rcvd_pkts" };
+
+/* The messages that are of two sides, at each; their packets, whichever way they take. */
+static void count_messages(enum ibv_qp_type type, const enum ibv_wr_opcode *opcodes, int n, int sends)
+{
+	const char *devices[] = { options.device, options.peer, options.device, options.peer };
+	struct rc rc = rc_default();
+	long before[ARRAY_SIZE(sides)];
+	struct mover mover;
+
+	rc.type = type;
+	mover_open(&mover, &rc, false, false, false);
+	sleep_ms(20);
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
+		before[i] = port_counter(devices[i], sides[i]);
+	for (int i = 0; i < n; i++) {
+		struct message m = { .opcode = opcodes[i], .len = 100, .pieces = 1 };
+
+		mover_move(&mover, &m);
+	}
+	sleep_ms(20);
+	assert_int_equal(port_counter(options.device, "rdma_sends") - before[0], sends);
+	assert_int_equal(port_counter(options.peer, "rdma_recvs") - before[1], n);
+	assert_true(port_counter(options.device, "sent_pkts") - before[2] >= n);
+	assert_true(port_counter(options.peer, "rcvd_pkts") - before[3] >= n);
+}
+
+static void test_messages(void **state)
+{
+	static const enum ibv_wr_opcode opcodes[] = {
+		IBV_WR_SEND, IBV_WR_SEND_WITH_IMM, IBV_WR_RDMA_WRITE_WITH_IMM,
+	};
+
+	(void)state;
+	count_messages(IBV_QPT_RC, opcodes, 3, 2);
+	count_messages(IBV_QPT_UD, opcodes, 2, 2);
 }
 
 static void test_prefetch(void **state)
@@ -240,6 +279,7 @@ static void test_mirror(void **state)
 
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_region),
+	cmocka_unit_test(test_messages),
 	cmocka_unit_test(test_prefetch),
 	cmocka_unit_test(test_regions_that_overlap),
 	cmocka_unit_test(test_kinds),

@@ -84,6 +84,8 @@ static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		rxe_ring_publish_consumer(&sq->ring, sq->cons);
 	if (tell)
 		rxe_cq_post(to_rcq(qp->ib.send_cq), &wc, false);
+	if (!status && wc.opcode == IB_WC_SEND)
+		rxe_count(qp_rxe(qp), RXE_CNT_RDMA_SEND);
 }
 
 /**

@@ -500,6 +500,7 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 	} else {
 		if (peer->transport == IB_QPT_UD)
 			rxe_loop_address(qp, skb);
+		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
 		rxe_net_deliver(peer, skb);
 		if (rxe_is_behind(peer))
 			ret = -EBUSY;

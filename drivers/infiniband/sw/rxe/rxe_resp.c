@@ -35,6 +35,8 @@ void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc, bool solicited)
 	wc->port_num = 1;
 	qp->rq.have_wqe = false;
 	rxe_cq_post(to_rcq(qp->ib.recv_cq), wc, solicited);
+	if (!wc->status)
+		rxe_count(qp_rxe(qp), RXE_CNT_RDMA_RECV);
 }
 
 /**
