@@ -110,7 +110,7 @@ style: ## shellcheck over the scripts
 	shellcheck -x tools/vm
 	shellcheck tools/demo tests/demo/run
 	shellcheck -x tests/all tests/run tests/vm
-	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/rdma-core/in-root
+	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/in-root
 	shellcheck tools/bench tools/bench-compare userspace/bench/compare
 	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tests/suites/wire/run tests/suites/wire/in-guest

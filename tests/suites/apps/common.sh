@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # for the scripts of the consumers, which source this
+# They print a line for each test: PASS NAME, FAIL NAME: reason, SKIP NAME: reason.
+set -u
+consumer=$(basename "$0")
+work=/tmp/$consumer
+mkdir -p "$work"
+# One end of the wire is rxe0 at 192.0.2.1, the other rxe1 at 192.0.2.2.
+here=(timeout -k 2 60)
+there=(timeout -k 2 60 ip netns exec peer)
+# What a server listens at: a TCP port, or cm:PORT
+port=0
+
+step() { # name, what it takes
+	local name="$consumer $1"
+	shift
+	if "$@" >"$work/said" 2>&1; then
+		echo "PASS $name"
+	else
+		echo "FAIL $name: $(tail -n 1 "$work/said")"
+		tail -qn 30 "$work"/{server,client,said} 2>/dev/null | tr '\r' '\n' | sed 's/^/    | /'
+		rm -f "$work"/{server,client}
+		return 1
+	fi
+}
+
+skip() { # name, reason
+	echo "SKIP $consumer $1: $2"
+}
+
+have_odp() {
+	ibv_devinfo -v -d rxe0 | grep -q ODP_SUPPORT
+}
+
+counter() { # name: the sum of both devices
+	local file sum=0
+
+	for file in /sys/class/infiniband/rxe[01]/ports/1/hw_counters/$1; do
+		[[ ! -e $file ]] || ((sum += $(cat "$file")))
+	done
+	echo "$sum"
+}
+
+# grown COUNTER SINCE BY: the kernel's own driver does not count page faults
+grown() {
+	local now
+
+	[[ -e /sys/class/infiniband/rxe0/ports/1/hw_counters/$1 ]] || return 0
+	now=$(counter "$1")
+	((now - $2 >= $3)) || { echo "$1 has grown by $((now - $2)), not by $3"; return 1; }
+}
+
+last_line() {
+	tr '\r' '\n' <"$1" | grep -v '^ *$' | tail -n 1
+}
+
+listens() {
+	case $port in
+	cm:*) rdma resource show cm_id | grep -Eq "state LISTEN .*:${port#cm:}( |$)" ;;
+	*) [[ $(ip netns exec peer ss -Hltn "sport = :$port"; ss -Hltn "sport = :$port") ]] ;;
+	esac
+}
+
+wait_for_server() { # its process
+	local try
+
+	for ((try = 0; try < 300; try++)); do
+		if listens; then return; fi
+		kill -0 "$1" 2>/dev/null || return
+		sleep 0.1
+	done
+}
+
+# pair SERVER... -- CLIENT...: both must end well, and what the client prints must match $says; at least
+# $packets must have gone out of the devices (1), and $faults pages come by a page fault (0).
+pair() {
+	local server=() packets_before faults_before status other
+
+	while [[ $1 != -- ]]; do server+=("$1"); shift; done
+	shift
+	packets_before=$(counter sent_pkts) faults_before=$(counter page_faults)
+	"${server[@]}" >"$work/server" 2>&1 &
+	wait_for_server $!
+	"$@" >"$work/client" 2>&1
+	status=$?
+	((status == 0)) || kill $! 2>/dev/null
+	wait $!
+	other=$?
+	if ((status || other)); then
+		echo "status $status: $(last_line "$work/client"); the other end, $other: $(last_line "$work/server")"
+		return 1
+	fi
+	[[ ! ${says-} ]] || grep -Eq "$says" "$work/client" || { echo "no ${says-} in: $(last_line "$work/client")"; return 1; }
+	grown sent_pkts "$packets_before" "${packets-1}" && grown page_faults "$faults_before" "${faults-0}"
+}
