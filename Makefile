@@ -41,6 +41,9 @@ test-newest: ## the tests of the newest rdma-core that Debian has (KERNEL=uml)
 .PHONY: test-wire
 test-wire: ## our driver and the kernel's own at the two ends of a wire, judged by tshark
 	@tests/suites/wire/run
+.PHONY: test-apps
+test-apps: ## real consumers: perftest, UCX, MPI, NFS and more (KERNEL=uml)
+	@tests/suites/apps/run --kernel $(KERNEL)
 
 .PHONY: bench
 bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml ROUNDS=5; COST=1: in instructions)
@@ -112,6 +115,10 @@ style: ## shellcheck over the scripts
 	shellcheck -x tests/all tests/run tests/vm
 	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/in-root
 	shellcheck tools/bench tools/bench-compare userspace/bench/compare
+	shellcheck -x tests/suites/apps/run tests/suites/apps/in-guest tests/suites/apps/perftest \
+		tests/suites/apps/rdmacm tests/suites/apps/rsockets tests/suites/apps/ucx \
+		tests/suites/apps/libfabric tests/suites/apps/openmpi tests/suites/apps/fio \
+		tests/suites/apps/qperf tests/suites/apps/nfs tests/suites/apps/smc
 	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tests/suites/wire/run tests/suites/wire/in-guest
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure

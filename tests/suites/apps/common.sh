@@ -36,8 +36,8 @@ have_odp() {
 counter() { # name: the sum of both devices
 	local file sum=0
 
-	for file in /sys/class/infiniband/rxe[01]/ports/1/hw_counters/$1; do
-		[[ ! -e $file ]] || ((sum += $(cat "$file")))
+	for file in /sys/class/infiniband/rxe[01]/ports/1/hw_counters/"$1"; do
+		[[ ! -e $file ]] || ((sum += $(<"$file")))
 	done
 	echo "$sum"
 }
@@ -58,7 +58,7 @@ last_line() {
 listens() {
 	case $port in
 	cm:*) rdma resource show cm_id | grep -Eq "state LISTEN .*:${port#cm:}( |$)" ;;
-	*) [[ $(ip netns exec peer ss -Hltn "sport = :$port"; ss -Hltn "sport = :$port") ]] ;;
+	*) [[ $(ss -N peer -Hltn "sport = :$port") ]] ;;
 	esac
 }
 
