@@ -41,6 +41,7 @@ test-newest: ## the tests of the newest rdma-core that Debian has (KERNEL=uml)
 .PHONY: test-wire
 test-wire: ## our driver and the kernel's own at the two ends of a wire, judged by tshark
 	@tests/suites/wire/run
+
 .PHONY: test-apps
 test-apps: ## real consumers: perftest, UCX, MPI, NFS and more (KERNEL=uml)
 	@tests/suites/apps/run --kernel $(KERNEL)
@@ -118,7 +119,6 @@ style: ## shellcheck over the scripts
 	shellcheck -x tests/suites/apps/run tests/suites/apps/in-guest tests/suites/apps/perftest \
 		tests/suites/apps/rdmacm tests/suites/apps/rsockets tests/suites/apps/ucx \
 		tests/suites/apps/libfabric tests/suites/apps/openmpi tests/suites/apps/fio \
-		tests/suites/apps/qperf tests/suites/apps/nfs tests/suites/apps/smc
 		tests/suites/apps/qperf tests/suites/apps/nfs
 	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tests/suites/wire/run tests/suites/wire/in-guest
