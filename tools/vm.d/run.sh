@@ -52,7 +52,7 @@ run_start() {
 run_guard() {
 	local guest=$1 left=$VM_TIMEOUT i boot_seconds=90
 
-	[[ ! $VM_DEBUG ]] || boot_seconds=400
+	[[ ! $VM_DEBUG$VM_ICOUNT ]] || boot_seconds=400
 	for ((i = 0; i < boot_seconds * 10; i++)); do
 		[[ ! -e $RUN/started ]] || break
 		sleep 0.1
