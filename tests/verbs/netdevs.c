@@ -14,7 +14,7 @@
 #define LONGEST 8193
 #define MANY_BYTES 10000	/* more than the network says of its own accord */
 
-/* Here, and at the other end of the wire, the same command for 1 and for 2. */
+/* Here, and at the other end of the wire: @ is 0 or 1, # is 1 or 2, and % the other one's #. */
 static void at_both_ends(const char *format)
 {
 	static const char *const where[] = { "", "ip netns exec peer " };
@@ -27,6 +27,8 @@ static void at_both_ends(const char *format)
 				*c = '0' + i;
 			else if (*c == '#')
 				*c = '1' + i;
+			else if (*c == '%')
+				*c = '2' - i;
 		}
 		shell("%s", command);
 	}
@@ -101,6 +103,9 @@ static void open_vlan(void)
 	at_both_ends("ip link set veth@.7 up");
 	at_both_ends("ip address add 198.51.100.#/24 dev veth@.7");
 	at_both_ends("ip address add 2001:db8:7::#/64 dev veth@.7 nodad");
+	/* Going to RTR waits one second for the peer's MAC: too little for a netdev this new. */
+	at_both_ends("ping -q -c 1 -w 20 198.51.100.% >/dev/null");
+	at_both_ends("ping -q -c 1 -w 20 2001:db8:7::% >/dev/null");
 }
 
 struct flow {
