@@ -120,7 +120,7 @@ style: ## shellcheck over the scripts
 		tests/suites/apps/rdmacm tests/suites/apps/rsockets tests/suites/apps/ucx \
 		tests/suites/apps/libfabric tests/suites/apps/openmpi tests/suites/apps/fio \
 		tests/suites/apps/qperf tests/suites/apps/nfs
-	shellcheck tools/deb tests/suites/install/run tests/suites/install/in-guest
+	shellcheck tests/suites/count tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tests/suites/wire/run tests/suites/wire/in-guest
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure
 

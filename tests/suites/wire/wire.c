@@ -142,18 +142,11 @@ static struct ibv_qp *reliable_qp(struct side *side, const struct rc *rc)
 	return qp;
 }
 
-/* Devices say what they can in bits that are the kernel's, and no name of an older rdma-core. */
-#define CAN_FLUSH (1ull << 38)
-#define CAN_ATOMIC_WRITE (1ull << 40)
-
 static void look_at_device(struct side *side)
 {
-	struct ibv_device_attr_ex attr = {};
-
-	assert_int_equal(ibv_query_device_ex(side->end.ctx, NULL, &attr), 0);
 	side->mine.is_ours = access("/sys/module/ib_umem_odp", F_OK) == 0;
-	side->mine.has_flush = HAVE_FLUSH && attr.device_cap_flags_ex & CAN_FLUSH;
-	side->mine.has_atomic_write = !!(attr.device_cap_flags_ex & CAN_ATOMIC_WRITE);
+	side->mine.has_flush = HAVE_FLUSH && device_can(side->end.ctx, CAN_FLUSH);
+	side->mine.has_atomic_write = device_can(side->end.ctx, CAN_ATOMIC_WRITE);
 	side->mw = ibv_alloc_mw(side->end.pd, IBV_MW_TYPE_2);
 	if (side->mw)
 		defer((undo_fn)ibv_dealloc_mw, side->mw);
@@ -310,17 +303,6 @@ static void passive_want(struct side *side, const struct message *m)
 	}
 }
 
-static void wait_landed(const struct side *side, size_t len)
-{
-	const volatile uint8_t *got = side->dst.p;
-	uint64_t end = now_ms() + PATIENCE;
-
-	for (size_t i = 0; i < len; i++) {
-		while (got[i] != side->want[i] && now_ms() < end)
-			sleep_ms(1);
-	}
-}
-
 static void passive_check(struct side *side, const struct message *m)
 {
 	size_t span = m->dst_at + head(side) + m->len + GUARD;
@@ -337,7 +319,7 @@ static void passive_check(struct side *side, const struct message *m)
 			assert_int_equal(be32toh(wc.imm_data), (uint32_t)m->seed);
 		memcpy(side->want + m->dst_at, side->dst.p + m->dst_at, head(side));
 	} else if (side->variant->type == IBV_QPT_UC) {
-		wait_landed(side, span);
+		wait_same(side->dst.p, side->want, span);
 	}
 	same_bytes(side->dst.p, side->want, span, what);
 }

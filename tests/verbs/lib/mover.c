@@ -190,21 +190,6 @@ static void skip_head(struct mover *mover, const struct message *m)
 	}
 }
 
-/*
- * Without an answer, what was sent may come later than its completion. memcmp() is not for bytes that
- * change meanwhile: where it has found a difference it may look again, find none, and go no further.
- */
-static void wait_bytes(const struct mover *mover, size_t at, size_t len)
-{
-	const volatile uint8_t *got = mover->dst.p + at;
-	uint64_t end = now_ms() + PATIENCE;
-
-	for (size_t i = 0; i < len; i++) {
-		while (got[i] != mover->want[at + i] && now_ms() < end)
-			sleep_ms(1);
-	}
-}
-
 struct ibv_wc mover_check(struct mover *mover, const struct message *m)
 {
 	struct piece piece[MOVER_PIECES];
@@ -221,8 +206,9 @@ struct ibv_wc mover_check(struct mover *mover, const struct message *m)
 		skip_head(mover, m);
 	end = lay_out(piece, m->dst_at, head(mover) + m->len, target_pieces(m));
 	from = piece[0].at - GUARD;
+	/* Without an answer, what was sent may come later than its completion. */
 	if (m->opcode == IBV_WR_RDMA_WRITE && mover->pair.rc.type == IBV_QPT_UC)
-		wait_bytes(mover, from, end + GUARD - from);
+		wait_same(mover->dst.p + from, mover->want + from, end + GUARD - from);
 	same_bytes(mover->dst.p + from, mover->want + from, end + GUARD - from, what);
 	return wc;
 }

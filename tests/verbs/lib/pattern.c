@@ -46,6 +46,18 @@ void same_bytes(const void *got, const void *want, size_t len, const char *what)
 		 what, wrong, len, first, g[first], w[first]);
 }
 
+void wait_same(const void *got, const void *want, size_t len)
+{
+	const volatile uint8_t *g = got;
+	const uint8_t *w = want;
+	uint64_t end = now_ms() + PATIENCE;
+
+	for (size_t i = 0; i < len; i++) {
+		while (g[i] != w[i] && now_ms() < end)
+			sleep_ms(1);
+	}
+}
+
 void pattern_check(const void *at, size_t len, uint64_t offset, uint64_t seed, const char *what)
 {
 	void *want = scratch(len);

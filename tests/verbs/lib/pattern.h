@@ -12,6 +12,12 @@ void pattern_fill(void *to, size_t len, uint64_t offset, uint64_t seed);
 /* Fails the test at the first difference between @got and @want, saying where. */
 void same_bytes(const void *got, const void *want, size_t len, const char *what);
 
+/*
+ * Waits, at most PATIENCE, for @got to become @want. memcmp() is not for bytes that change meanwhile: where
+ * it has found a difference it may look again, find none, and go no further.
+ */
+void wait_same(const void *got, const void *want, size_t len);
+
 /* Fails the test where @at does not hold those bytes of the stream. */
 void pattern_check(const void *at, size_t len, uint64_t offset, uint64_t seed, const char *what);
 

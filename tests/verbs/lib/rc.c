@@ -60,6 +60,14 @@ void need_odp(struct ibv_context *ctx)
 		skip_because("%s has no on-demand paging", ibv_get_device_name(ctx->device));
 }
 
+bool device_can(struct ibv_context *ctx, uint64_t what)
+{
+	struct ibv_device_attr_ex attr = {};
+
+	assert_int_equal(ibv_query_device_ex(ctx, NULL, &attr), 0);
+	return attr.device_cap_flags_ex & what;
+}
+
 void need_implicit(struct ibv_context *ctx)
 {
 	struct ibv_device_attr_ex attr = {};
@@ -70,24 +78,30 @@ void need_implicit(struct ibv_context *ctx)
 		skip_because("%s has no implicit on-demand regions", ibv_get_device_name(ctx->device));
 }
 
-/* The first RoCE v2 GID that holds an IPv4 address, which every test link has. */
-static void end_gid(struct end *end)
+/* Takes the first RoCE v2 GID that begins so. */
+static bool end_take_gid(struct end *end, const uint8_t *begin, size_t len)
 {
 	struct ibv_gid_entry entry;
 
 	for (int i = 0; i < 64; i++) {
-		static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-		if (ibv_query_gid_ex(end->ctx, PORT, i, &entry, 0))
+		if (ibv_query_gid_ex(end->ctx, PORT, i, &entry, 0) ||
+		    entry.gid_type != IBV_GID_TYPE_ROCE_V2 || memcmp(entry.gid.raw, begin, len))
 			continue;
-		if (entry.gid_type == IBV_GID_TYPE_ROCE_V2 &&
-		    !memcmp(entry.gid.raw, v4_mapped, sizeof(v4_mapped))) {
-			end->gid = entry.gid;
-			end->gid_index = i;
-			return;
-		}
+		end->gid = entry.gid;
+		end->gid_index = i;
+		return true;
 	}
-	fail_msg("%s has no GID with an IPv4 address", ibv_get_device_name(end->ctx->device));
+	return false;
+}
+
+/* One that holds an IPv4 address, which every test link has. */
+static void end_gid(struct end *end)
+{
+	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (!end_take_gid(end, v4_mapped, sizeof(v4_mapped)))
+		fail_msg("%s has no GID with an IPv4 address",
+			 ibv_get_device_name(end->ctx->device));
 }
 
 static struct ibv_cq *end_cq(struct end *end, const struct rc *rc)
@@ -127,28 +141,12 @@ static union ibv_gid address_gid(const char *text)
 	return gid;
 }
 
-static bool end_find_gid(struct end *end, const union ibv_gid *gid)
-{
-	struct ibv_gid_entry entry;
-
-	for (int i = 0; i < 64; i++) {
-		if (ibv_query_gid_ex(end->ctx, PORT, i, &entry, 0) ||
-		    entry.gid_type != IBV_GID_TYPE_ROCE_V2 ||
-		    memcmp(&entry.gid, gid, sizeof(*gid)))
-			continue;
-		end->gid = *gid;
-		end->gid_index = i;
-		return true;
-	}
-	return false;
-}
-
 void end_speak_from(struct end *end, const char *address)
 {
 	union ibv_gid gid = address_gid(address);
 	uint64_t limit = now_ms() + PATIENCE;
 
-	while (!end_find_gid(end, &gid)) {
+	while (!end_take_gid(end, gid.raw, sizeof(gid.raw))) {
 		if (now_ms() > limit)
 			fail_msg("%s has no GID of %s", ibv_get_device_name(end->ctx->device),
 				 address);
@@ -183,21 +181,6 @@ struct ibv_qp *end_qp(struct end *end, const struct rc *rc)
 	return qp;
 }
 
-static void qp_modify(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
-{
-	int ret = ibv_modify_qp(qp, attr, mask);
-
-	if (ret)
-		fail_msg("ibv_modify_qp to state %d: %s", attr->qp_state, strerror(ret));
-}
-
-void qp_to(struct ibv_qp *qp, enum ibv_qp_state state)
-{
-	struct ibv_qp_attr attr = { .qp_state = state };
-
-	qp_modify(qp, &attr, IBV_QP_STATE);
-}
-
 struct ibv_qp *end_qp_ex(struct end *end, const struct rc *rc, uint64_t operations)
 {
 	struct ibv_qp_init_attr_ex attr = {
@@ -213,6 +196,21 @@ struct ibv_qp *end_qp_ex(struct end *end, const struct rc *rc, uint64_t operatio
 		fail_msg("ibv_create_qp_ex: %s", strerror(errno));
 	defer((undo_fn)ibv_destroy_qp, qp);
 	return qp;
+}
+
+static void qp_modify(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
+{
+	int ret = ibv_modify_qp(qp, attr, mask);
+
+	if (ret)
+		fail_msg("ibv_modify_qp to state %d: %s", attr->qp_state, strerror(ret));
+}
+
+void qp_to(struct ibv_qp *qp, enum ibv_qp_state state)
+{
+	struct ibv_qp_attr attr = { .qp_state = state };
+
+	qp_modify(qp, &attr, IBV_QP_STATE);
 }
 
 void qp_init(struct ibv_qp *qp, const struct rc *rc)

@@ -43,6 +43,10 @@ struct pair {
 
 struct ibv_context *device_open(const char *name);
 bool device_has_odp(struct ibv_context *ctx);
+/* Of what a device says it can, bits that an older rdma-core has no names for. */
+#define CAN_FLUSH (1ull << 38)
+#define CAN_ATOMIC_WRITE (1ull << 40)
+bool device_can(struct ibv_context *ctx, uint64_t what);
 /* Skips the test where the device cannot do on-demand paging. */
 void need_odp(struct ibv_context *ctx);
 /* The same for regions that are all of a process's memory. */
