@@ -119,7 +119,7 @@ style: ## shellcheck over the scripts
 	shellcheck -x tests/suites/apps/run tests/suites/apps/in-guest tests/suites/apps/perftest \
 		tests/suites/apps/rdmacm tests/suites/apps/rsockets tests/suites/apps/ucx \
 		tests/suites/apps/libfabric tests/suites/apps/openmpi tests/suites/apps/fio \
-		tests/suites/apps/qperf tests/suites/apps/nfs
+		tests/suites/apps/qperf tests/suites/apps/nfs tests/suites/apps/iser
 	shellcheck tests/suites/count tools/deb tests/suites/install/run tests/suites/install/in-guest
 	shellcheck tests/suites/wire/run tests/suites/wire/in-guest
 	shellcheck tools/vm.d/kbuild.sh tools/vm.d/guest-init.sh tools/vm.d/provoke.sh drivers/compat/configure
