@@ -9,7 +9,7 @@
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 
-#include "rxe.h"
+#include "rxe_qp.h"
 
 #define CREATE_TRACE_POINTS
 #include "rxe_trace.h"

@@ -11,6 +11,7 @@
 #include <linux/vmalloc.h>
 
 #include "rxe.h"
+#include "rxe_ring.h"
 
 /**
  * struct rxe_offer - a ring that waits for its mmap()

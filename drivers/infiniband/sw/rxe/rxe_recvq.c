@@ -9,7 +9,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "rxe.h"
+#include "rxe_recvq.h"
 
 /**
  * rxe_recvq_init() - make a queue of receive requests

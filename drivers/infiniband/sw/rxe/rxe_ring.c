@@ -9,7 +9,7 @@
 #include <linux/log2.h>
 #include <linux/vmalloc.h>
 
-#include "rxe.h"
+#include "rxe_ring.h"
 
 /**
  * rxe_ring_init() - make a ring

@@ -8,10 +8,11 @@
  * of the same processor, so nothing recurses and no lock is held across it. A
  * processor that has done its share leaves the rest to a worker.
  */
+#include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/percpu.h>
 
-#include "rxe.h"
+#include "rxe_task.h"
 
 /* How long one system call or softirq may be made to run tasks. */
 #define RXE_RUN_SHARE_NS	(2 * NSEC_PER_MSEC)

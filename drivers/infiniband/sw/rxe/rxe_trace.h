@@ -8,7 +8,7 @@
 
 #include <linux/tracepoint.h>
 
-#include "rxe.h"
+#include "rxe_qp.h"
 
 #define RXE_TRACE_ROLE_MAX 16
 

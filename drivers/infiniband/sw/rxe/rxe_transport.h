@@ -17,7 +17,7 @@
 #ifndef RXE_TRANSPORT_H
 #define RXE_TRANSPORT_H
 
-#include "rxe.h"
+#include "rxe_qp.h"
 #include "rxe_wire.h"
 
 /* What became of a request packet. */

@@ -3,7 +3,7 @@
 #ifndef RXE_VERBS_H
 #define RXE_VERBS_H
 
-#include "rxe.h"
+#include "rxe_qp.h"
 
 #define RXE_PORT		1
 #define RXE_ACCESS_REMOTE					\

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* rxe_cq.c: completion queues */
+#ifndef RXE_CQ_H
+#define RXE_CQ_H
+
+#include <rdma/ib_verbs.h>
+
+#include "rxe_ring.h"
+#include "rxe_task.h"
+
+/**
+ * struct rxe_cq - a completion queue
+ * @ib: what the core knows
+ * @lock: protects what follows; of the kernel's, taken with interrupts off
+ * @ring: of struct ib_uverbs_wc for user space, of struct ib_wc for the kernel
+ * @producer: free-running
+ * @consumer: free-running; only used for the kernel
+ * @armed: enum ib_cq_notify_flags, 0 if not armed
+ * @overflowed: a completion was lost; nothing more is added
+ * @due: what @notify has to tell
+ * @notify: calls the handlers, outside of locks
+ * @user: @ring is user space's
+ */
+struct rxe_cq {
+	struct ib_cq ib;
+	spinlock_t lock;
+	struct rxe_ring ring;
+	u32 producer;
+	u32 consumer;
+	u8 armed;
+	bool overflowed;
+	u8 due;
+	struct rxe_task notify;
+	bool user;
+};
+
+static inline struct rxe_cq *to_rcq(struct ib_cq *ib)
+{
+	return container_of(ib, struct rxe_cq, ib);
+}
+
+void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited);
+
+#endif /* RXE_CQ_H */

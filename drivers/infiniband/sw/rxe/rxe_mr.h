@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Memory regions, memory windows and what names them: rxe_mr.c, rxe_frwr.c, rxe_mw.c */
+#ifndef RXE_MR_H
+#define RXE_MR_H
+
+#include <linux/completion.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <rdma/ib_umem_odp.h>
+#include <rdma/ib_verbs.h>
+
+struct rxe_dev;
+struct rxe_qp;
+struct rxe_swqe;
+
+enum rxe_key_type {
+	RXE_KEY_MR,
+	RXE_KEY_MW,
+	RXE_KEY_FREE_MR,	/* the kernel's, not registered at present */
+};
+
+/**
+ * struct rxe_key - what an lkey or rkey names
+ * @type: what it is embedded in; constant but for the kernel's regions, whose
+ *	frwr->lock protects it and @value
+ * @value: the key as users have it: index << 8 | variant
+ * @refs: one for being registered, one for each fault under way
+ * @gone: @refs came to 0
+ */
+struct rxe_key {
+	enum rxe_key_type type;
+	u32 value;
+	refcount_t refs;
+	struct completion gone;
+};
+
+/**
+ * struct rxe_frwr - pages of a region that the kernel registers by requests
+ * @lock: held by who changes the key, and by who copies, so that nobody does any
+ *	more when the region has been invalidated; innermost, as a leaf's lock
+ * @max_pages: room in @pages
+ * @num_pages: of @pages; this and they change only while the key is free
+ * @pages: the kernel's addresses, each of the region's page size
+ */
+struct rxe_frwr {
+	spinlock_t lock;
+	u32 max_pages;
+	u32 num_pages;
+	u64 pages[] __counted_by(max_pages);
+};
+
+/**
+ * struct rxe_mr - a memory region
+ * @ib: what the core knows; @ib.iova and @ib.length bound it
+ * @key: how it is found
+ * @umem: its memory, a process's; NULL: the kernel's
+ * @frwr: the pages, if it is the kernel's; NULL: its addresses are pointers
+ * @access: IB_ACCESS_* flags; of @frwr's, changed while the key is free
+ * @implicit: it is the whole address space
+ * @num_mw: memory windows bound to it; negative: there will be none any more
+ */
+struct rxe_mr {
+	struct ib_mr ib;
+	struct rxe_key key;
+	struct ib_umem_odp *umem;
+	struct rxe_frwr *frwr;
+	int access;
+	bool implicit;
+	atomic_t num_mw;
+};
+
+static inline struct rxe_mr *to_rmr(struct ib_mr *ib)
+{
+	return container_of(ib, struct rxe_mr, ib);
+}
+
+/**
+ * struct rxe_place - a place in a region that has been checked
+ * @mr: the region
+ * @offset: bytes from its start
+ * @key: by which it was found; not of a window
+ */
+struct rxe_place {
+	struct rxe_mr *mr;
+	u64 offset;
+	u32 key;
+};
+
+int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
+		     u64 len, int access, struct rxe_place *place);
+int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
+		     int access, struct rxe_place *place);
+int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access);
+int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey);
+bool rxe_mr_hold(struct rxe_mr *mr);
+void rxe_mr_release(struct rxe_mr *mr);
+
+/* --- rxe_mw.c ------------------------------------------------------------ */
+
+/**
+ * struct rxe_mw - a memory window
+ * @ib: what the core knows
+ * @key: how it is found
+ * @lock: protects what follows
+ * @mr: what it is bound to, or NULL
+ * @qp: for type 2B: by which it was bound, and may be used
+ * @addr: first byte, in the region's address space
+ * @length: bytes
+ * @access: IB_ACCESS_REMOTE_* and IB_ZERO_BASED
+ * @closed: it is going and cannot be bound any more
+ */
+struct rxe_mw {
+	struct ib_mw ib;
+	struct rxe_key key;
+	spinlock_t lock;
+	struct rxe_mr *mr;
+	struct rxe_qp *qp;
+	u64 addr;
+	u64 length;
+	int access;
+	bool closed;
+};
+
+static inline struct rxe_mw *to_rmw(struct ib_mw *ib)
+{
+	return container_of(ib, struct rxe_mw, ib);
+}
+
+int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe);
+
+#endif /* RXE_MR_H */

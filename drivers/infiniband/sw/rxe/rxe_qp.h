@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Queue pairs: what is sent and received, and how far that has come */
+#ifndef RXE_QP_H
+#define RXE_QP_H
+
+#include <linux/completion.h>
+#include <linux/hrtimer.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <net/dst.h>
+
+#include "rxe.h"
+#include "rxe_cq.h"
+#include "rxe_fault.h"
+#include "rxe_mr.h"
+#include "rxe_recvq.h"
+
+struct rxe_service;
+
+/**
+ * struct rxe_swqe - a send work request, a private copy
+ * @wr_id: the user's
+ * @opcode: enum ib_wr_opcode
+ * @flags: enum ib_send_flags
+ * @status: enum ib_wc_status that it is going to complete with
+ * @length: bytes of payload
+ * @num_sge: of @sge
+ * @first_psn: of its first packet; valid once @started
+ * @end_psn: after its last packet, or the last response to it; @first_psn for
+ *	what is done locally
+ * @started: its first packet has been sent
+ * @imm_data: immediate data
+ * @invalidate_rkey: of SEND with invalidate, and local invalidate
+ * @remote_addr: of RDMA and atomics
+ * @rkey: of RDMA and atomics
+ * @compare_add: of atomics
+ * @swap: of atomics
+ * @flush: of FLUSH: how much, how far, and how
+ * @mw: of bind: what to bind and where
+ * @reg: of registration: the kernel's region, its new key, and rights
+ * @sge: gather or scatter list
+ * @inline_data: payload, in place of @sge, with IB_SEND_INLINE and of ATOMIC
+ *	WRITE
+ */
+struct rxe_swqe {
+	u64 wr_id;
+	u32 opcode;
+	u32 flags;
+	u32 status;
+	u32 length;
+	u32 num_sge;
+	u32 first_psn;
+	u32 end_psn;
+	bool started;
+	union {
+		__be32 imm_data;
+		u32 invalidate_rkey;
+	};
+	union {
+		struct {
+			u64 remote_addr;
+			u64 compare_add;
+			u64 swap;
+			u32 rkey;
+			struct {
+				u32 length;
+				u8 type;
+				u8 level;
+			} flush;
+		};
+		struct {
+			u64 addr;
+			u64 length;
+			u32 mr_lkey;
+			u32 mw_rkey;
+			u32 new_rkey;
+			u32 access;
+		} mw;
+		struct {
+			struct ib_mr *mr;
+			u32 key;
+			int access;
+		} reg;
+	};
+	union {
+		DECLARE_FLEX_ARRAY(struct rxe_sge, sge);
+		DECLARE_FLEX_ARRAY(u8, inline_data);
+	};
+};
+
+/**
+ * struct rxe_dest - where a datagram goes
+ * @av: the address
+ * @qpn: the QP there
+ * @qkey: that it is to have
+ *
+ * Behind the gather list or the inline data of a request that is a datagram.
+ */
+struct rxe_dest {
+	struct rxe_av av;
+	u32 qpn;
+	u32 qkey;
+};
+
+/**
+ * struct rxe_sq - the sending half of a QP
+ * @lock: protects everything in here, but for what @post_lock protects
+ * @task: requester and completer
+ * @ring: user space's; NULL buffer for the kernel's QPs
+ * @max_sge: what each request may have
+ * @max_inline: bytes
+ * @sig_all: every request completes with a CQE
+ * @wqes: private copies; as many slots as @ring, of @wqe_size bytes
+ * @wqe_size: bytes of a slot
+ * @post_lock: protects @posted and the slots from @posted on; innermost, and
+ *	taken with interrupts off
+ * @posted: requests of the kernel's, running freely; read with acquire
+ * @prod: requests picked up; this and the next two run freely
+ * @cur: the request being sent
+ * @cons: the oldest request not completed; read with acquire by who posts
+ * @offset: bytes of @cur that have been sent
+ * @psn: of the next packet
+ * @sent_psn: after the last one that was ever sent; ahead of @psn while packets
+ *	are being sent again
+ * @una: the oldest PSN not acknowledged
+ * @rd_atomic: READs and atomics under way, all of which has been asked for
+ * @retries: left until IB_WC_RETRY_EXC_ERR
+ * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
+ * @rnr_in_row: RNR NAKs since there was progress, up to where they no longer
+ *	make a difference
+ * @went_back: a lost response has been asked for again; packets that were on
+ *	their way then will say once more that it is lost
+ * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
+ *	and nothing but what it sent before is still to come; 0: it has not
+ * @last_word_psn: of that NAK
+ * @rnr_wait: nothing is sent until @rnr_timer fires
+ * @no_memory: that is for want of memory, not because the peer has said so
+ * @timed_out: set by @timer
+ * @deadline: when what is under way must have made progress; 0: nothing is
+ * @timer_armed: @timer will fire
+ * @drained_event: IB_EVENT_SQ_DRAINED has been raised
+ * @timer: lost packets; fires at or before @deadline, and again if before
+ * @rnr_timer: see @rnr_wait
+ * @responses: packets for the completer; has a lock of its own
+ * @gather: a page of the payload that is missing
+ * @gather_for: the request that @gather is for, an index as @cur
+ * @scatter: a page for a response that is missing
+ */
+struct rxe_sq {
+	spinlock_t lock;
+	struct rxe_task task;
+	struct rxe_ring ring;
+	u32 max_sge;
+	u32 max_inline;
+	bool sig_all;
+	void *wqes;
+	size_t wqe_size;
+	spinlock_t post_lock;
+	u32 posted;
+	u32 prod;
+	u32 cur;
+	u32 cons;
+	u32 offset;
+	u32 psn;
+	u32 sent_psn;
+	u32 una;
+	u32 rd_atomic;
+	u32 retries;
+	u32 rnr_retries;
+	u32 rnr_in_row;
+	bool went_back;
+	u8 last_word;
+	u32 last_word_psn;
+	bool rnr_wait;
+	bool no_memory;
+	bool timed_out;
+	ktime_t deadline;
+	bool timer_armed;
+	bool drained_event;
+	struct hrtimer timer;
+	struct hrtimer rnr_timer;
+	struct sk_buff_head responses;
+	struct rxe_fault gather;
+	u32 gather_for;
+	struct rxe_fault scatter;
+};
+
+/**
+ * struct rxe_replay - what a duplicate READ or atomic is answered from
+ * @kind: RXE_OP_READ, which is executed again; or what must not be
+ * @first_psn: of the request
+ * @end_psn: after the last response
+ * @rkey: of a READ
+ * @addr: of a READ
+ * @length: of a READ, bytes
+ * @value: the word as the atomic found it
+ * @msn: of the answer
+ */
+struct rxe_replay {
+	u8 kind;
+	u32 first_psn;
+	u32 end_psn;
+	u32 rkey;
+	u64 addr;
+	u32 length;
+	u64 value;
+	u32 msn;
+};
+
+/**
+ * struct rxe_rq - the receiving half of a QP
+ * @lock: protects everything in here
+ * @task: the responder
+ * @queue: receive requests; empty for ever where there is a shared one
+ * @pd: that the memory of receive requests must belong to; constant
+ * @wqe: the request being filled; valid if @have_wqe
+ * @have_wqe: see @wqe
+ * @psn: expected
+ * @msn: messages completed
+ * @kind: of the message under way, RXE_OP_SEND or RXE_OP_WRITE, or RXE_OP_NONE
+ * @addr: of the WRITE under way: where the next packet goes
+ * @rkey: of the WRITE under way
+ * @resid: bytes of the WRITE under way still to come
+ * @offset: bytes of the message under way that have arrived
+ * @established: a packet has come in
+ * @last_wqe_event: IB_EVENT_QP_LAST_WQE_REACHED has been raised
+ * @nak_sent: a sequence error has been answered; the next ones are not
+ * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
+ * @fault_psn: of the packet, in or out, that @place is for
+ * @fault_long: the fault in @place lasts; set by @fault_timer
+ * @rnr_sent: the peer has been told to wait for it
+ * @reading: @read is under way
+ * @read: the READ whose responses are being sent
+ * @read_psn: of the next response
+ * @replays: the last @max_replays READs and atomics
+ * @num_replays: recorded since the QP was reset, free-running
+ * @max_replays: max_dest_rd_atomic
+ * @requests: packets for the responder; has a lock of its own
+ * @place: a page that is missing
+ * @fault_timer: tells the responder that a fault has become a long one
+ */
+struct rxe_rq {
+	spinlock_t lock;
+	struct rxe_task task;
+	struct rxe_recvq queue;
+	struct ib_pd *pd;
+	struct rxe_rwqe wqe;
+	bool have_wqe;
+	u32 psn;
+	u32 msn;
+	u8 kind;
+	u64 addr;
+	u32 rkey;
+	u32 resid;
+	u32 offset;
+	bool established;
+	bool last_wqe_event;
+	bool nak_sent;
+	bool ack_due;
+	u32 fault_psn;
+	bool fault_long;
+	bool rnr_sent;
+	bool reading;
+	struct rxe_replay read;
+	u32 read_psn;
+	struct rxe_replay replays[RXE_MAX_RD_ATOMIC];
+	u32 num_replays;
+	u32 max_replays;
+	struct sk_buff_head requests;
+	struct rxe_fault place;
+	struct hrtimer fault_timer;
+};
+
+/**
+ * struct rxe_qp - a queue pair
+ * @ib: what the core knows
+ * @refs: one for being registered, one for each packet being delivered
+ * @gone: @refs came to 0
+ * @modify_mutex: serialises modify_qp and destroy_qp
+ * @attr: as set by modify_qp; changed under modify_mutex, sq.lock and rq.lock
+ * @state_lock: protects @state; innermost
+ * @state: changed under @state_lock; read with READ_ONCE()
+ * @user: its queues are user space's
+ * @transport: enum ib_qp_type of its packets, UD for QP1; constant
+ * @service: what its transport does; constant
+ * @mtu: bytes of payload in a packet; as @attr
+ * @av: the peer's address; as @attr; of datagrams the last one's, under sq.lock
+ * @loopback: the peer is on this device; as @av
+ * @src_port: UDP source port; as @av
+ * @dst: route to the peer, or NULL; under sq.lock or rq.lock by the tasks, so
+ *	it has a lock of its own
+ * @dst_cookie: tells when @dst is out of date; under @dst_lock
+ * @dst_lock: protects @dst and @dst_cookie
+ * @num_mw: type 2 memory windows bound by it
+ * @sq: sending
+ * @rq: receiving
+ */
+struct rxe_qp {
+	struct ib_qp ib;
+	refcount_t refs;
+	struct completion gone;
+	struct mutex modify_mutex;
+	struct ib_qp_attr attr;
+	spinlock_t state_lock;
+	enum ib_qp_state state;
+	bool user;
+	u8 transport;
+	const struct rxe_service *service;
+	u32 mtu;
+	struct rxe_av av;
+	bool loopback;
+	u16 src_port;
+	struct dst_entry *dst;
+	u32 dst_cookie;
+	spinlock_t dst_lock;
+	atomic_t num_mw;
+	struct rxe_sq sq;
+	struct rxe_rq rq;
+};
+
+static inline struct rxe_qp *to_rqp(struct ib_qp *ib)
+{
+	return container_of(ib, struct rxe_qp, ib);
+}
+
+static inline struct rxe_dev *qp_rxe(const struct rxe_qp *qp)
+{
+	return to_rxe(qp->ib.device);
+}
+
+static inline enum ib_qp_state rxe_qp_state(const struct rxe_qp *qp)
+{
+	return READ_ONCE(qp->state);
+}
+
+static inline struct rxe_swqe *rxe_swqe(const struct rxe_sq *sq, u32 index)
+{
+	return sq->wqes + (index & sq->ring.mask) * sq->wqe_size;
+}
+
+static inline struct rxe_dest *rxe_swqe_dest(const struct rxe_sq *sq,
+					     const struct rxe_swqe *wqe)
+{
+	return (void *)wqe + sq->wqe_size - sizeof(struct rxe_dest);
+}
+
+/* rxe_rc.c, rxe_uc.c, rxe_ud.c */
+extern const struct rxe_service rxe_rc;
+extern const struct rxe_service rxe_uc;
+extern const struct rxe_service rxe_ud;
+
+/* rxe_qp.c */
+void rxe_qp_error(struct rxe_qp *qp);
+void rxe_qp_send_error(struct rxe_qp *qp);
+void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
+
+/*
+ * The QP of a number, with a reference for rxe_qp_put(), or NULL. Caller: in an
+ * RCU read section.
+ */
+static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
+{
+	struct rxe_qp *qp = xa_load(&rxe->qps, qpn);
+
+	return qp && refcount_inc_not_zero(&qp->refs) ? qp : NULL;
+}
+
+static inline void rxe_qp_put(struct rxe_qp *qp)
+{
+	if (refcount_dec_and_test(&qp->refs))
+		complete(&qp->gone);
+}
+
+/* --- transport: called by the verbs -------------------------------------- */
+
+/* rxe_transport.c */
+int rxe_transport_init(struct rxe_qp *qp);
+void rxe_transport_reset(struct rxe_qp *qp);
+void rxe_transport_store(struct rxe_qp *qp, int mask);
+void rxe_transport_modified(struct rxe_qp *qp, int mask);
+void rxe_transport_drain(struct rxe_qp *qp);
+
+/* rxe_req.c */
+int rxe_req_doorbell(struct rxe_qp *qp);
+/* rxe_kernel.c */
+int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
+			 const struct ib_send_wr **bad_wr);
+int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
+			 const struct ib_recv_wr **bad_wr);
+
+#endif /* RXE_QP_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Receive requests: rxe_recvq.c; and queue pairs that share them: rxe_srq.c */
+#ifndef RXE_RECVQ_H
+#define RXE_RECVQ_H
+
+#include <linux/spinlock.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/rdma_user_rxe.h>
+
+#include "rxe_limits.h"
+#include "rxe_ring.h"
+#include "rxe_task.h"
+
+/**
+ * struct rxe_rwqe - a receive work request, a private copy
+ * @wr_id: the user's
+ * @length: bytes of all @sge
+ * @num_sge: of @sge
+ * @sge: scatter list
+ */
+struct rxe_rwqe {
+	u64 wr_id;
+	u64 length;
+	u32 num_sge;
+	struct rxe_sge sge[RXE_MAX_SGE];
+};
+
+static_assert(offsetofend(struct rxe_rwqe, sge) == sizeof(struct rxe_rwqe));
+
+/**
+ * struct rxe_recvq - receive requests that wait
+ * @ring: user space's; no buffer for the kernel's
+ * @max_sge: what each request may have
+ * @kernel_wqes: the kernel's, slots of @kernel_wqe_size bytes by index & mask;
+ *	NULL for user space's
+ * @kernel_wqe_size: bytes of a struct rxe_rwqe with @max_sge elements
+ * @post_lock: protects @kernel_prod and the slots from there on; innermost, and
+ *	taken with interrupts off
+ * @kernel_prod: requests of the kernel's, free-running; read with acquire
+ * @cons: requests taken, free-running; read with acquire by who posts
+ *
+ * Protected by its owner's lock, but for what @post_lock protects.
+ */
+struct rxe_recvq {
+	struct rxe_ring ring;
+	u32 max_sge;
+	void *kernel_wqes;
+	size_t kernel_wqe_size;
+	spinlock_t post_lock;
+	u32 kernel_prod;
+	u32 cons;
+};
+
+int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user);
+void rxe_recvq_free(struct rxe_recvq *queue);
+void rxe_recvq_reset(struct rxe_recvq *queue);
+u32 rxe_recvq_left(const struct rxe_recvq *queue);
+bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe);
+int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
+		   const struct ib_recv_wr **bad_wr);
+int rxe_recvq_move(struct rxe_recvq *queue, struct rxe_ring *ring, u32 wrs);
+
+/* --- rxe_srq.c ------------------------------------------------------------ */
+
+/**
+ * struct rxe_srq - a shared receive queue
+ * @ib: what the core knows
+ * @user: @queue is user space's
+ * @num: what names it
+ * @lock: protects what follows
+ * @queue: the requests
+ * @limit: with fewer left, an event is due; 0: it is not armed
+ * @due: events to be raised
+ * @notify: raises them, outside of locks
+ */
+struct rxe_srq {
+	struct ib_srq ib;
+	bool user;
+	u32 num;
+	spinlock_t lock;
+	struct rxe_recvq queue;
+	u32 limit;
+	u32 due;
+	struct rxe_task notify;
+};
+
+static inline struct rxe_srq *to_rsrq(struct ib_srq *ib)
+{
+	return container_of(ib, struct rxe_srq, ib);
+}
+
+bool rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
+
+#endif /* RXE_RECVQ_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Rings shared with user space: rxe_ring.c, and rxe_mmap.c, which lets it map them */
+#ifndef RXE_RING_H
+#define RXE_RING_H
+
+#include <rdma/ib_verbs.h>
+#include <rdma/rdma_user_rxe.h>
+
+struct rxe_dev;
+
+/**
+ * struct rxe_ring - a ring in memory that user space maps
+ * @buf: shared; user space may write any byte of it at any time
+ * @bytes: size of @buf
+ * @mask: number of slots - 1; the ring holds at most @mask elements
+ * @elem_shift: log2 of a slot's size
+ *
+ * Neither @mask nor @elem_shift is ever read back from @buf. The index that is
+ * the kernel's is kept elsewhere and only published here.
+ */
+struct rxe_ring {
+	struct rxe_queue_buf *buf;
+	size_t bytes;
+	u32 mask;
+	u32 elem_shift;
+};
+
+int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size);
+void rxe_ring_free(struct rxe_ring *ring);
+
+static inline void *rxe_ring_slot(const struct rxe_ring *ring, u32 index)
+{
+	return ring->buf->data +
+	       ((size_t)(index & ring->mask) << ring->elem_shift);
+}
+
+/* Where user space's producer stands; what it wrote before can be read. */
+static inline u32 rxe_ring_producer(const struct rxe_ring *ring)
+{
+	return smp_load_acquire(&ring->buf->producer_index) & ring->mask;
+}
+
+/* Where user space's consumer stands; its slots may be written again. */
+static inline u32 rxe_ring_consumer(const struct rxe_ring *ring)
+{
+	return smp_load_acquire(&ring->buf->consumer_index) & ring->mask;
+}
+
+static inline void rxe_ring_publish_producer(struct rxe_ring *ring, u32 index)
+{
+	smp_store_release(&ring->buf->producer_index, index & ring->mask);
+}
+
+static inline void rxe_ring_publish_consumer(struct rxe_ring *ring, u32 index)
+{
+	smp_store_release(&ring->buf->consumer_index, index & ring->mask);
+}
+
+/* --- rxe_mmap.c ---------------------------------------------------------- */
+
+int rxe_mmap(struct ib_ucontext *context, struct vm_area_struct *vma);
+int rxe_mmap_offer(struct rxe_dev *rxe, struct ib_ucontext *context,
+		   struct rxe_ring *ring, struct mminfo *info);
+void rxe_mmap_withdraw(struct rxe_dev *rxe, struct rxe_ring *ring);
+
+#endif /* RXE_RING_H */
