@@ -14,7 +14,7 @@
 #define LONGEST 8193
 #define MANY_BYTES 10000	/* more than the network says of its own accord */
 
-/* Here, and at the other end of the wire: @ is 0 or 1, # is 1 or 2, and % the other one's #. */
+/* Here, and at the other end of the wire, the same command for 1 and for 2. */
 static void at_both_ends(const char *format)
 {
 	static const char *const where[] = { "", "ip netns exec peer " };
@@ -27,8 +27,6 @@ static void at_both_ends(const char *format)
 				*c = '0' + i;
 			else if (*c == '#')
 				*c = '1' + i;
-			else if (*c == '%')
-				*c = '2' - i;
 		}
 		shell("%s", command);
 	}
@@ -68,6 +66,12 @@ static struct side there(const char *address)
 	return (struct side){ options.peer, address };
 }
 
+/* Going to RTR gives the peer's MAC one second: too little for a netdev that has just come up. */
+static void wait_for(const char *where, struct side side)
+{
+	shell("%s ping -q -c 1 -w 20 %s >/dev/null", where, side.address);
+}
+
 /* Queue pairs of @type from one address to another, which carry the right bytes. */
 static void move_between(enum ibv_qp_type type, struct side a, struct side b)
 {
@@ -103,9 +107,10 @@ static void open_vlan(void)
 	at_both_ends("ip link set veth@.7 up");
 	at_both_ends("ip address add 198.51.100.#/24 dev veth@.7");
 	at_both_ends("ip address add 2001:db8:7::#/64 dev veth@.7 nodad");
-	/* Going to RTR waits one second for the peer's MAC: too little for a netdev this new. */
-	at_both_ends("ping -q -c 1 -w 20 198.51.100.% >/dev/null");
-	at_both_ends("ping -q -c 1 -w 20 2001:db8:7::% >/dev/null");
+	for (int v6 = 0; v6 < 2; v6++) {
+		wait_for("", there(v6 ? "2001:db8:7::2" : "198.51.100.2"));
+		wait_for("ip netns exec peer", here(v6 ? "2001:db8:7::1" : "198.51.100.1"));
+	}
 }
 
 struct flow {
@@ -184,8 +189,11 @@ static void test_bond(void **state)
 	      bridge.address);
 	shell("rdma link add rxebond type rxe netdev bond7");
 	shell("ip netns exec peer rdma link add rxebridge type rxe netdev bridge7");
+	wait_for("", bridge);
+	wait_for("ip netns exec peer", bond);
 	move_between(IBV_QPT_RC, bond, bridge);
 	shell("ip link set veth6 down");
+	wait_for("", bridge);
 	move_between(IBV_QPT_RC, bond, bridge);
 	move_between(IBV_QPT_UD, bridge, bond);
 }
