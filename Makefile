@@ -84,7 +84,7 @@ release = $(shell cat $(KDIR)/include/config/kernel.release)
 
 .PHONY: modules
 modules: ## build the modules for this machine's kernel, or KDIR's, in build/
-	tools/vm.d/kbuild.sh $(CURDIR) $(built) $(KDIR)
+	tools/vm.d/kbuild.sh $(CURDIR) $(built) $(KDIR) -j$(shell nproc)
 
 .PHONY: install
 install: modules ## install them, so that modprobe takes ours (as root; DKMS does it for later kernels, too)
