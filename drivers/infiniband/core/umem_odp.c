@@ -239,3 +239,4 @@ module_exit(odp_module_exit);
 MODULE_AUTHOR("the rxe-odp developers");
 MODULE_DESCRIPTION("On-demand paging for RDMA drivers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
