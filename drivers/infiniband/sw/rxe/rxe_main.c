@@ -181,6 +181,6 @@ module_exit(rxe_exit);
 MODULE_AUTHOR("the rxe-odp developers");
 MODULE_DESCRIPTION("Soft RoCE with on-demand paging");
 MODULE_LICENSE("GPL");
-/* DKMS replaces a module only by one of a higher version; the kernel's has none. */
+/* Debian 12's DKMS takes two modules without a version for the same, and keeps the kernel's. */
 MODULE_VERSION("0.1.0");
 MODULE_ALIAS_RDMA_LINK("rxe");
