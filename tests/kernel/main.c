@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
@@ -15,6 +16,8 @@
 #include <rdma/ib_verbs.h>
 
 #include "internal.h"
+
+#define COPY_CHUNK SZ_64K
 
 struct test_device {
 	struct ib_device ibdev;
@@ -102,19 +105,30 @@ static int do_put(struct test_file *file, struct odp_test_put *args)
 }
 
 /* Bottom halves off: where a driver copies, sleeping is a bug that the kernel reports. */
-static size_t copy_once(struct region *region, struct odp_test_copy *args, void *bounce,
-			bool write)
+static size_t copy_chunk(struct region *region, u64 offset, void *buf, size_t len, bool write)
 {
-	u64 offset = args->offset + args->done;
-	size_t n = args->length - args->done;
-
 	local_bh_disable();
 	if (write)
-		n = umem_odp_write(region->umem, offset, bounce + args->done, n);
+		len = umem_odp_write(region->umem, offset, buf, len);
 	else
-		n = umem_odp_read(region->umem, offset, bounce + args->done, n);
+		len = umem_odp_read(region->umem, offset, buf, len);
 	local_bh_enable();
-	return n;
+	return len;
+}
+
+/* In chunks, as drivers copy: all 16 MiB at once stalled RCU on a slow machine. */
+static void copy_present(struct region *region, struct odp_test_copy *args, void *bounce,
+			 bool write)
+{
+	size_t n, copied;
+
+	do {
+		n = min_t(size_t, args->length - args->done, COPY_CHUNK);
+		copied = copy_chunk(region, args->offset + args->done, bounce + args->done, n,
+				    write);
+		args->done += copied;
+		cond_resched();
+	} while (copied == n && args->done < args->length);
 }
 
 static int copy_all(struct region *region, struct odp_test_copy *args, void *bounce, bool write)
@@ -123,7 +137,7 @@ static int copy_all(struct region *region, struct odp_test_copy *args, void *bou
 	ssize_t ret;
 
 	for (;;) {
-		args->done += copy_once(region, args, bounce, write);
+		copy_present(region, args, bounce, write);
 		if (args->done == args->length || !(args->flags & ODP_TEST_FAULTING))
 			return 0;
 		if (fatal_signal_pending(current))
@@ -134,7 +148,6 @@ static int copy_all(struct region *region, struct odp_test_copy *args, void *bou
 			args->error = ret;
 			return 0;
 		}
-		cond_resched();
 	}
 }
 

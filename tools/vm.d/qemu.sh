@@ -26,6 +26,8 @@ qemu_kernel() {
 # qemu_boot ACCELERATOR CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest
 # init_on_alloc=0: compaction takes and gives back free pages without end; Debian's 6.12 clears them
 # each time, under TCG for more than the 20 s that are a soft lockup.
+# rcu_cpu_stall_timeout: a machine that others use may take seconds for pages that a guest touches
+# for the first time; 6 MiB took the 21 s that are a stall.
 qemu_boot() {
 	local accelerator=$1 cpus=$2 memory=$3 log=$4 line=$5 machine
 	shift 5
@@ -35,7 +37,8 @@ qemu_boot() {
 		-nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$(qemu_kernel)" -initrd "$(initrd_file)" \
 		-serial "file:$log" -append "console=ttyS0 loglevel=7 panic=-1 nokaslr \
-mitigations=off random.trust_cpu=on init_on_alloc=0 $line" "$@"
+mitigations=off random.trust_cpu=on init_on_alloc=0 \
+rcupdate.rcu_cpu_stall_timeout=60 $line" "$@"
 }
 
 # On some machines /dev/kvm opens and guests then hang, so one is tried.
