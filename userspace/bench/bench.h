@@ -154,6 +154,7 @@ void bench_register(void);
 void bench_warm(void);
 void bench_cold(void);
 void bench_churn(void);
+void bench_owner(void);
 void bench_crowd(void);
 void bench_tcp(void);
 

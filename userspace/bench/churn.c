@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Memory that goes again and again: what is left of the bandwidth. And what registrations cost the
- * process that made them when it maps and unmaps, forks, and touches memory.
- */
+/* Memory that goes again and again: what is left of the bandwidth. */
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
-
-/* --- bandwidth among invalidations -------------------------------------------------------- */
 
 #define AREA (8 * MIB)
 
@@ -71,171 +63,6 @@ static void among_invalidations(unsigned int rate)
 	link_close(&link);
 }
 
-/* --- what the owner pays ---------------------------------------------------------------------- */
-
-#define ROUNDS 40
-#define MANY 10000
-
-/* How the memory of a deed is: without any region, beside many, or in one and used by the device. */
-enum setting { ALONE, BESIDE_REGIONS, INSIDE, SETTINGS };
-static const char *const setting_names[] = { "alone", "beside 10000", "inside" };
-
-struct owner {
-	struct link link;
-	struct memory from;
-	struct memory crowd;	/* in which the many regions are */
-	struct ibv_mr **mrs;
-	enum setting setting;
-};
-
-static uint8_t *map(size_t len)
-{
-	uint8_t *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (p == MAP_FAILED)
-		die(errno, "%zu MiB", len / MIB);
-	return p;
-}
-
-static void write_to(struct owner *owner, struct memory *to, size_t bytes)
-{
-	struct stream stream = {
-		.link = &owner->link, .opcode = IBV_WR_RDMA_WRITE, .bytes = bytes,
-		.requests = to->len / bytes, .local = &owner->from, .remote = to,
-	};
-
-	stream_run(&stream);
-}
-
-static void owner_open(struct owner *owner, enum setting setting)
-{
-	*owner = (struct owner){ .setting = setting };
-	link_open(&owner->link, 1, 4);
-	memory_warm(&owner->from, owner->link.a.pd, MIB, false);
-	if (setting != BESIDE_REGIONS)
-		return;
-	owner->mrs = calloc(MANY, sizeof(*owner->mrs));
-	if (!owner->mrs)
-		die(errno, "%d regions", MANY);
-	memory_map(&owner->crowd, MEMORY_ANON, MANY * PAGE);
-	for (int i = 0; i < MANY; i++) {
-		owner->mrs[i] = ibv_reg_mr(owner->link.b.pd, owner->crowd.p + i * PAGE, PAGE,
-					   IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-					   IBV_ACCESS_ON_DEMAND);
-		if (!owner->mrs[i])
-			die(errno, "region %d of %d", i + 1, MANY);
-	}
-	/* The device uses one of them: there is something to invalidate, elsewhere. */
-	write_to(owner, &(struct memory){ owner->crowd.p, PAGE, -1, owner->mrs[0] }, PAGE);
-}
-
-static void owner_close(struct owner *owner)
-{
-	for (int i = 0; owner->mrs && i < MANY; i++)
-		ibv_dereg_mr(owner->mrs[i]);
-	free(owner->mrs);
-	if (owner->crowd.p)
-		memory_unmap(&owner->crowd);
-	memory_unmap(&owner->from);
-	link_close(&owner->link);
-}
-
-static void deed_munmap(uint8_t *p, size_t len)
-{
-	munmap(p, len);
-}
-
-static void deed_dontneed(uint8_t *p, size_t len)
-{
-	madvise(p, len, MADV_DONTNEED);
-}
-
-static void deed_protect(uint8_t *p, size_t len)
-{
-	mprotect(p, len, PROT_READ);
-}
-
-static void deed_fork(uint8_t *p, size_t len)
-{
-	int pid = fork();
-
-	(void)p, (void)len;
-	if (!pid)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-}
-
-static void deed_touch(uint8_t *p, size_t len)
-{
-	memset(p, 3, len);
-}
-
-static const struct deed {
-	const char *name;
-	void (*run)(uint8_t *p, size_t len);
-	size_t len;
-	bool untouched;
-} deeds[] = {
-	{ .name = "munmap", .run = deed_munmap, .len = MIB },
-	{ .name = "munmap", .run = deed_munmap, .len = 64 * MIB },
-	{ .name = "dontneed", .run = deed_dontneed, .len = MIB },
-	{ .name = "mprotect", .run = deed_protect, .len = MIB },
-	{ .name = "fork", .run = deed_fork, .len = MIB },
-	{ .name = "touch", .run = deed_touch, .len = MIB, .untouched = true },
-};
-
-static double deed_us(struct owner *owner, const struct deed *deed)
-{
-	struct samples samples;
-	double us;
-
-	samples_open(&samples, ROUNDS);
-	for (int i = 0; i < ROUNDS; i++) {
-		struct memory memory = { map(deed->len), deed->len, -1, NULL };
-		uint64_t start;
-
-		if (owner->setting == INSIDE) {
-			memory_register(&memory, owner->link.b.pd, true);
-			write_to(owner, &memory, MIB);
-		}
-		if (deed->untouched)
-			madvise(memory.p, memory.len, MADV_DONTNEED);
-		start = now_ns();
-		deed->run(memory.p, memory.len);
-		samples_add(&samples, now_ns() - start);
-		memory_unmap(&memory);
-	}
-	us = samples_at(&samples, 500) / 1e3;
-	samples_close(&samples);
-	return us;
-}
-
-static void owners(void)
-{
-	double alone[ARRAY_SIZE(deeds)];
-
-	for (int setting = 0; setting < SETTINGS; setting++) {
-		struct owner owner;
-
-		owner_open(&owner, setting);
-		for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
-			double us = deed_us(&owner, &deeds[i]);
-
-			if (setting == ALONE)
-				alone[i] = us;
-			row_begin("owner");
-			row_text("deed", deeds[i].name);
-			row_number("kib", deeds[i].len / KIB, 0);
-			row_text("regions", setting_names[setting]);
-			row_number("us", us, 1);
-			row_number("ratio", us / alone[i], 2);
-			row_end();
-		}
-		owner_close(&owner);
-	}
-}
-
 void bench_churn(void)
 {
 	static const unsigned int rates[] = { 0, 100, 1000, 10000, 100000 };
@@ -244,5 +71,4 @@ void bench_churn(void)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++)
 		among_invalidations(rates[i]);
-	owners();
 }

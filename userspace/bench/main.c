@@ -23,7 +23,8 @@ static const struct section {
 	{ .name = "register", .run = bench_register, .what = "regions of all sizes come and go" },
 	{ .name = "warm", .run = bench_warm, .what = "requests of all sizes to memory that is there" },
 	{ .name = "cold", .run = bench_cold, .what = "memory that is not" },
-	{ .name = "churn", .run = bench_churn, .what = "memory that goes again and again; what a region costs its owner" },
+	{ .name = "churn", .run = bench_churn, .what = "memory that goes again and again" },
+	{ .name = "owner", .run = bench_owner, .what = "what regions cost the process that has them" },
 	{ .name = "crowd", .run = bench_crowd, .what = "many queue pairs that wait for pages; packets behind one that waits" },
 	{ .name = "tcp", .run = bench_tcp, .what = "the same link without RDMA", .no_rdma = true },
 };
