@@ -106,4 +106,10 @@ linux_unpack() {
 		as_root tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
 			--exclude='*/drivers/gpu/drm/amd/include' --exclude='*/tools/testing/selftests'
 	as_root rm "$dir/$name"_*.deb
+
+	# uml's unblock_signals() returns with signals still blocked where it is called in a timer's
+	# softirq while one is pending: interrupts stay off, and lockdep says so a moment later.
+	as_root sed -i '/Rerun the loop only/,/return;/s/^\t*return;/{ um_trace_signals_on(); __unblock_signals(); & }/' \
+		"$dir/arch/um/os-Linux/signal.c"
+	grep -q 'um_trace_signals_on(); __unblock_signals();.*return' "$dir/arch/um/os-Linux/signal.c"
 }
