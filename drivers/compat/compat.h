@@ -74,10 +74,6 @@
 #define WQ_PERCPU 0
 #endif
 
-#ifndef HAVE_HMM_UNLOCKED
-#include "hmm.h"
-#endif
-
 #ifndef HAVE_HRTIMER_SETUP
 #include "hrtimer.h"
 #endif

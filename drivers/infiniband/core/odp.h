@@ -6,7 +6,8 @@
  *	odp_mirror.c	mirrors and their windows; the notifier's callback
  *	odp_leaf.c	2 MiB of translations
  *	odp_access.c	copies and atomics: never sleep
- *	odp_fault.c	making pages present: sleeps
+ *	odp_fault.c	translations of pages that are missing: sleeps
+ *	odp_bring.c	having the mm make pages present
  *	odp_prefetch.c	the same before anybody waits for them
  *	odp_shrink.c	giving tables back
  *	odp_debugfs.c	what people can look at
@@ -260,6 +261,12 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 				  unsigned long index, unsigned long start,
 				  unsigned long end, enum odp_verdict verdict);
 void odp_leaf_forget(struct odp_window *window, unsigned long index);
+
+/* odp_bring.c */
+
+int odp_bring_check(const struct vm_area_struct *vma, bool write);
+long odp_bring(struct mm_struct *mm, unsigned long start, unsigned long end,
+	       bool write);
 
 /* odp_shrink.c */
 

@@ -2,21 +2,21 @@
 /*
  * DOC: Faults
  *
- * A fault asks the mm for a leaf at a time: the pages that are wanted, and, for
- * free, what the CPU has mapped beside them. The answer comes into an array of
- * the fault's own and becomes entries only under the leaf's lock and a sequence
- * that still holds.
+ * A fault asks the mm about a leaf at a time: it has the pages that are wanted made
+ * present (odp_bring.c), and looks at what the CPU has then, of those and, for
+ * free, beside them. The answer of hmm_range_fault() comes into an array of the
+ * fault's own and becomes entries only under the leaf's lock and a sequence that
+ * still holds.
  *
  * Many queue pairs often miss the same page. A fault that begins where another
  * one is at work waits for it; but not long where that one may be stuck on a page
  * that this one does not need (userfaultfd). To ask the mm twice is only slower.
  */
 #include <linux/export.h>
-#include <linux/fs.h>
 #include <linux/hmm.h>
-#include <linux/magic.h>
 #include <linux/memcontrol.h>
 #include <linux/mmap_lock.h>
+#include <linux/oom.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -24,9 +24,8 @@
 #include "odp.h"
 #include "odp_trace.h"
 
-/* How long a fault lets itself be invalidated, and how often it may fail. */
+/* How long a fault lets itself be invalidated. */
 #define ODP_FAULT_TIMEOUT	HZ
-#define ODP_FAULT_TRIES		16
 /* How often all of a batch is tried while invalidations come in between. */
 #define ODP_FAULT_BATCHES	4
 /*
@@ -34,6 +33,8 @@
  * when the last has come, be memory or tables as short as they may.
  */
 #define ODP_FAULT_MOST		((u64)SZ_16M)
+/* Pages that often come together: of large folios, and those around a file's. */
+#define ODP_FAULT_FEW		(16 * PAGE_SIZE)
 /* How long a fault waits for one that needs other pages, too. */
 #define ODP_FAULT_JOIN		msecs_to_jiffies(10)
 
@@ -66,7 +67,7 @@ struct odp_fault {
 	unsigned long *table;
 };
 
-/* The part of a leaf that one hmm_range_fault() is about. */
+/* The part of a leaf that a fault is about. */
 struct odp_span {
 	unsigned long base;	/* of the leaf */
 	unsigned long start;	/* first page wanted */
@@ -76,28 +77,6 @@ struct odp_span {
 	bool anonymous;
 };
 
-/* Is the memory outside the kernel's own mapping, as memfd_secret()'s is? */
-static bool odp_vma_is_hidden(const struct vm_area_struct *vma)
-{
-	return vma->vm_file &&
-	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
-}
-
-/* Caller: holds mmap_lock. */
-static int odp_vma_check(const struct odp_fault *f,
-			 const struct vm_area_struct *vma)
-{
-	if (!vma)
-		return -EFAULT;
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || odp_vma_is_hidden(vma))
-		return -EOPNOTSUPP;
-	if (!(vma->vm_flags & VM_READ))
-		return -EACCES;
-	if (f->write && !(vma->vm_flags & VM_WRITE))
-		return -EPERM;
-	return 0;
-}
-
 /* Clips @span to the mapping that its first page lies in. */
 static int odp_span_clip(const struct odp_fault *f, struct odp_span *span)
 {
@@ -106,7 +85,7 @@ static int odp_span_clip(const struct odp_fault *f, struct odp_span *span)
 
 	mmap_read_lock(f->mm);
 	vma = vma_lookup(f->mm, span->start);
-	ret = odp_vma_check(f, vma);
+	ret = odp_bring_check(vma, f->write);
 	if (!ret) {
 		span->lo = max(span->base, vma->vm_start);
 		span->hi = min(span->base + ODP_LEAF_SIZE, vma->vm_end);
@@ -122,87 +101,105 @@ static int odp_span_clip(const struct odp_fault *f, struct odp_span *span)
 }
 
 /*
- * Takes the CPU's own way to the page, for what it says of a page that
- * hmm_range_fault() could not get, and because it can wait where
- * hmm_range_fault() cannot (userfaultfd).
- * Returns 0 where there was no trouble.
+ * What the CPU has in a part of a leaf, into f->pfns. Returns 0 with @seq the
+ * sequence that it belongs to; -EBUSY where invalidations do not stop.
  */
-static int odp_fault_cause(const struct odp_fault *f, unsigned long addr)
-{
-	unsigned int flags = FAULT_FLAG_REMOTE | FAULT_FLAG_ALLOW_RETRY |
-			     FAULT_FLAG_KILLABLE |
-			     (f->write ? FAULT_FLAG_WRITE : 0);
-	struct vm_area_struct *vma;
-	vm_fault_t fault;
-	int ret;
-
-	mmap_read_lock(f->mm);
-	vma = vma_lookup(f->mm, addr);
-	ret = odp_vma_check(f, vma);
-	if (ret) {
-		mmap_read_unlock(f->mm);
-		return ret;
-	}
-	fault = handle_mm_fault(vma, addr, flags, NULL);
-	if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
-		mmap_read_unlock(f->mm);
-
-	if (fault & VM_FAULT_OOM)
-		return -ENOMEM;
-	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
-		return -EHWPOISON;
-	if (fault & VM_FAULT_SIGBUS)
-		return -ENXIO;
-	if (fault & VM_FAULT_SIGSEGV)
-		return -EFAULT;
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
-
-/*
- * Asks hmm_range_fault() about a part of a leaf. @flags: HMM_PFN_REQ_FAULT and
- * _WRITE to have the pages made present: it does so to the end of the range,
- * whatever is asked of the single pages, so the range is just what is wanted.
- * Returns 0 with f->pfns filled and @seq the sequence that it belongs to.
- */
-static int odp_ask(const struct odp_fault *f, struct odp_window *window,
-		   unsigned long start, unsigned long end, unsigned long flags,
-		   unsigned long *seq)
+static int odp_look(const struct odp_fault *f, struct odp_window *window,
+		    unsigned long start, unsigned long end, unsigned long *seq)
 {
 	struct hmm_range range = {
 		.notifier = &window->notifier,
 		.start = start,
 		.end = end,
 		.hmm_pfns = f->pfns + odp_page_index(start),
-		.default_flags = flags,
 	};
+	unsigned long deadline = jiffies + ODP_FAULT_TIMEOUT;
 	int ret;
 
-	memset(f->pfns, 0, ODP_LEAF_TABLE_SIZE);
-	ret = hmm_range_fault_unlocked_timeout(&range, ODP_FAULT_TIMEOUT);
+	do {
+		range.notifier_seq = mmu_interval_read_begin(range.notifier);
+		if (mmap_read_lock_killable(f->mm))
+			return -EINTR;
+		ret = check_stable_address_space(f->mm) ?
+			      -EFAULT : hmm_range_fault(&range);
+		mmap_read_unlock(f->mm);
+	} while (ret == -EBUSY && time_before(jiffies, deadline));
 	*seq = range.notifier_seq;
 	return ret;
 }
 
-static unsigned long odp_request(bool write)
-{
-	return HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0);
-}
-
-/* What the CPU has in the mapping's part of the leaf. */
+/* The same for an answer that may be entered: of the rest of the leaf, nothing. */
 static int odp_span_look(const struct odp_fault *f, struct odp_window *window,
-			 const struct odp_span *span, unsigned long *seq)
+			 unsigned long start, unsigned long end,
+			 unsigned long *seq)
 {
-	return odp_ask(f, window, span->lo, span->hi, 0, seq);
+	memset(f->pfns, 0, ODP_LEAF_TABLE_SIZE);
+	return odp_look(f, window, start, end, seq);
 }
 
-/* Has the pages wanted made present. */
-static int odp_span_want(const struct odp_fault *f, struct odp_window *window,
-			 const struct odp_span *span, unsigned long *seq)
+static bool odp_hmm_allows(unsigned long hmm_pfn, bool write)
 {
-	int ret = odp_ask(f, window, span->start, span->end,
-			  odp_request(f->write), seq);
+	return hmm_pfn & HMM_PFN_VALID && !(hmm_pfn & HMM_PFN_ERROR) &&
+	       (!write || hmm_pfn & HMM_PFN_WRITE);
+}
 
-	return !ret || ret == -EBUSY || ret == -EINTR ? ret : -EFAULT;
+/* The first page from @addr on that the answer covers, or does not, or @end. */
+static unsigned long odp_first(const struct odp_fault *f, bool covered,
+			       unsigned long addr, unsigned long end,
+			       bool write)
+{
+	while (addr < end && odp_hmm_allows(f->pfns[odp_page_index(addr)],
+					    write) != covered)
+		addr += PAGE_SIZE;
+	return addr;
+}
+
+/* Bytes from the first page wanted on that the answer covers. */
+static unsigned long odp_span_got(const struct odp_fault *f,
+				  const struct odp_span *span)
+{
+	return odp_first(f, false, span->start, span->end, f->write) -
+	       span->start;
+}
+
+/*
+ * Has the pages from @start to @end made present that the last look did not find.
+ * The first one of each few may bring others along (a huge page, a large folio,
+ * a file's pages around it), so it is looked again then: at the mapping's part of
+ * the leaf the first time, at the few later. Returns 0 if at least the first page
+ * has come.
+ */
+static int odp_span_bring(const struct odp_fault *f, struct odp_window *window,
+			  const struct odp_span *span, unsigned long start,
+			  unsigned long end, bool write)
+{
+	unsigned long addr = start, few_end = start, seq;
+	bool first = true;
+	long ret = 0;
+
+	while (ret >= 0) {
+		addr = odp_first(f, false, addr, end, write);
+		if (addr == end)
+			return 0;
+		if (addr < few_end) {
+			ret = odp_bring(f->mm, addr,
+					odp_first(f, true, addr, few_end,
+						  write), write);
+			addr += max(ret, 0L);
+			continue;
+		}
+		ret = odp_bring(f->mm, addr, addr + PAGE_SIZE, write);
+		if (ret < 0)
+			break;
+		addr += PAGE_SIZE;
+		few_end = min(end, ALIGN(addr, ODP_FAULT_FEW));
+		if (first)
+			ret = odp_look(f, window, span->lo, span->hi, &seq);
+		else if (addr < few_end)
+			ret = odp_look(f, window, addr, few_end, &seq);
+		first = false;
+	}
+	return addr > start ? 0 : ret;
 }
 
 /*
@@ -212,29 +209,8 @@ static int odp_span_want(const struct odp_fault *f, struct odp_window *window,
 static void odp_span_ahead(const struct odp_fault *f, struct odp_window *window,
 			   const struct odp_span *span)
 {
-	unsigned long seq;
-
-	if (span->ahead > span->end)
-		odp_ask(f, window, span->end, span->ahead,
-			odp_request(f->write && span->anonymous), &seq);
-}
-
-static bool odp_hmm_allows(const struct odp_fault *f, unsigned long hmm_pfn)
-{
-	return hmm_pfn & HMM_PFN_VALID && !(hmm_pfn & HMM_PFN_ERROR) &&
-	       (!f->write || hmm_pfn & HMM_PFN_WRITE);
-}
-
-/* Bytes from the first page wanted on that the answer covers. */
-static unsigned long odp_span_got(const struct odp_fault *f,
-				  const struct odp_span *span)
-{
-	unsigned long addr = span->start;
-
-	while (addr < span->end &&
-	       odp_hmm_allows(f, f->pfns[odp_page_index(addr)]))
-		addr += PAGE_SIZE;
-	return addr - span->start;
+	odp_span_bring(f, window, span, span->end, span->ahead,
+		       f->write && span->anonymous);
 }
 
 /* Returns -EBUSY where the answer has become old, and -errno. */
@@ -269,7 +245,8 @@ static unsigned long odp_span_pages(const struct odp_fault *f,
 	unsigned long addr, pages = 0;
 
 	for (addr = span->start; addr < span->end; addr += PAGE_SIZE)
-		pages += odp_hmm_allows(f, f->pfns[odp_page_index(addr)]);
+		pages += odp_hmm_allows(f->pfns[odp_page_index(addr)],
+					f->write);
 	return pages;
 }
 
@@ -294,27 +271,39 @@ static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
 
 /*
  * Finds out what there is in the leaf, and has what is wanted made present if it
- * is not. Returns 0 with f->pfns and @seq.
+ * is not. @hurry: the pages wanted and nothing else. Returns 0 with f->pfns and
+ * @seq.
  */
 static int odp_span_find(const struct odp_fault *f, struct odp_window *window,
-			 const struct odp_span *span, unsigned long *seq)
+			 const struct odp_span *span, bool hurry,
+			 unsigned long *seq)
 {
-	int ret = odp_span_look(f, window, span, seq);
+	unsigned long lo = hurry ? span->start : span->lo;
+	unsigned long hi = hurry ? span->end : span->hi;
+	int ret = odp_span_look(f, window, lo, hi, seq);
 
 	if (ret || f->snapshot ||
 	    odp_span_got(f, span) == span->end - span->start)
 		return ret;
-	ret = odp_span_want(f, window, span, seq);
+	ret = odp_span_bring(f, window, span, span->start, span->end, f->write);
 	if (ret)
 		return ret;
-	odp_span_ahead(f, window, span);
-	return odp_span_look(f, window, span, seq);
+	if (!hurry)
+		odp_span_ahead(f, window, span);
+	return odp_span_look(f, window, lo, hi, seq);
 }
 
-/*
- * One try. @hurry: the pages wanted and nothing else, in the least time.
- * Returns bytes present from the first page wanted on, or -errno.
- */
+/* The answer does not cover the first page wanted. */
+static int odp_span_trouble(const struct odp_fault *f,
+			    const struct odp_span *span)
+{
+	/* A page that is none of the kernel's; else what came has gone again. */
+	if (f->pfns[odp_page_index(span->start)] & HMM_PFN_ERROR)
+		return -EFAULT;
+	return -EBUSY;
+}
+
+/* One try. Returns bytes present from the first page wanted on, or -errno. */
 static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 			 struct odp_span *span, bool hurry)
 {
@@ -324,15 +313,12 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 	ret = odp_span_clip(f, span);
 	if (ret)
 		return ret;
-	if (hurry)
-		ret = odp_span_want(f, window, span, &seq);
-	else
-		ret = odp_span_find(f, window, span, &seq);
+	ret = odp_span_find(f, window, span, hurry, &seq);
 	if (ret)
 		return ret;
 	got = odp_span_got(f, span);
 	if (!got && !f->snapshot)
-		return -EBUSY;
+		return odp_span_trouble(f, span);
 	f->pages = odp_span_pages(f, span);
 	ret = f->pages ? odp_span_commit(f, window, span, seq) : 0;
 	if (ret)
@@ -345,42 +331,31 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 
 /*
  * Tries until the first page wanted is there or the reason why it cannot be is
- * known. A batch that fails is tried again with its first page only. The less is
- * asked for the sooner it is entered: where invalidations come one after the
- * other (reclaim of a large range), that gets in between two of them.
+ * known. The less is asked for the sooner it is entered: where invalidations come
+ * one after the other (reclaim of a large range), that gets in between two of
+ * them.
  */
 static long odp_fault_missing(struct odp_fault *f, struct odp_window *window,
 			      unsigned long start, unsigned long end)
 {
-	unsigned long deadline = jiffies + ODP_FAULT_TIMEOUT;
 	struct odp_span span = {
 		.base = ALIGN_DOWN(start, ODP_LEAF_SIZE),
 		.start = start,
 	};
-	unsigned int failed = 0, busy = 0;
-	int cause;
+	unsigned long deadline = 0;
+	unsigned int busy;
 	long ret;
 
-	for (;;) {
-		bool hurry = busy && !f->snapshot;
-
-		span.end = failed || busy > ODP_FAULT_BATCHES ?
-				   start + PAGE_SIZE : end;
-		if (failed)
-			f->ahead = 0;
-		ret = odp_span_try(f, window, &span, hurry);
-		if (ret == -EBUSY && time_before(jiffies, deadline)) {
-			busy++;
-			continue;
-		}
-		if (ret != -EFAULT || failed >= ODP_FAULT_TRIES)
+	for (busy = 0;; busy++) {
+		span.end = busy > ODP_FAULT_BATCHES ? start + PAGE_SIZE : end;
+		ret = odp_span_try(f, window, &span, busy && !f->snapshot);
+		if (ret != -EBUSY)
 			return ret;
-		if (failed++) {
-			cause = odp_fault_cause(f, start);
-			if (cause)
-				return cause;
+		/* A page may have taken its time to come; that does not count. */
+		if (!busy)
 			deadline = jiffies + ODP_FAULT_TIMEOUT;
-		}
+		else if (time_after_eq(jiffies, deadline))
+			return ret;
 	}
 }
 
