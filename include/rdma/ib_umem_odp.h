@@ -183,6 +183,36 @@ size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
 		      size_t len);
 
 /**
+ * enum umem_odp_side - one of the two regions of umem_odp_copy()
+ * @UMEM_ODP_TO: the one that is copied into
+ * @UMEM_ODP_FROM: the other
+ */
+enum umem_odp_side {
+	UMEM_ODP_TO,
+	UMEM_ODP_FROM,
+};
+
+/**
+ * umem_odp_copy() - copy from one region into another
+ * @to: the region to copy into, writable (else nothing is copied)
+ * @to_offset: bytes from its start
+ * @from: the region to copy out of; may be @to, and of another process
+ * @from_offset: bytes from its start
+ * @len: bytes; must lie inside of both regions (else nothing is copied)
+ * @missing: says whose page it is that is not present, if one is not
+ *
+ * Of ranges that overlap, what arrives is undefined, but for a range within one
+ * page, which is moved.
+ *
+ * Context: any but hard interrupt; never sleeps.
+ * Return: bytes copied. Fewer than @len: the page at that many bytes from the
+ * offset in @missing is not present, see umem_odp_fault().
+ */
+size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
+		     struct ib_umem_odp *from, u64 from_offset, size_t len,
+		     enum umem_odp_side *missing);
+
+/**
  * enum umem_odp_atomic_op - what umem_odp_atomic() does
  * @UMEM_ODP_FETCH_ADD: add the operand
  * @UMEM_ODP_CMP_SWAP: store the operand where the word equals the comparand

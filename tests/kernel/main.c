@@ -172,6 +172,73 @@ static int do_copy(struct region *region, struct odp_test_copy *args, bool write
 	return ret;
 }
 
+static size_t move_chunk(struct region *to, struct region *from, struct odp_test_move *args,
+			 size_t len)
+{
+	enum umem_odp_side side;
+
+	local_bh_disable();
+	len = umem_odp_copy(to->umem, args->offset + args->done, from->umem,
+			    args->from_offset + args->done, len, &side);
+	local_bh_enable();
+	args->missing = side;
+	return len;
+}
+
+static void move_present(struct region *to, struct region *from, struct odp_test_move *args)
+{
+	size_t n, copied;
+
+	do {
+		n = min_t(size_t, args->length - args->done, COPY_CHUNK);
+		copied = move_chunk(to, from, args, n);
+		args->done += copied;
+		cond_resched();
+	} while (copied == n && args->done < args->length);
+}
+
+static ssize_t move_fault(struct region *to, struct region *from, struct odp_test_move *args)
+{
+	u64 rest = args->length - args->done;
+
+	if (args->missing == UMEM_ODP_TO)
+		return umem_odp_fault(to->umem, args->offset + args->done, rest,
+				      UMEM_ODP_FAULT_WRITE);
+	return umem_odp_fault(from->umem, args->from_offset + args->done, rest, 0);
+}
+
+static int move_all(struct region *to, struct region *from, struct odp_test_move *args)
+{
+	ssize_t ret;
+
+	args->done = 0;
+	args->error = 0;
+	for (;;) {
+		move_present(to, from, args);
+		if (args->done == args->length || !(args->flags & ODP_TEST_FAULTING))
+			return 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = move_fault(to, from, args);
+		if (ret < 0 && ret != -EBUSY) {
+			args->error = ret;
+			return 0;
+		}
+	}
+}
+
+static int do_move(struct test_file *file, struct region *to, struct odp_test_move *args)
+{
+	struct region *from = region_get(file, args->from);
+	int ret;
+
+	if (!from)
+		return -ENOENT;
+	ret = move_all(to, from, args);
+	region_put(from);
+	return ret;
+}
+
 static int atomic_once(struct region *region, struct odp_test_atomic *args)
 {
 	int ret;
@@ -267,6 +334,7 @@ union test_args {
 	struct odp_test_register reg;
 	struct odp_test_put put;
 	struct odp_test_copy copy;
+	struct odp_test_move move;
 	struct odp_test_atomic atomic;
 	struct odp_test_fault fault;
 	struct odp_test_query query;
@@ -283,6 +351,8 @@ static int region_call(struct test_file *file, struct region *region, unsigned i
 		return do_copy(region, &args->copy, false);
 	case ODP_TEST_WRITE:
 		return do_copy(region, &args->copy, true);
+	case ODP_TEST_MOVE:
+		return do_move(file, region, &args->move);
 	case ODP_TEST_ATOMIC:
 		return do_atomic(region, &args->atomic);
 	case ODP_TEST_FAULT:

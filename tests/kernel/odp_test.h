@@ -42,6 +42,19 @@ struct odp_test_copy {
 	__s64 error;	/* out: what the fault said that ended it; 0 without one */
 };
 
+/* From one region into another, or the same: handles of one open file. */
+struct odp_test_move {
+	__u32 handle;	/* to */
+	__u32 from;
+	__u32 flags;
+	__u32 missing;	/* out: enum umem_odp_side, where it stopped at a page */
+	__u64 offset;
+	__u64 from_offset;
+	__u64 length;
+	__u64 done;	/* out: bytes copied */
+	__s64 error;	/* out: what the fault said that ended it; 0 without one */
+};
+
 struct odp_test_atomic {
 	__u32 handle;
 	__u32 flags;
@@ -130,5 +143,6 @@ struct odp_test_race_stop {
 #define ODP_TEST_STATS		_IOWR('O', 8, struct odp_test_stats)
 #define ODP_TEST_RACE_START	_IOW('O', 9, struct odp_test_race_start)
 #define ODP_TEST_RACE_STOP	_IOWR('O', 10, struct odp_test_race_stop)
+#define ODP_TEST_MOVE		_IOWR('O', 11, struct odp_test_move)
 
 #endif

@@ -18,7 +18,8 @@
  *	  mirror->windows_lock
  *	    mmap_lock, then the mm's own locks
  *	      window->dirty_lock	callbacks; never in a softirq
- *	        leaf->lock		one at a time, bottom halves off
+ *	        leaf->lock		bottom halves off; one at a time, but for a
+ *					copy between two: by their addresses
  *	        what folio_mark_dirty() takes
  *	      mirror->regions_lock	callbacks; never in a softirq
  *	mirror->faults_lock, mirror->prefetch_lock	nothing inside

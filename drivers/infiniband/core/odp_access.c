@@ -2,9 +2,9 @@
 /*
  * DOC: Accesses
  *
- * The one routine that moves bytes between a region and the kernel. A page is
- * touched only while its leaf's lock is held, so that the notifier's callback
- * waits for it.
+ * The routines that move bytes between a region and the kernel, and between
+ * regions. A page is touched only while its leaf's lock is held, so that the
+ * notifier's callback waits for it.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -19,6 +19,15 @@ enum odp_direction {
 static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 {
 	return offset <= umem->length && len <= umem->length - offset;
+}
+
+/* The leaf that holds @addr, or NULL. Caller: in an RCU read section. */
+static struct odp_leaf *odp_leaf_find(struct odp_mirror *mirror,
+				      unsigned long addr)
+{
+	struct odp_window *window = odp_window_find(mirror, addr);
+
+	return window ? &window->leaves[odp_leaf_index(addr)] : NULL;
 }
 
 /*
@@ -37,6 +46,11 @@ static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
 	if (write)
 		*entry |= ODP_DIRTY;
 	return odp_entry_page(*entry, i);
+}
+
+static size_t odp_to_page_end(unsigned long addr)
+{
+	return PAGE_SIZE - offset_in_page(addr);
 }
 
 static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
@@ -61,15 +75,15 @@ static size_t odp_copy_leaf(struct odp_leaf *leaf, unsigned long addr,
 
 	spin_lock_bh(&leaf->lock);
 	while (done < len) {
-		unsigned int offset = offset_in_page(addr + done);
-		size_t n = min_t(size_t, len - done, PAGE_SIZE - offset);
+		size_t n = min(len - done, odp_to_page_end(addr + done));
 		struct page *page = odp_use_entry(leaf,
 						  odp_page_index(addr + done),
 						  dir == ODP_IN);
 
 		if (!page)
 			break;
-		odp_copy_page(page, offset, buf + done, n, dir);
+		odp_copy_page(page, offset_in_page(addr + done), buf + done, n,
+			      dir);
 		done += n;
 	}
 	spin_unlock_bh(&leaf->lock);
@@ -87,16 +101,14 @@ static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
 
 	rcu_read_lock();
 	while (done < len) {
-		struct odp_window *window =
-			odp_window_find(umem->mirror, addr + done);
+		struct odp_leaf *leaf = odp_leaf_find(umem->mirror, addr + done);
 		size_t n = min_t(size_t, len - done,
 				 odp_leaf_end(addr + done) - (addr + done));
 		size_t copied;
 
-		if (!window)
+		if (!leaf)
 			break;
-		copied = odp_copy_leaf(&window->leaves[odp_leaf_index(addr + done)],
-				       addr + done, buf + done, n, dir);
+		copied = odp_copy_leaf(leaf, addr + done, buf + done, n, dir);
 		done += copied;
 		if (copied < n)
 			break;
@@ -120,6 +132,108 @@ size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
 	return odp_copy(umem, offset, (void *)src, len, ODP_IN);
 }
 EXPORT_SYMBOL_GPL(umem_odp_write);
+
+/* --- between regions ------------------------------------------------------ */
+
+/* Both, in the order of their addresses: it is the same for whoever copies. */
+static void odp_lock_leaves(struct odp_leaf *a, struct odp_leaf *b)
+{
+	spin_lock_bh(a < b ? &a->lock : &b->lock);
+	if (a != b)
+		spin_lock_nested(a < b ? &b->lock : &a->lock,
+				 SINGLE_DEPTH_NESTING);
+}
+
+static void odp_unlock_leaves(struct odp_leaf *a, struct odp_leaf *b)
+{
+	if (a != b)
+		spin_unlock(a < b ? &b->lock : &a->lock);
+	spin_unlock_bh(a < b ? &a->lock : &b->lock);
+}
+
+static void odp_move_page(struct page *to, unsigned int to_offset,
+			  struct page *from, unsigned int from_offset,
+			  size_t len)
+{
+	void *dst = kmap_local_page(to);
+	void *src = kmap_local_page(from);
+
+	/* It may be one page. */
+	memmove(dst + to_offset, src + from_offset, len);
+	flush_dcache_page(to);
+	kunmap_local(src);
+	kunmap_local(dst);
+}
+
+/* As umem_odp_copy(), where neither range goes beyond its leaf. */
+static size_t odp_copy_leaves(struct odp_leaf *to, unsigned long to_addr,
+			      struct odp_leaf *from, unsigned long from_addr,
+			      size_t len, enum umem_odp_side *missing)
+{
+	size_t done = 0;
+
+	odp_lock_leaves(to, from);
+	while (done < len) {
+		size_t n = min3(len - done, odp_to_page_end(to_addr + done),
+				odp_to_page_end(from_addr + done));
+		struct page *src, *dst;
+
+		src = odp_use_entry(from, odp_page_index(from_addr + done),
+				    false);
+		dst = src ? odp_use_entry(to, odp_page_index(to_addr + done),
+					  true) : NULL;
+		if (!dst) {
+			*missing = src ? UMEM_ODP_TO : UMEM_ODP_FROM;
+			break;
+		}
+		odp_move_page(dst, offset_in_page(to_addr + done), src,
+			      offset_in_page(from_addr + done), n);
+		done += n;
+	}
+	odp_unlock_leaves(to, from);
+	return done;
+}
+
+size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
+		     struct ib_umem_odp *from, u64 from_offset, size_t len,
+		     enum umem_odp_side *missing)
+{
+	unsigned long to_addr = to->address + to_offset;
+	unsigned long from_addr = from->address + from_offset;
+	size_t done = 0;
+
+	*missing = UMEM_ODP_TO;
+	if (!to->writable || !odp_in_region(to, to_offset, len))
+		return 0;
+	*missing = UMEM_ODP_FROM;
+	if (!odp_in_region(from, from_offset, len))
+		return 0;
+
+	rcu_read_lock();
+	while (done < len) {
+		unsigned long dst = to_addr + done, src = from_addr + done;
+		size_t n = min3(len - done, odp_leaf_end(dst) - dst,
+				odp_leaf_end(src) - src);
+		struct odp_leaf *to_leaf = odp_leaf_find(to->mirror, dst);
+		struct odp_leaf *from_leaf = odp_leaf_find(from->mirror, src);
+		size_t copied;
+
+		if (!to_leaf || !from_leaf) {
+			*missing = from_leaf ? UMEM_ODP_TO : UMEM_ODP_FROM;
+			break;
+		}
+		copied = odp_copy_leaves(to_leaf, dst, from_leaf, src, n,
+					 missing);
+		done += copied;
+		if (copied < n)
+			break;
+	}
+	rcu_read_unlock();
+	return done;
+}
+EXPORT_SYMBOL_GPL(umem_odp_copy);
+
+/* --- atomics, and what is known of a page --------------------------------- */
 
 static u64 odp_atomic_page(struct page *page, unsigned int offset,
 			   enum umem_odp_atomic_op op, u64 operand, u64 compare)
@@ -149,7 +263,6 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 		    u64 *old)
 {
 	unsigned long addr = umem->address + offset;
-	struct odp_window *window;
 	struct odp_leaf *leaf;
 	struct page *page;
 	int ret = -EAGAIN;
@@ -161,10 +274,9 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 		return -EPERM;
 
 	rcu_read_lock();
-	window = odp_window_find(umem->mirror, addr);
-	if (!window)
+	leaf = odp_leaf_find(umem->mirror, addr);
+	if (!leaf)
 		goto out;
-	leaf = &window->leaves[odp_leaf_index(addr)];
 	spin_lock_bh(&leaf->lock);
 	page = odp_use_entry(leaf, odp_page_index(addr), true);
 	if (page) {
@@ -183,13 +295,11 @@ unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset)
 {
 	unsigned long addr = umem->address + offset;
 	unsigned long value = 0, *entry;
-	struct odp_window *window;
 	struct odp_leaf *leaf;
 
 	rcu_read_lock();
-	window = odp_window_find(umem->mirror, addr);
-	if (window) {
-		leaf = &window->leaves[odp_leaf_index(addr)];
+	leaf = odp_leaf_find(umem->mirror, addr);
+	if (leaf) {
 		spin_lock_bh(&leaf->lock);
 		entry = odp_leaf_entry(leaf, odp_page_index(addr));
 		if (entry)

@@ -83,7 +83,7 @@ static struct outcome region_copy(struct region *r, unsigned long call, uint64_t
 
 	if (ioctl(r->fd, call, &args))
 		fail_msg("copy of %#lx bytes at %#lx: %s", len, offset, strerror(errno));
-	return (struct outcome){ args.done, args.error };
+	return (struct outcome){ .done = args.done, .error = args.error };
 }
 
 struct outcome region_read(struct region *r, uint64_t offset, void *to, uint64_t len, int flags)
@@ -95,6 +95,24 @@ struct outcome region_write(struct region *r, uint64_t offset, const void *from,
 			    int flags)
 {
 	return region_copy(r, ODP_TEST_WRITE, offset, from, len, flags);
+}
+
+struct outcome region_move(struct region *to, uint64_t offset, struct region *from,
+			   uint64_t from_offset, uint64_t len, int flags)
+{
+	struct odp_test_move args = {
+		.handle = to->handle,
+		.from = from->handle,
+		.flags = flags,
+		.offset = offset,
+		.from_offset = from_offset,
+		.length = len,
+	};
+
+	if (ioctl(to->fd, ODP_TEST_MOVE, &args))
+		fail_msg("move of %#lx bytes from %#lx to %#lx: %s", len, from_offset, offset,
+			 strerror(errno));
+	return (struct outcome){ args.done, args.error, args.missing };
 }
 
 int region_atomic(struct region *r, uint64_t offset, int op, uint64_t operand, uint64_t compare,

@@ -18,6 +18,9 @@ enum {
 	CMP_SWAP,
 	SWAP,
 
+	TO = 0,
+	FROM,
+
 	FAULT_WRITE = 1 << 0,
 	FAULT_SNAPSHOT = 1 << 1,
 
@@ -34,10 +37,14 @@ struct region {
 	uint64_t length;
 };
 
-/* How a copy ended: what was copied, and what the fault said if one stopped it. */
+/*
+ * How a copy ended: what was copied, what the fault said if one stopped it, and, between two
+ * regions, whose page was missing.
+ */
 struct outcome {
 	uint64_t done;
 	int error;
+	int missing;
 };
 
 /* Closed when the test ends, with the regions in it. The test has two minutes from here. */
@@ -52,6 +59,8 @@ void region_put(struct region *r);
 struct outcome region_read(struct region *r, uint64_t offset, void *to, uint64_t len, int flags);
 struct outcome region_write(struct region *r, uint64_t offset, const void *from, uint64_t len,
 			    int flags);
+struct outcome region_move(struct region *to, uint64_t offset, struct region *from,
+			   uint64_t from_offset, uint64_t len, int flags);
 int region_atomic(struct region *r, uint64_t offset, int op, uint64_t operand, uint64_t compare,
 		  uint64_t *old, int flags);
 int64_t region_fault(struct region *r, uint64_t offset, uint64_t len, unsigned int flags);
