@@ -372,6 +372,7 @@ static void test_stuck(void **state)
 {
 	const struct stuck *stuck = *state;
 	struct stuck_rig rig;
+	struct ibv_wc wc;
 
 	stuck_open(&rig, stuck);
 	if (stuck->elsewhere)
@@ -381,7 +382,10 @@ static void test_stuck(void **state)
 		kill(rig.pid, SIGKILL);
 	rig.meeting->leave = true;
 	assert_int_equal(child_wait(rig.pid), stuck->how == KILLED ? SIGKILL : 0);
-	assert_int_not_equal(wait_wc(rig.end.scq).status, IBV_WC_SUCCESS);
+	wc = wait_wc(rig.end.scq);
+	/* A handler may go before the queue pair does: then the page comes, and is written to. */
+	if (stuck->elsewhere || stuck->how == DESTROYS || stuck->how == DEREGISTERS)
+		assert_int_not_equal(wc.status, IBV_WC_SUCCESS);
 }
 
 /* Longer than the driver waits at a time. */

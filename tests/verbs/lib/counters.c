@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
-#include <unistd.h>
 
 #include "lib/counters.h"
 #include "lib/system.h"
@@ -39,15 +38,24 @@ static int parameter_restore(void *object)
 	return write_file(parameter->path, parameter->before);
 }
 
+static void read_parameter(struct parameter *parameter)
+{
+	FILE *file = fopen(parameter->path, "r");
+
+	if (!file)
+		skip_because("no %s", parameter->path);
+	if (!fgets(parameter->before, sizeof(parameter->before), file))
+		fail_msg("%s is empty", parameter->path);
+	fclose(file);
+}
+
 void set_parameter(const char *module, const char *name, const char *value)
 {
 	struct parameter *parameter = scratch(sizeof(*parameter));
 
 	snprintf(parameter->path, sizeof(parameter->path), "/sys/module/%s/parameters/%s", module,
 		 name);
-	if (access(parameter->path, W_OK))
-		skip_because("the driver has no parameter %s", name);
-	snprintf(parameter->before, sizeof(parameter->before), "%ld", file_number(parameter->path, ""));
+	read_parameter(parameter);
 	assert_int_equal(write_file(parameter->path, value), 0);
 	defer(parameter_restore, parameter);
 }

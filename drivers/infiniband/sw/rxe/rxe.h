@@ -7,7 +7,8 @@
  *
  *	qp->modify_mutex		verbs that change a QP; sleeps
  *	  qp->sq.lock			requester and completer
- *	    qp->rq.lock			responder; both only by modify_qp
+ *	    qp->rq.lock			responder; both of a QP only by modify_qp,
+ *					the peer's only by trylock
  *	      srq->lock			a shared receive queue's consumer
  *	        cq->lock		a completion queue's producer
  *	          qp->state_lock
@@ -19,7 +20,7 @@
  * a consumer in the kernel takes by posting and polling, which it may do in any
  * context (post_lock, and cq->lock of its CQs), with interrupts off. A leaf
  * lock of ib_umem_odp is taken inside sq.lock or rq.lock, never the other way
- * round. Nothing is delivered to another QP, and no completion handler runs,
+ * round. No packet is delivered to another QP, and no completion handler runs,
  * while a lock is held: that goes through tasks (rxe_task.c).
  *
  * QPs and memory keys are looked up under RCU.
@@ -57,6 +58,7 @@ enum rxe_counter {
 	RXE_CNT_RDMA_RECV,
 	RXE_CNT_PAGE_FAULT_WAITS,
 	RXE_CNT_PAGE_FAULT_RNR,
+	RXE_CNT_DIRECT_PKTS,
 	RXE_NUM_COUNTERS,
 };
 
@@ -125,9 +127,15 @@ static inline struct rxe_dev *to_rxe(struct ib_device *ib)
 	return container_of(ib, struct rxe_dev, ib);
 }
 
+static inline void rxe_count_add(struct rxe_dev *rxe, enum rxe_counter counter,
+				 u32 n)
+{
+	this_cpu_add(rxe->counters->value[counter], n);
+}
+
 static inline void rxe_count(struct rxe_dev *rxe, enum rxe_counter counter)
 {
-	this_cpu_inc(rxe->counters->value[counter]);
+	rxe_count_add(rxe, counter, 1);
 }
 
 struct rxe_ucontext {

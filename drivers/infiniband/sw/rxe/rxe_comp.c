@@ -262,7 +262,14 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 
 /* --- responses ----------------------------------------------------------- */
 
-static void rxe_comp_progress(struct rxe_qp *qp, u32 una)
+/**
+ * rxe_comp_progress() - more has been acknowledged
+ * @qp: the queue pair
+ * @una: the oldest PSN that has not
+ *
+ * Context: sq.lock held.
+ */
+void rxe_comp_progress(struct rxe_qp *qp, u32 una)
 {
 	struct rxe_sq *sq = &qp->sq;
 

@@ -39,6 +39,7 @@ static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_STATS] = {
 	[RXE_CNT_RDMA_RECV].name = "rdma_recvs",
 	[RXE_CNT_PAGE_FAULT_WAITS].name = "page_fault_waits",
 	[RXE_CNT_PAGE_FAULT_RNR].name = "page_fault_rnr",
+	[RXE_CNT_DIRECT_PKTS].name = "direct_pkts",
 	[RXE_ODP_PAGE_FAULTS].name = "page_faults",
 	[RXE_ODP_PAGE_FAULTS_HANDLED].name = "page_faults_handled",
 	[RXE_ODP_PAGE_FAULT_US].name = "page_fault_us",

@@ -510,6 +510,17 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
+ * rxe_net_is_up() - may anything be sent?
+ * @rxe: the link
+ *
+ * Context: any.
+ */
+bool rxe_net_is_up(const struct rxe_dev *rxe)
+{
+	return test_bit(RXE_DEV_OPEN, &rxe->flags) && netif_running(rxe->ndev);
+}
+
+/**
  * rxe_net_send() - send a packet to a QP's peer
  * @qp: the sender
  * @skb: made by rxe_wire_build(); taken, whatever becomes of it
@@ -523,8 +534,7 @@ int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	int ret;
 
-	if (!test_bit(RXE_DEV_OPEN, &qp_rxe(qp)->flags) ||
-	    !netif_running(qp_rxe(qp)->ndev)) {
+	if (!rxe_net_is_up(qp_rxe(qp))) {
 		kfree_skb(skb);
 		ret = -ENETDOWN;
 	} else if (qp->loopback) {

@@ -147,6 +147,7 @@ struct rxe_dest {
  * @gather: a page of the payload that is missing
  * @gather_for: the request that @gather is for, an index as @cur
  * @scatter: a page for a response that is missing
+ * @direct: a page of either side that is missing, where it goes without packets
  */
 struct rxe_sq {
 	spinlock_t lock;
@@ -185,6 +186,7 @@ struct rxe_sq {
 	struct rxe_fault gather;
 	u32 gather_for;
 	struct rxe_fault scatter;
+	struct rxe_fault direct;
 };
 
 /**

@@ -6,7 +6,7 @@
  * them, in the doorbell's own context. It stops where the protocol says so
  * (window, outstanding READs, fence, RNR), where a page of the payload is
  * missing, or where its share is used up; a response, a fault's end or the task
- * list starts it again.
+ * list starts it again. What can do without packets goes the direct way.
  */
 #include <linux/unaligned.h>
 
@@ -494,7 +494,10 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
 }
 
-/* Returns 0 if something was sent or done, -errno if nothing can be now. */
+/*
+ * Returns packets sent, or 1 if something was done without; 0 or -errno if nothing
+ * can be now.
+ */
 static int rxe_req_step(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
@@ -502,7 +505,8 @@ static int rxe_req_step(struct rxe_qp *qp)
 	bool first;
 	int ret;
 
-	if (sq->rnr_wait || sq->cur == sq->prod || rxe_fault_busy(&sq->gather))
+	if (sq->rnr_wait || sq->cur == sq->prod ||
+	    rxe_fault_busy(&sq->gather) || rxe_fault_busy(&sq->direct))
 		return -EAGAIN;
 	wqe = rxe_swqe(sq, sq->cur);
 	if (sq->gather.result && sq->gather_for == sq->cur) {
@@ -520,14 +524,17 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (first)
 		rxe_req_start(qp, wqe);
 	if (rxe_is_local(wqe))
-		return rxe_req_local(qp, wqe, first);
+		return rxe_req_local(qp, wqe, first) ?: 1;
+	ret = rxe_direct_step(qp, wqe);
+	if (ret)
+		return ret;
 	if (rxe_is_query(wqe))
-		return rxe_req_query(qp, wqe);
+		return rxe_req_query(qp, wqe) ?: 1;
 	ret = rxe_req_payload(qp, wqe);
 	if (ret && ret != -EAGAIN)
 		wqe->status = ret == -EMSGSIZE ? IB_WC_LOC_LEN_ERR :
 						 IB_WC_LOC_PROT_ERR;
-	return ret;
+	return ret ?: 1;
 }
 
 static void rxe_req_check_drained(struct rxe_qp *qp)
@@ -556,9 +563,10 @@ unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 {
 	struct rxe_sq *sq = &qp->sq;
 	unsigned int sent = 0;
+	int ret;
 
-	while (sent < budget && !rxe_req_step(qp))
-		sent++;
+	while (sent < budget && (ret = rxe_req_step(qp)) > 0)
+		sent += ret;
 	rxe_comp_retire(qp);
 	if (sq->cur != sq->prod && sq->cons == sq->cur) {
 		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cur);

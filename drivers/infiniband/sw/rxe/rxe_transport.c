@@ -35,7 +35,7 @@ static bool rxe_send_task(struct rxe_task *task)
 		skb_queue_purge(&sq->responses);
 		break;
 	}
-	more = completed == RXE_TASK_BUDGET || sent == RXE_TASK_BUDGET;
+	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET;
 	/* No answer paces it: what it has sent is to go its way first. */
 	task->later = more && !qp->service->reliable && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
@@ -117,6 +117,7 @@ int rxe_transport_init(struct rxe_qp *qp)
 	rxe_timer_init(&qp->rq.fault_timer, rxe_fault_timer);
 	rxe_fault_init(&qp->sq.gather, qp, &qp->sq.task, "gather");
 	rxe_fault_init(&qp->sq.scatter, qp, &qp->sq.task, "scatter");
+	rxe_fault_init(&qp->sq.direct, qp, &qp->sq.task, "direct");
 	rxe_fault_init(&qp->rq.place, qp, &qp->rq.task, "respond");
 	return 0;
 }
@@ -135,6 +136,7 @@ void rxe_transport_drain(struct rxe_qp *qp)
 		rxe_task_drain(&qp->rq.task);
 		rxe_fault_drain(&qp->sq.gather);
 		rxe_fault_drain(&qp->sq.scatter);
+		rxe_fault_drain(&qp->sq.direct);
 		rxe_fault_drain(&qp->rq.place);
 		hrtimer_cancel(&qp->sq.timer);
 		hrtimer_cancel(&qp->sq.rnr_timer);

@@ -10,6 +10,8 @@
  *
  * rxe_net_send() takes a packet for a QP of the same device straight to that
  * QP's queue. A queue is filled by anyone and emptied by the task behind it.
+ * Between two QPs of a device most of WRITE and READ goes without packets
+ * (rxe_direct.c).
  *
  * What a QP may be asked for, and what its peer may expect, is its service: a
  * struct rxe_service for each transport.
@@ -68,6 +70,7 @@ struct rxe_service {
 	 BIT(IB_WR_ATOMIC_WRITE) | BIT(IB_WR_FLUSH))
 
 /* rxe_net.c */
+bool rxe_net_is_up(const struct rxe_dev *rxe);
 int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb);
 void rxe_net_forget_route(struct rxe_qp *qp);
 void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb);
@@ -82,6 +85,7 @@ void rxe_comp_timeout(struct rxe_qp *qp);
 void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		   enum ib_wc_status status);
 void rxe_comp_retire(struct rxe_qp *qp);
+void rxe_comp_progress(struct rxe_qp *qp, u32 una);
 void rxe_comp_flush(struct rxe_qp *qp);
 void rxe_comp_arm(struct rxe_qp *qp);
 
@@ -89,6 +93,9 @@ void rxe_comp_arm(struct rxe_qp *qp);
 void rxe_req_fetch(struct rxe_qp *qp);
 unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget);
 void rxe_req_go_back(struct rxe_qp *qp);
+
+/* rxe_direct.c: part of the sending task; caller holds sq.lock */
+int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe);
 
 /* rxe_req.c: of any request, whoever has posted it */
 enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
