@@ -74,6 +74,11 @@ static struct counts counts(void)
 	};
 }
 
+static void set_direct(const char *value)
+{
+	set_parameter("rdma_rxe", "direct", value);
+}
+
 static void some_of_each(struct rig *rig)
 {
 	uint8_t *want = scratch(LEN);
@@ -125,7 +130,7 @@ static void test_switched_off(void **state)
 	struct rig rig;
 
 	(void)state;
-	set_parameter("rdma_rxe", "direct", "N");
+	set_direct("N");
 	rig_open(&rig, &rc);
 	before = counts();
 	some_of_each(&rig);
@@ -188,6 +193,35 @@ static void test_waits_for_its_turn(void **state)
 	same_bytes(cold.p, rig.a.p, 100, "sent");
 	same_bytes(rig.b.p + 2000, rig.a.p + 1000, 3000, "written");
 	same_bytes(rig.a.p + 9000, rig.b.p + 8000, 3000, "read");
+}
+
+/* A WRITE behind a READ of which the data has come, but not the page that it is for. */
+static void test_behind_a_response(void **state)
+{
+	int fd = uffd_open(UFFD_MISSING);
+	struct rc rc = rc_default();
+	struct ibv_sge list;
+	struct buf cold;
+	struct rig rig;
+
+	(void)state;
+	rc.timeout = 20;
+	rig_open(&rig, &rc);
+	need_odp(rig.pair.a.ctx);
+	cold = buf_anon(rig.pair.a.pd, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	uffd_watch(fd, UFFD_MISSING, cold.p, PAGE);
+	list = sge(&cold, 0, 100);
+	set_direct("N");
+	post_list(&rig.pair.a, &rig.b, IBV_WR_RDMA_READ, &list, 1, 77, 0);
+	uffd_wait(fd);
+	set_direct("Y");
+	post(&rig, IBV_WR_RDMA_WRITE, 0, 77, 100, 0);
+	expect_quiet(rig.pair.a.scq, 100);
+	uffd_answer(fd, UFFD_MISSING, cold.p, PAGE, NULL);
+	finish(&rig);
+	pattern_check(cold.p, 100, 77, 2, "read before the write");
+	finish(&rig);
+	pattern_check(rig.b.p + 77, 100, 0, 1, "written");
 }
 
 /* More READs than may be under way, in one go, and one that is fenced. */
@@ -267,7 +301,7 @@ static void test_turns(void **state)
 
 	(void)state;
 	rig_open(&rig, &rc);
-	set_parameter("rdma_rxe", "direct", "Y");
+	set_direct("Y");
 	memcpy(want_a, rig.a.p, LEN);
 	memcpy(want_b, rig.b.p, LEN);
 	direct = port_counter(options.device, "direct_pkts");
@@ -394,6 +428,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_switched_off),
 		cmocka_unit_test(test_with_itself),
 		cmocka_unit_test(test_waits_for_its_turn),
+		cmocka_unit_test(test_behind_a_response),
 		cmocka_unit_test(test_many_reads),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_both_ways),
