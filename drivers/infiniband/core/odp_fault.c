@@ -165,15 +165,13 @@ static unsigned long odp_span_got(const struct odp_fault *f,
 /*
  * Has the pages from @start to @end made present that the last look did not find.
  * The first one of each few may bring others along (a huge page, a large folio,
- * a file's pages around it), so it is looked again then: at the mapping's part of
- * the leaf the first time, at the few later. Returns 0 if at least the first page
- * has come.
+ * a file's pages around it), so it is looked again then: the first time at all, for
+ * a huge page, then at the few. Returns 0 if at least the first page has come.
  */
 static int odp_span_bring(const struct odp_fault *f, struct odp_window *window,
-			  const struct odp_span *span, unsigned long start,
-			  unsigned long end, bool write)
+			  unsigned long start, unsigned long end, bool write)
 {
-	unsigned long addr = start, few_end = start, seq;
+	unsigned long addr = start, few_end = start, look_end, seq;
 	bool first = true;
 	long ret = 0;
 
@@ -193,10 +191,9 @@ static int odp_span_bring(const struct odp_fault *f, struct odp_window *window,
 			break;
 		addr += PAGE_SIZE;
 		few_end = min(end, ALIGN(addr, ODP_FAULT_FEW));
-		if (first)
-			ret = odp_look(f, window, span->lo, span->hi, &seq);
-		else if (addr < few_end)
-			ret = odp_look(f, window, addr, few_end, &seq);
+		look_end = first ? end : few_end;
+		if (addr < look_end)
+			ret = odp_look(f, window, addr, look_end, &seq);
 		first = false;
 	}
 	return addr > start ? 0 : ret;
@@ -209,8 +206,30 @@ static int odp_span_bring(const struct odp_fault *f, struct odp_window *window,
 static void odp_span_ahead(const struct odp_fault *f, struct odp_window *window,
 			   const struct odp_span *span)
 {
-	odp_span_bring(f, window, span, span->end, span->ahead,
-		       f->write && span->anonymous);
+	unsigned long seq;
+
+	if (span->ahead > span->end &&
+	    !odp_look(f, window, span->end, span->ahead, &seq))
+		odp_span_bring(f, window, span->end, span->ahead,
+			       f->write && span->anonymous);
+}
+
+/*
+ * Has what is missing of the pages wanted made present, at least the first.
+ * @hurry: and nothing else.
+ */
+static int odp_span_want(const struct odp_fault *f, struct odp_window *window,
+			 const struct odp_span *span, bool hurry)
+{
+	unsigned long seq;
+	int ret = odp_look(f, window, span->start, span->end, &seq);
+
+	if (ret || odp_span_got(f, span) == span->end - span->start)
+		return ret;
+	ret = odp_span_bring(f, window, span->start, span->end, f->write);
+	if (!ret && !hurry)
+		odp_span_ahead(f, window, span);
+	return ret;
 }
 
 /* Returns -EBUSY where the answer has become old, and -errno. */
@@ -270,27 +289,20 @@ static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
 }
 
 /*
- * Finds out what there is in the leaf, and has what is wanted made present if it
- * is not. @hurry: the pages wanted and nothing else. Returns 0 with f->pfns and
- * @seq.
+ * Finds out what there is in the leaf, once what is wanted is there. @hurry: what
+ * is wanted and nothing else. Returns 0 with f->pfns and @seq.
  */
 static int odp_span_find(const struct odp_fault *f, struct odp_window *window,
 			 const struct odp_span *span, bool hurry,
 			 unsigned long *seq)
 {
-	unsigned long lo = hurry ? span->start : span->lo;
-	unsigned long hi = hurry ? span->end : span->hi;
-	int ret = odp_span_look(f, window, lo, hi, seq);
+	int ret = f->snapshot ? 0 : odp_span_want(f, window, span, hurry);
 
-	if (ret || f->snapshot ||
-	    odp_span_got(f, span) == span->end - span->start)
-		return ret;
-	ret = odp_span_bring(f, window, span, span->start, span->end, f->write);
 	if (ret)
 		return ret;
-	if (!hurry)
-		odp_span_ahead(f, window, span);
-	return odp_span_look(f, window, lo, hi, seq);
+	if (hurry)
+		return odp_span_look(f, window, span->start, span->end, seq);
+	return odp_span_look(f, window, span->lo, span->hi, seq);
 }
 
 /* The answer does not cover the first page wanted. */
