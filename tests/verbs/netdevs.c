@@ -69,7 +69,7 @@ static struct side there(const char *address)
 /* Going to RTR gives the peer's MAC one second: too little for a netdev that has just come up. */
 static void wait_for(const char *where, const char *address)
 {
-	shell("%s ping -q -c 1 -w 20 %s >/dev/null", where, address);
+	wait_reachable(where, address);
 }
 
 /* Queue pairs of @type from one address to another, which carry the right bytes. */

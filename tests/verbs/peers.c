@@ -371,7 +371,8 @@ static void wait_event(struct ibv_context *ctx, enum ibv_event_type type)
 static int link_up(void *unused)
 {
 	(void)unused;
-	shell("ip -n peer link set veth1 up && ping -q -c 1 -w 15 192.0.2.2 >/dev/null");
+	shell("ip -n peer link set veth1 up");
+	wait_reachable("", "192.0.2.2");
 	return 0;
 }
 

@@ -33,6 +33,12 @@ void shell(const char *command, ...)
 		fail_msg("%s: exit status %#x", line, status);
 }
 
+void wait_reachable(const char *where, const char *address)
+{
+	shell("%s timeout 20 bash -c 'until (: >/dev/tcp/%s/9) 2>&1 | grep -q refused; do sleep 0.1; done'",
+	      where, address);
+}
+
 bool shell_works(const char *command)
 {
 	return system(command) == 0;

@@ -33,6 +33,13 @@ void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
 /* Does it succeed? */
 bool shell_works(const char *command);
 
+/*
+ * Waits until @address answers; @where: a command in front, such as ip netns exec. Without ping: that
+ * asks for time stamps, for which the kernel patches its code beneath the traffic, and QEMU does not always
+ * take notice in time (Documentation/infiniband/guests.rst).
+ */
+void wait_reachable(const char *where, const char *address);
+
 /* Takes this thread to another network namespace; returns what brings it back. */
 int netns_enter(const char *netns);
 void netns_leave(int here);
