@@ -163,22 +163,31 @@ static void test_with_itself(void **state)
 
 /* --- order ----------------------------------------------------------------------------------- */
 
+/* A page at @end, on demand, that comes when the userfaultfd that is returned says so. */
+static int watched_page(struct end *end, struct buf *page, struct ibv_sge *list)
+{
+	int fd = uffd_open(UFFD_MISSING);
+
+	need_odp(end->ctx);
+	*page = buf_anon(end->pd, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	uffd_watch(fd, UFFD_MISSING, page->p, PAGE);
+	*list = sge(page, 0, 100);
+	return fd;
+}
+
 /* A WRITE behind a SEND that waits for a page is not done before it. */
 static void test_waits_for_its_turn(void **state)
 {
-	int fd = uffd_open(UFFD_MISSING);
 	struct rc rc = rc_default();
 	struct ibv_sge list;
 	struct buf cold;
 	struct rig rig;
+	int fd;
 
 	(void)state;
 	rc.timeout = 20;
 	rig_open(&rig, &rc);
-	need_odp(rig.pair.b.ctx);
-	cold = buf_anon(rig.pair.b.pd, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	uffd_watch(fd, UFFD_MISSING, cold.p, PAGE);
-	list = sge(&cold, 0, 100);
+	fd = watched_page(&rig.pair.b, &cold, &list);
 	post_recv(&rig.pair.b, 1, &list, 1);
 	post(&rig, IBV_WR_SEND, 0, 0, 100, 0);
 	post(&rig, IBV_WR_RDMA_WRITE, 1000, 2000, 3000, 0);
@@ -198,19 +207,16 @@ static void test_waits_for_its_turn(void **state)
 /* A WRITE behind a READ of which the data has come, but not the page that it is for. */
 static void test_behind_a_response(void **state)
 {
-	int fd = uffd_open(UFFD_MISSING);
 	struct rc rc = rc_default();
 	struct ibv_sge list;
 	struct buf cold;
 	struct rig rig;
+	int fd;
 
 	(void)state;
 	rc.timeout = 20;
 	rig_open(&rig, &rc);
-	need_odp(rig.pair.a.ctx);
-	cold = buf_anon(rig.pair.a.pd, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	uffd_watch(fd, UFFD_MISSING, cold.p, PAGE);
-	list = sge(&cold, 0, 100);
+	fd = watched_page(&rig.pair.a, &cold, &list);
 	set_direct("N");
 	post_list(&rig.pair.a, &rig.b, IBV_WR_RDMA_READ, &list, 1, 77, 0);
 	uffd_wait(fd);

@@ -66,12 +66,6 @@ static struct side there(const char *address)
 	return (struct side){ options.peer, address };
 }
 
-/* Going to RTR gives the peer's MAC one second: too little for a netdev that has just come up. */
-static void wait_for(const char *where, const char *address)
-{
-	wait_reachable(where, address);
-}
-
 /* Queue pairs of @type from one address to another, which carry the right bytes. */
 static void move_between(enum ibv_qp_type type, struct side a, struct side b)
 {
@@ -107,10 +101,10 @@ static void open_vlan(void)
 	at_both_ends("ip link set veth@.7 up");
 	at_both_ends("ip address add 198.51.100.#/24 dev veth@.7");
 	at_both_ends("ip address add 2001:db8:7::#/64 dev veth@.7 nodad");
-	wait_for("", "198.51.100.2");
-	wait_for("", "2001:db8:7::2");
-	wait_for("ip netns exec peer", "198.51.100.1");
-	wait_for("ip netns exec peer", "2001:db8:7::1");
+	wait_reachable("", "198.51.100.2");
+	wait_reachable("", "2001:db8:7::2");
+	wait_reachable("ip netns exec peer", "198.51.100.1");
+	wait_reachable("ip netns exec peer", "2001:db8:7::1");
 }
 
 struct flow {
@@ -189,11 +183,11 @@ static void test_bond(void **state)
 	      bridge.address);
 	shell("rdma link add rxebond type rxe netdev bond7");
 	shell("ip netns exec peer rdma link add rxebridge type rxe netdev bridge7");
-	wait_for("", bridge.address);
-	wait_for("ip netns exec peer", bond.address);
+	wait_reachable("", bridge.address);
+	wait_reachable("ip netns exec peer", bond.address);
 	move_between(IBV_QPT_RC, bond, bridge);
 	shell("ip link set veth6 down");
-	wait_for("", bridge.address);
+	wait_reachable("", bridge.address);
 	move_between(IBV_QPT_RC, bond, bridge);
 	move_between(IBV_QPT_UD, bridge, bond);
 }

@@ -19,7 +19,7 @@
 
 /*
  * Takes nearly all of the pages away from the CPU; some may be in use at the moment, or on a
- * processor's list of those that are to be on the LRU (15 each).
+ * processor's list of those that are to be on the LRU (up to 31 each).
  */
 static void reclaim(char *memory)
 {

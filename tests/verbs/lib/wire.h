@@ -34,7 +34,8 @@ void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
 bool shell_works(const char *command);
 
 /*
- * Waits until @address answers; @where: a command in front, such as ip netns exec. Without ping: that
+ * Waits until @address answers; @where: a command in front, such as ip netns exec. Going to RTR gives the
+ * peer's MAC one second: too little for a netdev that has just come up. Without ping: that
  * asks for time stamps, for which the kernel patches its code beneath the traffic, and QEMU does not always
  * take notice in time (Documentation/infiniband/guests.rst).
  */
