@@ -72,11 +72,19 @@ static void both_ends(const char *verb, const char *netem)
 }
 #pragma GCC diagnostic pop
 
+/* netem takes what leaves together for one packet. */
+static void trains(const char *on)
+{
+	shell("ethtool -K veth0 gso %s && ip netns exec peer ethtool -K veth1 gso %s", on, on);
+}
+
 static int repair(void *unused)
 {
 	(void)unused;
-	if (impaired)
+	if (impaired) {
 		both_ends("delete", "");
+		trains("on");
+	}
 	impaired = false;
 	return 0;
 }
@@ -84,8 +92,10 @@ static int repair(void *unused)
 void wire_impair(const char *netem)
 {
 	need_wire();
-	if (!impaired)
+	if (!impaired) {
 		defer(repair, &impaired);
+		trains("off");
+	}
 	both_ends("replace", netem);
 	impaired = true;
 }

@@ -11,7 +11,7 @@
 /* Skips the test where both ends are one device. */
 void need_wire(void);
 
-/* What tc-netem(8) does to every packet in both directions until wire_repair or the test's end. */
+/* What tc-netem(8) does to every single packet in both directions until wire_repair or the test's end. */
 void wire_impair(const char *netem);
 void wire_repair(void);
 

@@ -45,6 +45,9 @@
 #define RXE_RNR_BACKOFF_MAX_NS	1280000ULL
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
+/* Packets that leave together, and their bytes, with what IP and UDP add. */
+#define RXE_TRAIN_PACKETS	64
+#define RXE_TRAIN_BYTES		(SZ_64K - 128)
 /* Packets a task handles before others have their turn. */
 #define RXE_TASK_BUDGET		64
 

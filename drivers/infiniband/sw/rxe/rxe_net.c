@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: UDP/IP
+ * DOC: Sockets, and what comes in through them
  *
  * One pair of UDP sockets (IPv4, IPv6) in a network namespace serves all of its
  * links, from the first link to the last.
@@ -9,12 +9,8 @@
 #include <linux/kcov.h>
 #include <linux/udp.h>
 #include <net/inet_sock.h>
-#include <net/ip.h>
-#include <net/ip6_route.h>
 #include <net/ipv6.h>
 #include <net/netns/generic.h>
-#include <net/route.h>
-#include <net/udp.h>
 #include <net/udp_tunnel.h>
 #include <rdma/ib_cache.h>
 
@@ -45,30 +41,6 @@ static unsigned int rxe_netns_id;
 static struct rxe_netns *rxe_netns(struct net *net)
 {
 	return net_generic(net, rxe_netns_id);
-}
-
-/* --- netdevs --------------------------------------------------------------- */
-
-/*
- * The netdev that has the address which packets leave from: the device's own, or
- * one upon it, which may have gone to another namespace.
- */
-static int rxe_source_ifindex(struct rxe_dev *rxe, const struct rxe_av *av)
-{
-	const struct ib_gid_attr *gid_attr =
-		rdma_get_gid_attr(&rxe->ib, RXE_PORT, av->grh.sgid_index);
-	const struct net_device *ndev;
-	int ifindex = rxe->ndev->ifindex;
-
-	if (IS_ERR(gid_attr))
-		return ifindex;
-	rcu_read_lock();
-	ndev = rdma_read_gid_attr_ndev_rcu(gid_attr);
-	if (!IS_ERR(ndev) && net_eq(dev_net(ndev), dev_net(rxe->ndev)))
-		ifindex = ndev->ifindex;
-	rcu_read_unlock();
-	rdma_put_gid_attr(gid_attr);
-	return ifindex;
 }
 
 static u16 rxe_vlan(const struct net_device *ndev)
@@ -263,290 +235,6 @@ static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* --- sending -------------------------------------------------------------- */
-
-static struct dst_entry *rxe_route4(struct rxe_dev *rxe,
-				    const struct rxe_av *av)
-{
-	struct flowi4 fl4 = {
-		.flowi4_oif = rxe_source_ifindex(rxe, av),
-		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
-		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
-		.flowi4_proto = IPPROTO_UDP,
-	};
-	struct rtable *rt = ip_route_output_key(dev_net(rxe->ndev), &fl4);
-
-	return IS_ERR(rt) ? NULL : &rt->dst;
-}
-
-static struct dst_entry *rxe_route6(struct rxe_dev *rxe,
-				    const struct rxe_av *av)
-{
-	struct net *net = dev_net(rxe->ndev);
-	struct rxe_netns *ns = rxe_netns(net);
-	struct flowi6 fl6 = {
-		.flowi6_oif = rxe_source_ifindex(rxe, av),
-		.saddr = av->sgid_addr._sockaddr_in6.sin6_addr,
-		.daddr = av->dgid_addr._sockaddr_in6.sin6_addr,
-		.flowi6_proto = IPPROTO_UDP,
-	};
-	struct dst_entry *dst;
-
-	if (!ns->sock6)
-		return NULL;
-	dst = ip6_dst_lookup_flow(net, ns->sock6->sk, &fl6, NULL);
-	return IS_ERR(dst) ? NULL : dst;
-}
-
-/* The route to the peer, with a reference, or NULL. */
-static struct dst_entry *rxe_route(struct rxe_qp *qp)
-{
-	const struct rxe_av *av = &qp->av;
-	struct dst_entry *dst;
-
-	spin_lock_bh(&qp->dst_lock);
-	dst = qp->dst;
-	if (dst && dst_check(dst, qp->dst_cookie))
-		goto out;
-	dst_release(dst);
-	if (av->network_type == RXE_NETWORK_TYPE_IPV4) {
-		dst = rxe_route4(qp_rxe(qp), av);
-		qp->dst_cookie = 0;
-	} else {
-		dst = rxe_route6(qp_rxe(qp), av);
-		qp->dst_cookie = dst ? rt6_get_cookie(dst_rt6_info(dst)) : 0;
-	}
-	qp->dst = dst;
-out:
-	if (dst)
-		dst_hold(dst);
-	spin_unlock_bh(&qp->dst_lock);
-	return dst;
-}
-
-/**
- * rxe_net_forget_route() - have the way to the peer looked up anew
- * @qp: the queue pair
- *
- * Context: any.
- */
-void rxe_net_forget_route(struct rxe_qp *qp)
-{
-	spin_lock_bh(&qp->dst_lock);
-	dst_release(qp->dst);
-	qp->dst = NULL;
-	spin_unlock_bh(&qp->dst_lock);
-}
-
-static void rxe_push_udp(const struct rxe_qp *qp, struct sk_buff *skb)
-{
-	struct udphdr *udp;
-
-	__skb_push(skb, sizeof(*udp));
-	skb_reset_transport_header(skb);
-	udp = udp_hdr(skb);
-	udp->source = htons(qp->src_port);
-	udp->dest = htons(RXE_ROCE_V2_UDP_PORT);
-	udp->len = htons(skb->len);
-	udp->check = 0;
-}
-
-static void rxe_push_ip4(const struct rxe_av *av, struct sk_buff *skb)
-{
-	struct iphdr *ip;
-
-	skb_push(skb, sizeof(*ip));
-	skb_reset_network_header(skb);
-	ip = ip_hdr(skb);
-	*ip = (struct iphdr){
-		.version = 4,
-		.ihl = sizeof(*ip) / 4,
-		.tos = av->grh.traffic_class,
-		.tot_len = htons(skb->len),
-		.frag_off = htons(IP_DF),
-		.ttl = av->grh.hop_limit ?: 64,
-		.protocol = IPPROTO_UDP,
-		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
-		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
-	};
-	skb->protocol = htons(ETH_P_IP);
-}
-
-static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
-{
-	unsigned int payload_len = skb->len;
-	struct ipv6hdr *ip6;
-
-	skb_push(skb, sizeof(*ip6));
-	skb_reset_network_header(skb);
-	ip6 = ipv6_hdr(skb);
-	ip6_flow_hdr(ip6, av->grh.traffic_class,
-		     htonl(av->grh.flow_label & 0xfffff));
-	ip6->payload_len = htons(payload_len);
-	ip6->nexthdr = IPPROTO_UDP;
-	ip6->hop_limit = av->grh.hop_limit ?: 64;
-	ip6->saddr = av->sgid_addr._sockaddr_in6.sin6_addr;
-	ip6->daddr = av->dgid_addr._sockaddr_in6.sin6_addr;
-	skb->protocol = htons(ETH_P_IPV6);
-}
-
-/*
- * Puts UDP and IP in front; the packet still begins with the BTH. Returns their
- * length.
- */
-static unsigned int rxe_net_address(const struct rxe_qp *qp,
-				    struct sk_buff *skb)
-{
-	unsigned int headers;
-
-	rxe_push_udp(qp, skb);
-	if (qp->av.network_type == RXE_NETWORK_TYPE_IPV4)
-		rxe_push_ip4(&qp->av, skb);
-	else
-		rxe_push_ip6(&qp->av, skb);
-	headers = skb_transport_offset(skb) + sizeof(struct udphdr);
-	__skb_pull(skb, headers);
-	return headers;
-}
-
-/* Adds UDP and IP, then the ICRC, which covers them. */
-static void rxe_net_envelope(const struct rxe_qp *qp, struct sk_buff *skb)
-{
-	unsigned int headers = rxe_net_address(qp, skb);
-
-	rxe_wire_seal(skb);
-	__skb_push(skb, headers);
-}
-
-/*
- * Has the sender of a packet that nobody acknowledges filled the queues below?
- * The socket counts what is in them.
- */
-static bool rxe_charge(const struct rxe_qp *qp, struct sock *sk,
-		       struct sk_buff *skb)
-{
-	if (qp->service->reliable)
-		return false;
-	skb_set_owner_w(skb, sk);
-	return !sock_writeable(sk);
-}
-
-static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
-{
-	struct net *net = dev_net(qp_rxe(qp)->ndev);
-	struct rxe_netns *ns = rxe_netns(net);
-	struct dst_entry *dst = rxe_route(qp);
-	struct sock *sk;
-	bool full;
-	int ret;
-
-	if (!dst) {
-		kfree_skb(skb);
-		return -EHOSTUNREACH;
-	}
-	rxe_net_envelope(qp, skb);
-	memset(skb->cb, 0, sizeof(skb->cb));
-	skb_dst_set(skb, dst);
-	skb->dev = dst->dev;
-	if (skb->protocol == htons(ETH_P_IP)) {
-		sk = ns->sock4->sk;
-		full = rxe_charge(qp, sk, skb);
-		ret = ip_local_out(net, sk, skb);
-	} else {
-		sk = ns->sock6->sk;
-		full = rxe_charge(qp, sk, skb);
-		ret = ip6_local_out(net, sk, skb);
-	}
-	return net_xmit_eval(ret) ?: full ? -EBUSY : 0;
-}
-
-/*
- * Is a receiver here so far behind that its sender had better wait? Pages are
- * waited for only where nobody else is kept waiting with it.
- */
-static bool rxe_is_behind(const struct rxe_qp *peer)
-{
-	if (peer->service->reliable ||
-	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
-		return false;
-	return peer->transport == IB_QPT_UC ||
-	       !rxe_fault_busy(&peer->rq.place);
-}
-
-/* What a datagram is received with, as if it had been on a wire. */
-static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
-{
-	rxe_pkt(skb)->vlan = RXE_NO_VLAN;
-	rxe_net_address(qp, skb);
-	if (skb->protocol == htons(ETH_P_IP))
-		ip_send_check(ip_hdr(skb));
-}
-
-static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
-{
-	struct rxe_qp *peer;
-	int ret = 0;
-
-	rcu_read_lock();
-	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
-	rcu_read_unlock();
-	if (!peer) {
-		kfree_skb(skb);
-		return 0;
-	}
-	if (rxe_pkt(skb)->op->qp_type != peer->transport ||
-	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
-		kfree_skb(skb);
-	} else {
-		if (peer->transport == IB_QPT_UD)
-			rxe_loop_address(qp, skb);
-		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
-		rxe_net_deliver(peer, skb);
-		if (rxe_is_behind(peer))
-			ret = -EBUSY;
-	}
-	rxe_qp_put(peer);
-	return ret;
-}
-
-/**
- * rxe_net_is_up() - may anything be sent?
- * @rxe: the link
- *
- * Context: any.
- */
-bool rxe_net_is_up(const struct rxe_dev *rxe)
-{
-	return test_bit(RXE_DEV_OPEN, &rxe->flags) && netif_running(rxe->ndev);
-}
-
-/**
- * rxe_net_send() - send a packet to a QP's peer
- * @qp: the sender
- * @skb: made by rxe_wire_build(); taken, whatever becomes of it
- *
- * Context: a task of @qp (bottom halves off).
- * Return: 0; -EBUSY: it has left, but no more should for a while; or another
- * -errno where the packet is known not to have left. Reliability is the callers'
- * concern.
- */
-int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb)
-{
-	int ret;
-
-	if (!rxe_net_is_up(qp_rxe(qp))) {
-		kfree_skb(skb);
-		ret = -ENETDOWN;
-	} else if (qp->loopback) {
-		ret = rxe_net_loop(qp, skb);
-	} else {
-		ret = rxe_net_transmit(qp, skb);
-	}
-	rxe_count(qp_rxe(qp), ret && ret != -EBUSY ? RXE_CNT_SEND_ERR :
-						     RXE_CNT_SENT_PKTS);
-	return ret;
-}
-
 /* --- sockets -------------------------------------------------------------- */
 
 static struct socket *rxe_socket(struct net *net, sa_family_t family)
@@ -600,6 +288,23 @@ static int rxe_netns_open(struct rxe_netns *ns, struct net *net)
 		return PTR_ERR(sock);
 	}
 	return 0;
+}
+
+/**
+ * rxe_net_sock() - what a packet leaves through
+ * @net: a namespace with a link
+ * @protocol: of the network layer, ETH_P_IP or ETH_P_IPV6
+ *
+ * Context: any, while a link there is RXE_DEV_OPEN.
+ * Return: the socket, or NULL where the namespace has no IPv6.
+ */
+struct sock *rxe_net_sock(struct net *net, __be16 protocol)
+{
+	struct rxe_netns *ns = rxe_netns(net);
+	struct socket *sock = protocol == htons(ETH_P_IP) ? ns->sock4 :
+							    ns->sock6;
+
+	return sock ? sock->sk : NULL;
 }
 
 /**

@@ -105,6 +105,23 @@ struct rxe_dest {
 };
 
 /**
+ * struct rxe_train - packets about to leave together; empty between two turns of
+ *	the task that fills it
+ * @head: the first of them, which the others are fragments of
+ * @end: where the next one is hung up
+ * @packets: how many; 0: none, and the rest means nothing
+ * @size: bytes of the first: BTH to ICRC
+ * @last_size: of the last
+ */
+struct rxe_train {
+	struct sk_buff *head;
+	struct sk_buff **end;
+	unsigned int packets;
+	unsigned int size;
+	unsigned int last_size;
+};
+
+/**
  * struct rxe_sq - the sending half of a QP
  * @lock: protects everything in here, but for what @post_lock protects
  * @task: requester and completer
@@ -144,6 +161,7 @@ struct rxe_dest {
  * @timer: lost packets; fires at or before @deadline, and again if before
  * @rnr_timer: see @rnr_wait
  * @responses: packets for the completer; has a lock of its own
+ * @train: requests about to leave
  * @gather: a page of the payload that is missing
  * @gather_for: the request that @gather is for, an index as @cur
  * @scatter: a page for a response that is missing
@@ -183,6 +201,7 @@ struct rxe_sq {
 	struct hrtimer timer;
 	struct hrtimer rnr_timer;
 	struct sk_buff_head responses;
+	struct rxe_train train;
 	struct rxe_fault gather;
 	u32 gather_for;
 	struct rxe_fault scatter;
@@ -240,6 +259,7 @@ struct rxe_replay {
  * @num_replays: recorded since the QP was reset, free-running
  * @max_replays: max_dest_rd_atomic
  * @requests: packets for the responder; has a lock of its own
+ * @train: responses about to leave
  * @place: a page that is missing
  * @fault_timer: tells the responder that a fault has become a long one
  */
@@ -271,6 +291,7 @@ struct rxe_rq {
 	u32 num_replays;
 	u32 max_replays;
 	struct sk_buff_head requests;
+	struct rxe_train train;
 	struct rxe_fault place;
 	struct hrtimer fault_timer;
 };

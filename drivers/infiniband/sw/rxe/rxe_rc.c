@@ -28,7 +28,7 @@ static bool rxe_rc_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
 
 	if (!skb)
 		return false;
-	rxe_net_send(qp, skb);
+	rxe_net_send(qp, &qp->rq.train, skb);
 	return true;
 }
 
@@ -169,7 +169,7 @@ enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp)
 	}
 	rq->read_psn = rxe_psn_add(rq->read_psn, 1);
 	rq->reading = !last;
-	rxe_net_send(qp, skb);
+	rxe_net_send(qp, &qp->rq.train, skb);
 	return RXE_DONE;
 }
 
@@ -241,7 +241,7 @@ static void rxe_rc_atomic_answer(struct rxe_qp *qp,
 	rxe_rc_flush_ack(qp);
 	skb = rxe_wire_build(&headers, 0);
 	if (skb)
-		rxe_net_send(qp, skb);
+		rxe_net_send(qp, &qp->rq.train, skb);
 }
 
 /* A request of one packet has been executed, and must not be again. */

@@ -355,7 +355,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		sq->cur++;
 		sq->offset = 0;
 	}
-	if (rxe_net_send(qp, skb) == -EBUSY)
+	if (rxe_net_send(qp, &qp->sq.train, skb) == -EBUSY)
 		rxe_req_pause(sq);
 	return 0;
 }
@@ -427,7 +427,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		sq->cur++;
 		sq->offset = 0;
 	}
-	rxe_net_send(qp, skb);
+	rxe_net_send(qp, &qp->sq.train, skb);
 	return 0;
 }
 

@@ -500,6 +500,7 @@ bool rxe_resp_task(struct rxe_task *task)
 		skb_queue_purge(&qp->rq.requests);
 		break;
 	}
+	rxe_net_flush(qp, &qp->rq.train);
 	spin_unlock_bh(&qp->rq.lock);
 	return more;
 }

@@ -35,6 +35,7 @@ static bool rxe_send_task(struct rxe_task *task)
 		skb_queue_purge(&sq->responses);
 		break;
 	}
+	rxe_net_flush(qp, &sq->train);
 	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET;
 	/* No answer paces it: what it has sent is to go its way first. */
 	task->later = more && !qp->service->reliable && !qp->loopback;

@@ -9,7 +9,7 @@
  *	                                  `---- responder <- requests
  *
  * rxe_net_send() takes a packet for a QP of the same device straight to that
- * QP's queue. A queue is filled by anyone and emptied by the task behind it.
+ * QP's queue; others leave in trains (rxe_send.c). A queue is filled by anyone and emptied by the task behind it.
  * Between two QPs of a device most of WRITE and READ goes without packets
  * (rxe_direct.c).
  *
@@ -70,10 +70,15 @@ struct rxe_service {
 	 BIT(IB_WR_ATOMIC_WRITE) | BIT(IB_WR_FLUSH))
 
 /* rxe_net.c */
-bool rxe_net_is_up(const struct rxe_dev *rxe);
-int rxe_net_send(struct rxe_qp *qp, struct sk_buff *skb);
-void rxe_net_forget_route(struct rxe_qp *qp);
 void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb);
+struct sock *rxe_net_sock(struct net *net, __be16 protocol);
+
+/* rxe_send.c */
+bool rxe_net_is_up(const struct rxe_dev *rxe);
+int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
+		 struct sk_buff *skb);
+int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train);
+void rxe_net_forget_route(struct rxe_qp *qp);
 
 /* rxe_mcast.c */
 void rxe_mcast_deliver(struct rxe_dev *rxe, const union ib_gid *gid,

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: Packets on their way out
+ *
+ * A packet for a QP of the same device goes straight to that QP's queue. The
+ * others get UDP, IP and the ICRC, and leave for the peer in trains.
+ *
+ * A train is a row of packets that is one packet to the network stack (GSO, as a
+ * list of fragments): routes, hooks, queues, and a veth with the receiver's stack
+ * behind it, are gone through once. It is taken apart in front of a netdev that
+ * cannot send it, or of the receiver's socket. Its packets have one size, but for
+ * the last, which may be shorter. Each half of a QP has a train of its own, which
+ * leaves at the end of the task's turn at the latest.
+ */
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+#include <net/udp.h>
+#include <rdma/ib_cache.h>
+
+#include "rxe_transport.h"
+#include "rxe_verbs.h"
+
+/* --- routes --------------------------------------------------------------- */
+
+/*
+ * The netdev that has the address which packets leave from: the device's own, or
+ * one upon it, which may have gone to another namespace.
+ */
+static int rxe_source_ifindex(struct rxe_dev *rxe, const struct rxe_av *av)
+{
+	const struct ib_gid_attr *gid_attr =
+		rdma_get_gid_attr(&rxe->ib, RXE_PORT, av->grh.sgid_index);
+	const struct net_device *ndev;
+	int ifindex = rxe->ndev->ifindex;
+
+	if (IS_ERR(gid_attr))
+		return ifindex;
+	rcu_read_lock();
+	ndev = rdma_read_gid_attr_ndev_rcu(gid_attr);
+	if (!IS_ERR(ndev) && net_eq(dev_net(ndev), dev_net(rxe->ndev)))
+		ifindex = ndev->ifindex;
+	rcu_read_unlock();
+	rdma_put_gid_attr(gid_attr);
+	return ifindex;
+}
+
+static struct dst_entry *rxe_route4(struct rxe_dev *rxe,
+				    const struct rxe_av *av)
+{
+	struct flowi4 fl4 = {
+		.flowi4_oif = rxe_source_ifindex(rxe, av),
+		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
+		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
+		.flowi4_proto = IPPROTO_UDP,
+	};
+	struct rtable *rt = ip_route_output_key(dev_net(rxe->ndev), &fl4);
+
+	return IS_ERR(rt) ? NULL : &rt->dst;
+}
+
+static struct dst_entry *rxe_route6(struct rxe_dev *rxe,
+				    const struct rxe_av *av)
+{
+	struct net *net = dev_net(rxe->ndev);
+	struct sock *sk = rxe_net_sock(net, htons(ETH_P_IPV6));
+	struct flowi6 fl6 = {
+		.flowi6_oif = rxe_source_ifindex(rxe, av),
+		.saddr = av->sgid_addr._sockaddr_in6.sin6_addr,
+		.daddr = av->dgid_addr._sockaddr_in6.sin6_addr,
+		.flowi6_proto = IPPROTO_UDP,
+	};
+	struct dst_entry *dst;
+
+	if (!sk)
+		return NULL;
+	dst = ip6_dst_lookup_flow(net, sk, &fl6, NULL);
+	return IS_ERR(dst) ? NULL : dst;
+}
+
+/* The route to the peer, with a reference, or NULL. */
+static struct dst_entry *rxe_route(struct rxe_qp *qp)
+{
+	const struct rxe_av *av = &qp->av;
+	struct dst_entry *dst;
+
+	spin_lock_bh(&qp->dst_lock);
+	dst = qp->dst;
+	if (dst && dst_check(dst, qp->dst_cookie))
+		goto out;
+	dst_release(dst);
+	if (av->network_type == RXE_NETWORK_TYPE_IPV4) {
+		dst = rxe_route4(qp_rxe(qp), av);
+		qp->dst_cookie = 0;
+	} else {
+		dst = rxe_route6(qp_rxe(qp), av);
+		qp->dst_cookie = dst ? rt6_get_cookie(dst_rt6_info(dst)) : 0;
+	}
+	qp->dst = dst;
+out:
+	if (dst)
+		dst_hold(dst);
+	spin_unlock_bh(&qp->dst_lock);
+	return dst;
+}
+
+/**
+ * rxe_net_forget_route() - have the way to the peer looked up anew
+ * @qp: the queue pair
+ *
+ * Context: any.
+ */
+void rxe_net_forget_route(struct rxe_qp *qp)
+{
+	spin_lock_bh(&qp->dst_lock);
+	dst_release(qp->dst);
+	qp->dst = NULL;
+	spin_unlock_bh(&qp->dst_lock);
+}
+
+/* --- headers --------------------------------------------------------------- */
+
+static void rxe_push_udp(const struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct udphdr *udp;
+
+	__skb_push(skb, sizeof(*udp));
+	skb_reset_transport_header(skb);
+	udp = udp_hdr(skb);
+	udp->source = htons(qp->src_port);
+	udp->dest = htons(RXE_ROCE_V2_UDP_PORT);
+	udp->len = htons(skb->len);
+	udp->check = 0;
+}
+
+static void rxe_push_ip4(const struct rxe_av *av, struct sk_buff *skb, u16 id)
+{
+	struct iphdr *ip;
+
+	skb_push(skb, sizeof(*ip));
+	skb_reset_network_header(skb);
+	ip = ip_hdr(skb);
+	*ip = (struct iphdr){
+		.version = 4,
+		.ihl = sizeof(*ip) / 4,
+		.tos = av->grh.traffic_class,
+		.tot_len = htons(skb->len),
+		.id = htons(id),
+		.frag_off = htons(IP_DF),
+		.ttl = av->grh.hop_limit ?: 64,
+		.protocol = IPPROTO_UDP,
+		.saddr = av->sgid_addr._sockaddr_in.sin_addr.s_addr,
+		.daddr = av->dgid_addr._sockaddr_in.sin_addr.s_addr,
+	};
+	skb->protocol = htons(ETH_P_IP);
+}
+
+static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
+{
+	unsigned int payload_len = skb->len;
+	struct ipv6hdr *ip6;
+
+	skb_push(skb, sizeof(*ip6));
+	skb_reset_network_header(skb);
+	ip6 = ipv6_hdr(skb);
+	ip6_flow_hdr(ip6, av->grh.traffic_class,
+		     htonl(av->grh.flow_label & 0xfffff));
+	ip6->payload_len = htons(payload_len);
+	ip6->nexthdr = IPPROTO_UDP;
+	ip6->hop_limit = av->grh.hop_limit ?: 64;
+	ip6->saddr = av->sgid_addr._sockaddr_in6.sin6_addr;
+	ip6->daddr = av->dgid_addr._sockaddr_in6.sin6_addr;
+	skb->protocol = htons(ETH_P_IPV6);
+}
+
+/* Puts UDP and IP in front of the packet, which still begins with the BTH. */
+static void rxe_net_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
+{
+	rxe_push_udp(qp, skb);
+	if (qp->av.network_type == RXE_NETWORK_TYPE_IPV4)
+		rxe_push_ip4(&qp->av, skb, id);
+	else
+		rxe_push_ip6(&qp->av, skb);
+	__skb_pull(skb, skb_transport_offset(skb) + sizeof(struct udphdr));
+}
+
+/* --- trains ---------------------------------------------------------------- */
+
+/* In packets: the netdev says whether it likes them, as to TCP. */
+static unsigned int rxe_train_limit(const struct net_device *ndev)
+{
+	if (!(ndev->features & NETIF_F_GSO))
+		return 1;
+	return min_t(unsigned int, READ_ONCE(ndev->gso_max_segs),
+		     RXE_TRAIN_PACKETS);
+}
+
+static bool rxe_train_takes(const struct rxe_train *train,
+			    const struct net_device *ndev,
+			    const struct sk_buff *skb)
+{
+	return train->packets < rxe_train_limit(ndev) &&
+	       train->last_size == train->size && skb->len <= train->size &&
+	       train->head->len + skb->len <= RXE_TRAIN_BYTES;
+}
+
+static void rxe_train_couple(struct rxe_train *train, struct sk_buff *skb)
+{
+	struct sk_buff *head = train->head;
+
+	train->last_size = skb->len;
+	if (train->packets++) {
+		*train->end = skb;
+		head->len += skb->len;
+		head->data_len += skb->len;
+		head->truesize += skb->truesize;
+		train->end = &skb->next;
+	} else {
+		train->head = skb;
+		train->size = skb->len;
+		train->end = &skb_shinfo(skb)->frag_list;
+	}
+}
+
+/*
+ * Makes one packet of a train. What takes it apart gives each of them the lengths,
+ * and the IPv4 identification, one after the other, that its ICRC covers.
+ */
+static struct sk_buff *rxe_train_close(struct rxe_train *train)
+{
+	struct sk_buff *head = train->head;
+
+	if (train->packets > 1) {
+		skb_shinfo(head)->gso_type = SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST;
+		skb_shinfo(head)->gso_size = train->size;
+		skb_shinfo(head)->gso_segs = train->packets;
+		/* There is none, so nobody need work it out. */
+		head->ip_summed = CHECKSUM_UNNECESSARY;
+		udp_hdr(head)->len = htons(sizeof(struct udphdr) + head->len);
+	}
+	__skb_push(head, -skb_network_offset(head));
+	memset(head->cb, 0, sizeof(head->cb));
+	train->packets = 0;
+	return head;
+}
+
+/*
+ * Has the sender of a packet that nobody acknowledges filled the queues below?
+ * The socket counts what is in them.
+ */
+static bool rxe_charge(const struct rxe_qp *qp, struct sock *sk,
+		       struct sk_buff *skb)
+{
+	if (qp->service->reliable)
+		return false;
+	skb_set_owner_w(skb, sk);
+	return !sock_writeable(sk);
+}
+
+static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct net *net = dev_net(qp_rxe(qp)->ndev);
+	struct sock *sk = rxe_net_sock(net, skb->protocol);
+	struct dst_entry *dst = rxe_route(qp);
+	bool full;
+	int ret;
+
+	if (!dst) {
+		kfree_skb(skb);
+		return -EHOSTUNREACH;
+	}
+	skb_dst_set(skb, dst);
+	skb->dev = dst->dev;
+	full = rxe_charge(qp, sk, skb);
+	if (skb->protocol == htons(ETH_P_IP))
+		ret = ip_local_out(net, sk, skb);
+	else
+		ret = ip6_local_out(net, sk, skb);
+	return net_xmit_eval(ret) ?: full ? -EBUSY : 0;
+}
+
+static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets, int ret)
+{
+	rxe_count_add(qp_rxe(qp), ret && ret != -EBUSY ? RXE_CNT_SEND_ERR :
+							 RXE_CNT_SENT_PKTS,
+		      packets);
+}
+
+/**
+ * rxe_net_flush() - have a train leave
+ * @qp: the sender
+ * @train: of the half that the task is; may be empty
+ *
+ * Context: the task of @qp that has filled it, in the same turn (bottom halves off).
+ * Return: as rxe_net_send().
+ */
+int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
+{
+	unsigned int packets = train->packets;
+	int ret;
+
+	if (!packets)
+		return 0;
+	ret = rxe_net_transmit(qp, rxe_train_close(train));
+	rxe_count_sent(qp, packets, ret);
+	return ret;
+}
+
+/* Adds UDP and IP, then the ICRC, which covers them. */
+static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
+			 struct sk_buff *skb)
+{
+	if (train->packets &&
+	    !rxe_train_takes(train, qp_rxe(qp)->ndev, skb))
+		rxe_net_flush(qp, train);
+	rxe_net_address(qp, skb, train->packets);
+	rxe_wire_seal(skb);
+	rxe_train_couple(train, skb);
+}
+
+/* --- the same device ------------------------------------------------------- */
+
+/*
+ * Is a receiver here so far behind that its sender had better wait? Pages are
+ * waited for only where nobody else is kept waiting with it.
+ */
+static bool rxe_is_behind(const struct rxe_qp *peer)
+{
+	if (peer->service->reliable ||
+	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
+		return false;
+	return peer->transport == IB_QPT_UC ||
+	       !rxe_fault_busy(&peer->rq.place);
+}
+
+/* What a datagram is received with, as if it had been on a wire. */
+static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	rxe_pkt(skb)->vlan = RXE_NO_VLAN;
+	rxe_net_address(qp, skb, 0);
+	if (skb->protocol == htons(ETH_P_IP))
+		ip_send_check(ip_hdr(skb));
+}
+
+static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct rxe_qp *peer;
+	int ret = 0;
+
+	rcu_read_lock();
+	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
+	rcu_read_unlock();
+	if (!peer) {
+		kfree_skb(skb);
+		return 0;
+	}
+	if (rxe_pkt(skb)->op->qp_type != peer->transport ||
+	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
+		kfree_skb(skb);
+	} else {
+		if (peer->transport == IB_QPT_UD)
+			rxe_loop_address(qp, skb);
+		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
+		rxe_net_deliver(peer, skb);
+		if (rxe_is_behind(peer))
+			ret = -EBUSY;
+	}
+	rxe_qp_put(peer);
+	return ret;
+}
+
+/**
+ * rxe_net_is_up() - may anything be sent?
+ * @rxe: the link
+ *
+ * Context: any.
+ */
+bool rxe_net_is_up(const struct rxe_dev *rxe)
+{
+	return test_bit(RXE_DEV_OPEN, &rxe->flags) && netif_running(rxe->ndev);
+}
+
+/**
+ * rxe_net_send() - send a packet to a QP's peer
+ * @qp: the sender
+ * @train: of the half that the task is
+ * @skb: made by rxe_wire_build(); taken, whatever becomes of it
+ *
+ * With a reliable service it leaves with rxe_net_flush(), if not before.
+ *
+ * Context: a task of @qp (bottom halves off).
+ * Return: 0; -EBUSY: it has left, but no more should for a while; or another
+ * -errno where the packet is known not to have left. Reliability is the callers'
+ * concern.
+ */
+int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
+		 struct sk_buff *skb)
+{
+	int ret;
+
+	if (!rxe_net_is_up(qp_rxe(qp))) {
+		kfree_skb(skb);
+		ret = -ENETDOWN;
+	} else if (qp->loopback) {
+		ret = rxe_net_loop(qp, skb);
+	} else {
+		rxe_net_join(qp, train, skb);
+		return qp->service->reliable ? 0 : rxe_net_flush(qp, train);
+	}
+	rxe_count_sent(qp, 1, ret);
+	return ret;
+}
