@@ -84,4 +84,6 @@
 #define compat_tunnel_sock(sock) ((sock)->sk)
 #endif
 
+#include "crc32.h"
+
 #endif /* RXE_ODP_COMPAT_H */

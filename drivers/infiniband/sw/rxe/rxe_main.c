@@ -156,6 +156,7 @@ static int __init rxe_init(void)
 	ret = register_netdevice_notifier(&rxe_netdev_notifier);
 	if (ret)
 		goto err_net;
+	compat_crc32_init();
 	rdma_link_register(&rxe_link_ops);
 	return 0;
 
@@ -173,6 +174,7 @@ static void __exit rxe_exit(void)
 	ib_unregister_driver(RDMA_DRIVER_RXE);
 	rxe_net_module_exit();
 	rxe_task_module_exit();
+	compat_crc32_exit();
 }
 
 module_init(rxe_init);

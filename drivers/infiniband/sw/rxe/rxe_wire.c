@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/crc32.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
@@ -424,8 +423,8 @@ __le32 rxe_wire_icrc(const struct sk_buff *skb)
 	bth->qpn |= cpu_to_be32(~RXE_BTH_24);
 	p = bth + 1;
 
-	crc = crc32_le(~0, masked, p - (void *)masked);
-	crc = crc32_le(crc, skb->data + BTH, skb->len - BTH - IB_ICRC_BYTES);
+	crc = compat_crc32(masked, p - (void *)masked, skb->data + BTH,
+			   skb->len - BTH - IB_ICRC_BYTES);
 	return cpu_to_le32(~crc);
 }
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef RXE_ODP_COMPAT_CRC32_H
+#define RXE_ODP_COMPAT_CRC32_H
+
+#include <linux/crc32.h>
+
+#ifdef HAVE_CRC32_OPTIMIZATIONS
+static inline void compat_crc32_init(void)
+{
+}
+
+static inline void compat_crc32_exit(void)
+{
+}
+
+static inline u32 compat_crc32(const void *a, size_t a_len, const void *b,
+			       size_t b_len)
+{
+	return crc32_le(crc32_le(~0, a, a_len), b, b_len);
+}
+#else
+/* crc32.c */
+void compat_crc32_init(void);
+void compat_crc32_exit(void);
+u32 compat_crc32(const void *a, size_t a_len, const void *b, size_t b_len);
+#endif
+
+#endif /* RXE_ODP_COMPAT_CRC32_H */
