@@ -70,6 +70,7 @@ struct cpu_time cpu_since(struct cpu_time then);
 
 enum memory_kind {
 	MEMORY_ANON,		/* in pages of 4 KiB */
+	MEMORY_HELD,		/* the same, cold to the device alone */
 	MEMORY_THP,
 	MEMORY_SHARED,
 	MEMORY_FILE,		/* in the page cache */

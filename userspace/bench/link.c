@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -163,6 +164,8 @@ long counter(const char *device, const char *name)
 	FILE *file;
 	long n;
 
+	/* The core reads the driver's counters anew after 10 ms. */
+	usleep(20 * 1000);
 	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s", device, name);
 	file = fopen(path, "re");
 	if (!file)

@@ -15,8 +15,9 @@
 #endif
 
 const char *const memory_names[] = {
-	[MEMORY_ANON] = "anon", [MEMORY_THP] = "thp", [MEMORY_SHARED] = "shared",
-	[MEMORY_FILE] = "file", [MEMORY_DISK] = "disk", [MEMORY_SWAP] = "swap",
+	[MEMORY_ANON] = "anon", [MEMORY_HELD] = "held", [MEMORY_THP] = "thp",
+	[MEMORY_SHARED] = "shared", [MEMORY_FILE] = "file", [MEMORY_DISK] = "disk",
+	[MEMORY_SWAP] = "swap",
 };
 
 /* Anonymous memory at an address that huge pages can have. */
@@ -108,6 +109,8 @@ bool memory_chill(struct memory *memory, enum memory_kind kind)
 	bool gone = kind == MEMORY_DISK || kind == MEMORY_SWAP;
 
 	switch (kind) {
+	case MEMORY_HELD:
+		break;
 	case MEMORY_SWAP:
 		madvise(memory->p, memory->len, MADV_PAGEOUT);
 		break;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "bench.h"
 
@@ -66,10 +65,8 @@ static void registration(struct link *link, size_t len, bool odp)
 
 #define TABLE_AREA (256 * MIB)
 
-/* The core keeps what the driver counts for 10 ms. */
 static double table_bytes(void)
 {
-	usleep(20000);
 	return counter(options.peer, "odp_table_bytes");
 }
 
