@@ -62,7 +62,7 @@ forget_leaks() {
 	echo clear >"$kmemleak"
 }
 
-# An object has to be 5 s old, and unreferenced in two scans.
+# An object has to be 5 s old, and unreferenced in two scans: of one alone the kernel says "suspected".
 check_leaks() {
 	[[ -e $kmemleak ]] || return 0
 	sleep 6

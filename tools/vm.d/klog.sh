@@ -5,7 +5,7 @@ readonly klog_bad='(^|[^A-Z])(WARNING: |BUG: |BUG [a-zA-Z0-9_-]+ \()|kernel BUG 
 'Kernel panic|refcount_t: |general protection fault, |unregister_netdevice: waiting|'\
 'INFO: task .* blocked for|rcu: INFO: .*stall|rcu: .*kthread starved|'\
 'INFO: trying to register non-static|cannot create duplicate filename|'\
-'tried to init an initialized object|KASAN: |UBSAN: |KFENCE: |kmemleak: [0-9]+ new|'\
+'tried to init an initialized object|KASAN: |UBSAN: |KFENCE: |'\
 'suspicious rcu_.* usage'
 
 # klog_lines [KNOWN] <LOG: the lines that say what is bad, without what differs from time to time;
