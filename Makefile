@@ -51,7 +51,7 @@ bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml
 ifdef COST
 	@tools/bench --cost --rounds 1 -- -t 20
 else
-	@tools/bench --kernel $(KERNEL) --rounds $(ROUNDS) -- -t 60
+	@tools/bench --kernel $(KERNEL) --rounds $(ROUNDS) -- -t 60 -c 32
 endif
 
 .PHONY: bench-compare

@@ -176,7 +176,7 @@ static void processes(struct job job, int n)
 static void all(bool odp)
 {
 	static const size_t sizes[] = { 8, 4 * KIB, 64 * KIB, MIB, 4 * MIB };
-	static const unsigned int crowds[] = { 16, 128 };
+	static const unsigned int crowds[] = { 16, 256 };
 
 	for (size_t r = 0; r < ARRAY_SIZE(requests); r++) {
 		for (size_t i = 0; i < ARRAY_SIZE(sizes) && sizes[i] <= requests[r].longest; i++) {
