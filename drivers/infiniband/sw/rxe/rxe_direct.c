@@ -273,12 +273,8 @@ int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	};
 	int ret = 0;
 
-	/* A page cannot be had. Whose fault that is, a packet will tell. */
-	if (qp->sq.direct.result) {
-		qp->sq.direct.result = 0;
-		return 0;
-	}
-	if (!rxe_direct_may_begin(qp, wqe))
+	/* A page cannot be had: whose fault that is, a packet will tell. */
+	if (qp->sq.direct.result || !rxe_direct_may_begin(qp, wqe))
 		return 0;
 	rcu_read_lock();
 	move.peer = rxe_qp_find(qp_rxe(qp), qp->attr.dest_qp_num);

@@ -165,7 +165,8 @@ struct rxe_train {
  * @gather: a page of the payload that is missing
  * @gather_for: the request that @gather is for, an index as @cur
  * @scatter: a page for a response that is missing
- * @direct: a page of either side that is missing, where it goes without packets
+ * @direct: a page of either side that is missing, where it goes without packets;
+ *	if it cannot be had, the next goes by a packet, and then this is forgotten
  */
 struct rxe_sq {
 	spinlock_t lock;

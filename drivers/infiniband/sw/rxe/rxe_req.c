@@ -306,6 +306,7 @@ static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 	struct rxe_sq *sq = &qp->sq;
 
 	sq->psn = next_psn;
+	sq->direct.result = 0;
 	/* Nobody is going to say that it has arrived. */
 	if (!qp->service->reliable)
 		sq->una = next_psn;
