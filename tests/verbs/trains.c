@@ -122,9 +122,13 @@ static double train_length(const char *device, long packets, unsigned long train
 	return (double)(port_counter(device, "sent_pkts") - packets) / (netdev_packets() - trains);
 }
 
+/* The netdev counts what is not RDMA, too: a neighbour that is asked for, or a router. */
+#define STRANGERS 0.98
+
 static void check_length(const struct way *way, double length)
 {
-	assert_true(length >= way->least && length <= way->most);
+	if (length < STRANGERS * way->least || length > way->most)
+		fail_msg("%.3f packets in a train, %u to %u wanted", length, way->least, way->most);
 }
 
 /* A message much longer than any train there, and back. */
