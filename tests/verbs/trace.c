@@ -12,6 +12,7 @@
 #include "lib/rc.h"
 #include "lib/system.h"
 #include "lib/test.h"
+#include "lib/wire.h"
 
 #define TRACING "/sys/kernel/tracing"
 #define PAGES 16
@@ -54,7 +55,7 @@ static int lines_with(const char *a, const char *b, const char *c)
 /* Between two devices it is the responder that waits. */
 static void test_fault(void **state)
 {
-	bool direct = !strcmp(options.device, options.peer);
+	bool direct = !have_wire();
 	char owner[32], addr[48], qpn[32];
 	struct cold rig;
 
@@ -75,7 +76,7 @@ static void test_fault(void **state)
 /* Without packets it is tried first, and then the responder tries, to say what is wrong. */
 static void test_failed_fault(void **state)
 {
-	int tries = strcmp(options.device, options.peer) ? 1 : 2;
+	int tries = have_wire() ? 1 : 2;
 	struct cold rig;
 
 	(void)state;

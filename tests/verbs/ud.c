@@ -199,7 +199,7 @@ static void use_v6(struct end *end, bool global)
 
 static void test_header6(void **state)
 {
-	bool loop = !strcmp(options.device, options.peer);
+	bool loop = !have_wire();
 	struct rc rc = ud_default();
 	struct rig rig;
 
@@ -655,7 +655,7 @@ static void listener_expect(struct listener *listener, const struct rig *rig, un
 
 static void multicast(const union ibv_gid *group, bool v6)
 {
-	bool loop = !strcmp(options.device, options.peer);
+	bool loop = !have_wire();
 	struct listener listeners[LISTENERS];
 	struct rc rc = ud_default();
 	struct ibv_ah *ah;

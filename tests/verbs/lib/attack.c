@@ -126,7 +126,7 @@ static void link_open(struct attack *attack, uint8_t macs[2][6])
 	char line[32] = "";
 	FILE *file;
 
-	attack->loop = !strcmp(options.device, options.peer);
+	attack->loop = !have_wire();
 	if (attack->loop) {
 		memset(macs, 0, 12);
 		attack->link = frame_socket(NULL, "lo", macs[0]);

@@ -9,11 +9,6 @@
 #include "lib/test.h"
 #include "lib/wire.h"
 
-static bool have_wire(void)
-{
-	return strcmp(options.device, options.peer);
-}
-
 /* --- addresses ----------------------------------------------------------------- */
 
 union cm_address cm_address(const char *text)

@@ -13,9 +13,14 @@ static const char *const ends[] = { "tc qdisc %s dev veth0 root netem %s",
 				    "ip netns exec peer tc qdisc %s dev veth1 root netem %s" };
 static bool impaired, delayed;
 
+bool have_wire(void)
+{
+	return strcmp(options.device, options.peer);
+}
+
 void need_wire(void)
 {
-	if (!strcmp(options.device, options.peer))
+	if (!have_wire())
 		skip_because("both ends are %s, without a wire between them", options.device);
 }
 

@@ -8,7 +8,10 @@
 
 #include <stdbool.h>
 
-/* Skips the test where both ends are one device. */
+/* Are the ends two devices? */
+bool have_wire(void);
+
+/* Skips the test where they are not. */
 void need_wire(void);
 
 /* What tc-netem(8) does to every single packet in both directions until wire_repair or the test's end. */
