@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The direct way: WRITE and READ between queue pairs of one device, without packets. What they do is the
+ * The direct way: SEND, WRITE and READ between queue pairs of one device, without packets. What they do is the
  * same, in the same order, whichever way they go and however often that changes.
  */
 #include <pthread.h>
@@ -24,16 +24,20 @@ struct rig {
 	struct buf a, b;
 };
 
-static void rig_open(struct rig *rig, const struct rc *rc)
+static void rig_open_bufs(struct rig *rig)
 {
-	int odp;
+	int odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
 
-	pair_open(&rig->pair, rc);
-	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
 	rig->a = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS | odp);
 	rig->b = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | odp);
 	pattern_fill(rig->a.p, LEN, 0, 1);
 	pattern_fill(rig->b.p, LEN, 0, 2);
+}
+
+static void rig_open(struct rig *rig, const struct rc *rc)
+{
+	pair_open(&rig->pair, rc);
+	rig_open_bufs(rig);
 }
 
 /* From @list of @near to @at of @far, or back. */
@@ -79,6 +83,47 @@ static void set_direct(const char *value)
 	set_parameter("rdma_rxe", "direct", value);
 }
 
+/* What is sent ends up in elements that are others than it comes from. */
+static void send_some(struct rig *rig)
+{
+	struct ibv_sge out[3] = {
+		sge(&rig->a, 9, 3000), sge(&rig->a, 70000, 0), sge(&rig->a, 70001, 50 * MTU),
+	};
+	struct ibv_sge in[3] = {
+		sge(&rig->b, 5, 100), sge(&rig->b, 20000, 8000), sge(&rig->b, 100001, 100 * MTU),
+	};
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_SEND_WITH_IMM, .sg_list = out, .num_sge = 3, .imm_data = 0x12345678,
+	};
+	const size_t total = 3000 + 50 * MTU;
+	uint8_t *want = scratch(total);
+	struct ibv_wc wc;
+
+	memcpy(want, rig->a.p + 9, 3000);
+	memcpy(want + 3000, rig->a.p + 70001, 50 * MTU);
+	post_recv(&rig->pair.b, 11, in, 3);
+	post_send(&rig->pair.a, &wr);
+	finish(rig);
+	wc = expect_wc(rig->pair.b.rcq, 11, IBV_WC_SUCCESS);
+	assert_int_equal(wc.opcode, IBV_WC_RECV);
+	assert_int_equal(wc.byte_len, total);
+	assert_int_equal(wc.wc_flags, IBV_WC_WITH_IMM);
+	assert_int_equal(wc.imm_data, 0x12345678);
+	same_bytes(rig->b.p + 5, want, 100, "the first element");
+	same_bytes(rig->b.p + 20000, want + 100, 8000, "the second");
+	same_bytes(rig->b.p + 100001, want + 8100, total - 8100, "the third");
+
+	post_recv(&rig->pair.b, 12, in, 3);
+	post_recv(&rig->pair.b, 13, NULL, 0);
+	post(rig, IBV_WR_SEND, 33, 0, 60, IBV_SEND_INLINE);
+	post(rig, IBV_WR_SEND, 0, 0, 0, 0);
+	finish(rig);
+	finish(rig);
+	assert_int_equal(expect_wc(rig->pair.b.rcq, 12, IBV_WC_SUCCESS).byte_len, 60);
+	assert_int_equal(expect_wc(rig->pair.b.rcq, 13, IBV_WC_SUCCESS).byte_len, 0);
+	same_bytes(rig->b.p + 5, rig->a.p + 33, 60, "inline");
+}
+
 static void some_of_each(struct rig *rig)
 {
 	uint8_t *want = scratch(LEN);
@@ -104,9 +149,11 @@ static void some_of_each(struct rig *rig)
 	post(rig, IBV_WR_RDMA_READ, 11, 4000, 200 * MTU + 1, 0);
 	finish(rig);
 	same_bytes(rig->a.p + 11, want + 4000, 200 * MTU + 1, "read");
+	send_some(rig);
 }
 
-#define SOME_PACKETS (200 + 1 + 1 + 15 + 201)
+#define SENT_PACKETS (53 + 1 + 1)
+#define SOME_PACKETS (200 + 1 + 1 + 15 + 201 + SENT_PACKETS)
 
 static void test_without_packets(void **state)
 {
@@ -152,6 +199,7 @@ static void test_with_itself(void **state)
 	qp_init(rig.pair.a.qp, &rc);
 	qp_rtr(rig.pair.a.qp, &rig.pair.a, &rc, &rig.pair.a.gid, rig.pair.a.qp->qp_num);
 	qp_rts(rig.pair.a.qp, &rc);
+	rig.pair.b = rig.pair.a;
 	rig.a = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
 	rig.b = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
 	pattern_fill(rig.a.p, LEN, 0, 1);
@@ -375,6 +423,58 @@ static void test_both_ways(void **state)
 	pattern_check(rig.a.p + LEN / 2, LEN / 2, LEN / 2, 2, "b's at a");
 }
 
+/* --- receive requests ------------------------------------------------------------------------ */
+
+/* The sender asks again until there is one; what follows goes without packets again. */
+static void test_not_ready(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_sge list;
+	struct rig rig;
+	long direct;
+
+	(void)state;
+	rig_open(&rig, &rc);
+	list = sge(&rig.b, 0, LEN);
+	post(&rig, IBV_WR_SEND, 0, 0, 70000, 0);
+	expect_quiet(rig.pair.a.scq, 50);
+	post_recv(&rig.pair.b, 1, &list, 1);
+	finish(&rig);
+	assert_int_equal(expect_wc(rig.pair.b.rcq, 1, IBV_WC_SUCCESS).byte_len, 70000);
+	pattern_check(rig.b.p, 70000, 0, 1, "sent at last");
+	direct = port_counter(options.device, "direct_pkts");
+	send_some(&rig);
+	assert_int_equal(port_counter(options.device, "direct_pkts") - direct, SENT_PACKETS);
+}
+
+/* Requests of a shared queue, in their order. */
+static void test_shared_queue(void **state)
+{
+	struct rc rc = rc_default();
+	struct rig rig;
+	long direct;
+
+	(void)state;
+	pair_open_ends(&rig.pair, &rc);
+	end_srq(&rig.pair.b, 8, 1);
+	pair_open_qps(&rig.pair);
+	rig_open_bufs(&rig);
+	for (int i = 0; i < 8; i++) {
+		struct ibv_sge list = sge(&rig.b, i * 5000, 5000);
+
+		post_recv(&rig.pair.b, i, &list, 1);
+	}
+	direct = port_counter(options.device, "direct_pkts");
+	for (int i = 0; i < 8; i++)
+		post(&rig, IBV_WR_SEND, i * 4000, 0, 4000, 0);
+	for (int i = 0; i < 8; i++) {
+		finish(&rig);
+		expect_wc(rig.pair.b.rcq, i, IBV_WC_SUCCESS);
+		pattern_check(rig.b.p + i * 5000, 4000, i * 4000, 1, "sent");
+	}
+	assert_int_equal(port_counter(options.device, "direct_pkts") - direct, 8 * 4);
+}
+
 /* --- what is wrong --------------------------------------------------------------------------- */
 
 /* What is before it has been written; the status is that of packets. */
@@ -410,6 +510,42 @@ static void test_no_right(void **state)
 	pattern_check(rig.b.p, LEN, 0, 2, "what may not be written");
 }
 
+/* Longer than what it is for: both hear of it, and nothing lies behind what it is for. */
+static void test_too_long(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_sge list;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &rc);
+	list = sge(&rig.b, 1000, 40 * MTU - 1);
+	post_recv(&rig.pair.b, 1, &list, 1);
+	post(&rig, IBV_WR_SEND, 0, 0, 40 * MTU, 0);
+	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_INV_REQ_ERR);
+	expect_wc(rig.pair.b.rcq, 1, IBV_WC_LOC_LEN_ERR);
+	pattern_check(rig.b.p + 1000 + 40 * MTU - 1, 1000, 1000 + 40 * MTU - 1, 2, "behind it");
+}
+
+/* The responder's list is its own mistake: the sender hears that it could not. */
+static void test_wrong_receive(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_sge list[2];
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &rc);
+	list[0] = sge(&rig.b, 0, 20 * MTU);
+	list[1] = sge(&rig.b, LEN - 10, 20 * MTU);
+	post_recv(&rig.pair.b, 1, list, 2);
+	post(&rig, IBV_WR_SEND, 0, 0, 40 * MTU, 0);
+	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_OP_ERR);
+	expect_wc(rig.pair.b.rcq, 1, IBV_WC_LOC_PROT_ERR);
+	pattern_check(rig.b.p, 20 * MTU, 0, 1, "what was right");
+	pattern_check(rig.b.p + 20 * MTU, LEN - 20 * MTU, 20 * MTU, 2, "what was not");
+}
+
 static void test_page_that_cannot_be(void **state)
 {
 	struct rc rc = rc_default();
@@ -438,8 +574,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_many_reads),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_not_ready),
+		cmocka_unit_test(test_shared_queue),
 		cmocka_unit_test(test_wrong_element),
 		cmocka_unit_test(test_no_right),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_wrong_receive),
 		cmocka_unit_test(test_page_that_cannot_be),
 	};
 

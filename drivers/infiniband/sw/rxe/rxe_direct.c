@@ -2,12 +2,12 @@
 /*
  * DOC: The direct way
  *
- * To a peer on the same device, what a WRITE or a READ moves is copied once,
- * from region to region, by the requester's task, and both ends then stand where
- * packets would have left them. It takes that nothing is under way between the
- * two. All that is unusual is left to packets: errors, the kernel's regions, a
- * responder at work. Either may take over from the other between two packets of
- * a message.
+ * To a peer on the same device, what a SEND, a WRITE or a READ moves is copied
+ * once, from region to region, by the requester's task, and both ends then stand
+ * where packets would have left them. It takes that nothing is under way between
+ * the two. All that is unusual is left to packets: errors, the kernel's regions, a
+ * responder that is at work or has no receive request. Either may take over from
+ * the other between two packets of a message.
  */
 #include <linux/moduleparam.h>
 
@@ -26,7 +26,7 @@ MODULE_PARM_DESC(direct,
  * @qp: the requester; sq.lock held
  * @peer: the responder; rq.lock held
  * @wqe: the request
- * @read: it is a READ, else a WRITE
+ * @kind: RXE_OP_SEND, RXE_OP_WRITE or RXE_OP_READ
  * @at: bytes into its message
  * @len: bytes to copy
  * @done: bytes copied
@@ -38,7 +38,7 @@ struct rxe_move {
 	struct rxe_qp *qp;
 	struct rxe_qp *peer;
 	const struct rxe_swqe *wqe;
-	bool read;
+	u8 kind;
 	u32 at;
 	u32 len;
 	u32 done;
@@ -47,6 +47,22 @@ struct rxe_move {
 	bool missing_write;
 };
 
+/* RXE_OP_NONE: always by packets. */
+static u8 rxe_direct_kind(const struct rxe_swqe *wqe)
+{
+	switch (wqe->opcode) {
+	case IB_WR_SEND:
+	case IB_WR_SEND_WITH_IMM:
+		return RXE_OP_SEND;
+	case IB_WR_RDMA_WRITE:
+		return RXE_OP_WRITE;
+	case IB_WR_RDMA_READ:
+		return RXE_OP_READ;
+	default:
+		return RXE_OP_NONE;
+	}
+}
+
 /* Is that a request, and a moment, for it? Caller: holds sq.lock. */
 static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 				 const struct rxe_swqe *wqe)
@@ -54,15 +70,29 @@ static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 	const struct rxe_sq *sq = &qp->sq;
 
 	return qp->loopback && qp->transport == IB_QPT_RC &&
-	       (wqe->opcode == IB_WR_RDMA_WRITE ||
-		wqe->opcode == IB_WR_RDMA_READ) &&
+	       rxe_direct_kind(wqe) != RXE_OP_NONE &&
 	       sq->una == sq->psn && sq->sent_psn == sq->psn &&
 	       READ_ONCE(rxe_direct) && rxe_net_is_up(qp_rxe(qp));
 }
 
+/* What the peer must have been given for its QP, and for the region; 0: nothing. */
 static int rxe_move_right(const struct rxe_move *move)
 {
-	return move->read ? IB_ACCESS_REMOTE_READ : IB_ACCESS_REMOTE_WRITE;
+	switch (move->kind) {
+	case RXE_OP_WRITE:
+		return IB_ACCESS_REMOTE_WRITE;
+	case RXE_OP_READ:
+		return IB_ACCESS_REMOTE_READ;
+	default:
+		return 0;
+	}
+}
+
+/* Has the responder taken a receive request that the whole message fits into? */
+static bool rxe_direct_has_taken(const struct rxe_move *move)
+{
+	return rxe_resp_take_wqe(move->peer) &&
+	       move->wqe->length <= move->peer->rq.wqe.length;
 }
 
 /* Would the responder execute the next packet at once? */
@@ -71,105 +101,145 @@ static bool rxe_direct_peer_ready(const struct rxe_move *move)
 	const struct rxe_qp *qp = move->qp, *peer = move->peer;
 	enum ib_qp_state state = rxe_qp_state(peer);
 	const struct rxe_rq *rq = &peer->rq;
-	u8 kind = move->at && !move->read ? RXE_OP_WRITE : RXE_OP_NONE;
+	bool middle = move->at && move->kind != RXE_OP_READ;
+	int right = rxe_move_right(move);
 
 	return state >= IB_QPS_RTR && state <= IB_QPS_SQE &&
 	       peer->transport == IB_QPT_RC && peer->loopback &&
 	       peer->attr.dest_qp_num == qp->ib.qp_num &&
-	       peer->attr.qp_access_flags & rxe_move_right(move) &&
+	       (peer->attr.qp_access_flags & right) == right &&
 	       peer->mtu == qp->mtu && rq->psn == qp->sq.psn &&
-	       rq->kind == kind && skb_queue_empty(&rq->requests) &&
-	       !rq->reading && !rq->rnr_sent && !rq->place.result &&
-	       !rxe_fault_busy(&rq->place);
+	       rq->kind == (middle ? move->kind : RXE_OP_NONE) &&
+	       skb_queue_empty(&rq->requests) && !rq->reading &&
+	       !rq->rnr_sent && !rq->place.result &&
+	       !rxe_fault_busy(&rq->place) &&
+	       (move->kind != RXE_OP_SEND || rxe_direct_has_taken(move));
 }
 
-static void rxe_move_misses(struct rxe_move *move,
-			    const struct rxe_place *place, u64 skip, u64 len,
-			    bool write)
+/* --- the bytes ------------------------------------------------------------- */
+
+/* What is in one region, from the next byte of the message on. */
+struct rxe_piece {
+	struct rxe_place place;
+	u64 room;	/* bytes of the message */
+};
+
+static u64 rxe_move_rest(const struct rxe_move *move)
 {
-	move->missing = *place;
-	move->missing.offset += skip;
-	move->missing_len = len - skip;
-	move->missing_write = write;
+	return move->wqe->length - move->at - move->done;
 }
 
-/* Returns false where it ends before @room bytes, or @move's, are copied. */
-static bool rxe_move_sge(struct rxe_move *move, const struct rxe_place *local,
-			 u64 room, const struct rxe_place *remote)
+static bool rxe_move_in_list(const struct rxe_move *move,
+			     const struct rxe_list *list,
+			     struct rxe_piece *piece)
 {
-	const struct rxe_place *to = move->read ? local : remote;
-	const struct rxe_place *from = move->read ? remote : local;
-	u64 rest = move->wqe->length - move->at - move->done;
-	u32 n = min_t(u64, move->len - move->done, room);
-	enum umem_odp_side side;
-	size_t copied;
+	const struct rxe_sge *sge = list->sge, *end = sge + list->num_sge;
+	u64 offset = move->at + move->done;
 
-	copied = umem_odp_copy(to->mr->umem, to->offset, from->mr->umem,
-			       from->offset, n, &side);
+	while (sge < end && offset >= sge->length)
+		offset -= sge++->length;
+	if (sge == end)
+		return false;
+	piece->room = min_t(u64, sge->length - offset, rxe_move_rest(move));
+	return !rxe_lkey_resolve(qp_rxe(move->qp), list->pd, sge->lkey,
+				 sge->addr + offset, piece->room, list->access,
+				 &piece->place) &&
+	       piece->place.mr->umem;
+}
+
+/* The requester's. */
+static bool rxe_move_near(const struct rxe_move *move, struct rxe_piece *piece)
+{
+	const struct rxe_list list = {
+		.sge = move->wqe->sge,
+		.num_sge = move->wqe->num_sge,
+		.access = move->kind == RXE_OP_READ ? IB_ACCESS_LOCAL_WRITE : 0,
+		.pd = move->qp->ib.pd,
+	};
+
+	return rxe_move_in_list(move, &list, piece);
+}
+
+/* The responder's. */
+static bool rxe_move_far(const struct rxe_move *move, struct rxe_piece *piece)
+{
+	const struct rxe_swqe *wqe = move->wqe;
+	const struct rxe_rq *rq = &move->peer->rq;
+	const struct rxe_list list = {
+		.sge = rq->wqe.sge,
+		.num_sge = rq->wqe.num_sge,
+		.access = IB_ACCESS_LOCAL_WRITE,
+		.pd = rq->pd,
+	};
+
+	if (move->kind == RXE_OP_SEND)
+		return rxe_move_in_list(move, &list, piece);
+	piece->room = rxe_move_rest(move);
+	return !rxe_rkey_resolve(move->peer, wqe->rkey,
+				 wqe->remote_addr + move->at + move->done,
+				 piece->room, rxe_move_right(move),
+				 &piece->place) &&
+	       piece->place.mr->umem;
+}
+
+/* @n bytes of it were to be copied. Returns whether they were. */
+static bool rxe_move_ends(struct rxe_move *move, const struct rxe_piece *piece,
+			  bool write, u32 n, size_t copied)
+{
 	move->done += copied;
 	if (copied == n)
 		return true;
-	if (side == UMEM_ODP_TO)
-		rxe_move_misses(move, to, copied, to == local ? room : rest,
-				true);
-	else
-		rxe_move_misses(move, from, copied,
-				from == local ? room : rest, false);
+	move->missing = piece->place;
+	move->missing.offset += copied;
+	move->missing_len = piece->room - copied;
+	move->missing_write = write;
 	return false;
 }
 
-static void rxe_move_list(struct rxe_move *move, struct rxe_place remote)
+static bool rxe_move_inline(struct rxe_move *move, const struct rxe_piece *to)
 {
-	const struct rxe_swqe *wqe = move->wqe;
-	u64 offset = move->at;
-	u32 i;
+	u32 n = min_t(u64, move->len - move->done, to->room);
+	size_t copied;
 
-	for (i = 0; move->done < move->len && i < wqe->num_sge; i++) {
-		const struct rxe_sge *sge = &wqe->sge[i];
-		u64 room = sge->length - min_t(u64, offset, sge->length);
-		u32 before = move->done;
-		struct rxe_place local;
-
-		room = min_t(u64, room, wqe->length - move->at - before);
-		if (room &&
-		    (rxe_lkey_resolve(qp_rxe(move->qp), move->qp->ib.pd,
-				      sge->lkey, sge->addr + offset, room,
-				      move->read ? IB_ACCESS_LOCAL_WRITE : 0,
-				      &local) ||
-		     !local.mr->umem ||
-		     !rxe_move_sge(move, &local, room, &remote)))
-			break;
-		remote.offset += move->done - before;
-		offset -= min_t(u64, offset, sge->length);
-	}
+	copied = umem_odp_write(to->place.mr->umem, to->place.offset,
+				move->wqe->inline_data + move->at + move->done,
+				n);
+	return rxe_move_ends(move, to, true, n, copied);
 }
 
-static void rxe_move_inline(struct rxe_move *move,
-			    const struct rxe_place *remote)
+static bool rxe_move_copy(struct rxe_move *move, const struct rxe_piece *to,
+			  const struct rxe_piece *from)
 {
-	move->done = umem_odp_write(remote->mr->umem, remote->offset,
-				    move->wqe->inline_data + move->at,
-				    move->len);
-	if (move->done < move->len)
-		rxe_move_misses(move, remote, move->done,
-				move->wqe->length - move->at, true);
+	u32 n = min3((u64)(move->len - move->done), to->room, from->room);
+	enum umem_odp_side side;
+	size_t copied;
+
+	copied = umem_odp_copy(to->place.mr->umem, to->place.offset,
+			       from->place.mr->umem, from->place.offset, n,
+			       &side);
+	return rxe_move_ends(move, side == UMEM_ODP_TO ? to : from,
+			     side == UMEM_ODP_TO, n, copied);
+}
+
+static bool rxe_move_piece(struct rxe_move *move)
+{
+	struct rxe_piece near, far;
+
+	if (!rxe_move_far(move, &far))
+		return false;
+	if (move->wqe->flags & IB_SEND_INLINE && move->kind != RXE_OP_READ)
+		return rxe_move_inline(move, &far);
+	if (!rxe_move_near(move, &near))
+		return false;
+	if (move->kind == RXE_OP_READ)
+		return rxe_move_copy(move, &near, &far);
+	return rxe_move_copy(move, &far, &near);
 }
 
 static void rxe_move_run(struct rxe_move *move)
 {
-	const struct rxe_swqe *wqe = move->wqe;
-	struct rxe_place remote;
-
-	if (!move->len ||
-	    rxe_rkey_resolve(move->peer, wqe->rkey, wqe->remote_addr + move->at,
-			     wqe->length - move->at, rxe_move_right(move),
-			     &remote) ||
-	    !remote.mr->umem)
-		return;
-	if (wqe->flags & IB_SEND_INLINE && !move->read)
-		rxe_move_inline(move, &remote);
-	else
-		rxe_move_list(move, remote);
+	while (move->done < move->len && rxe_move_piece(move))
+		;
 }
 
 /*
@@ -186,6 +256,22 @@ static u32 rxe_move_packets(struct rxe_move *move)
 	return move->done / mtu;
 }
 
+/* --- where both ends stand then -------------------------------------------- */
+
+static void rxe_direct_received(const struct rxe_move *move)
+{
+	const struct rxe_swqe *wqe = move->wqe;
+	const struct rxe_headers headers = {
+		.opcode = wqe->opcode == IB_WR_SEND_WITH_IMM ?
+				  IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE :
+				  IB_OPCODE_RC_SEND_ONLY,
+		.solicited = wqe->flags & IB_SEND_SOLICITED,
+		.imm_data = wqe->imm_data,
+	};
+
+	rxe_resp_received(move->peer, &headers);
+}
+
 /* The responder has executed @packets. */
 static void rxe_direct_executed(struct rxe_move *move, u32 packets)
 {
@@ -197,10 +283,13 @@ static void rxe_direct_executed(struct rxe_move *move, u32 packets)
 	rq->psn = rxe_psn_add(rq->psn, packets);
 	rq->nak_sent = false;
 	rq->kind = RXE_OP_NONE;
+	rq->offset = at;
 	if (at == wqe->length) {
 		rq->msn++;
-	} else if (!move->read) {
-		rq->kind = RXE_OP_WRITE;
+		if (move->kind == RXE_OP_SEND)
+			rxe_direct_received(move);
+	} else if (move->kind != RXE_OP_READ) {
+		rq->kind = move->kind;
 		rq->addr = wqe->remote_addr + at;
 		rq->rkey = wqe->rkey;
 		rq->resid = wqe->length - at;
@@ -221,7 +310,7 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 		return;
 	sq->offset = 0;
 	sq->cur++;
-	sq->rd_atomic += move->read;
+	sq->rd_atomic += move->kind == RXE_OP_READ;
 	rxe_comp_retire(move->qp);
 }
 
@@ -266,7 +355,7 @@ int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	struct rxe_move move = {
 		.qp = qp,
 		.wqe = wqe,
-		.read = wqe->opcode == IB_WR_RDMA_READ,
+		.kind = rxe_direct_kind(wqe),
 		.at = qp->sq.offset,
 		.len = min(wqe->length - qp->sq.offset,
 			   RXE_DIRECT_PACKETS * qp->mtu),

@@ -181,9 +181,14 @@ static void rxe_resp_advance(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 	rq->ack_due |= pkt->ack_req;
 }
 
-/* Completes the receive request that the message has used up. */
-static void rxe_resp_received(struct rxe_qp *qp,
-			      const struct rxe_headers *headers)
+/**
+ * rxe_resp_received() - complete the receive request that a message has used up
+ * @qp: its owner; rq.offset has the message's length
+ * @headers: of the last packet: opcode, solicited, and what it is to be told
+ *
+ * Context: rq.lock held.
+ */
+void rxe_resp_received(struct rxe_qp *qp, const struct rxe_headers *headers)
 {
 	const struct rxe_op *op = &rxe_ops[headers->opcode];
 	struct ib_wc wc = {

@@ -15,6 +15,7 @@
 /* rxe_resp.c */
 void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc, bool solicited);
 bool rxe_resp_take_wqe(struct rxe_qp *qp);
+void rxe_resp_received(struct rxe_qp *qp, const struct rxe_headers *headers);
 enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn);
 enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret);
 int rxe_resp_fault_result(struct rxe_rq *rq);
