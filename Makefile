@@ -60,12 +60,12 @@ bench-compare: ## what the driver costs beside that of another revision, in inst
 
 .PHONY: fuzz
 fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
-	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
+	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -v -f -s $(SEED) -l 3400 \
 		packets forged connecting rings commands methods
 
 .PHONY: storm
 storm: ## processes, devices and connections that come and go, at length (KERNEL=uml DEBUG=kasan)
-	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
+	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -v -f -s $(SEED) -l 3400 \
 		storm unplug fork
 
 .PHONY: soak
@@ -76,7 +76,7 @@ soak: ## an hour of traffic while memory is paged, moved, merged, split (KERNEL=
 
 .PHONY: inject
 inject: ## allocations that fail (KERNEL=uml DEBUG=kasan)
-	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -f -s $(SEED) -l 3400 \
+	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -v -f -s $(SEED) -l 3400 \
 		inject injectlink starve
 
 built = $(CURDIR)/build/$(notdir $(KDIR:/build=))
