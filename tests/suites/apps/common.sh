@@ -39,11 +39,14 @@ ucx_can_odp() {
 	! ucx_info -v | grep -Eqi '^# version:? 1\.13'
 }
 
-counter() { # name: the sum of both devices
-	local file sum=0
+counter() { # name: the sum of both devices; of sent_pkts, with what went without packets
+	local files='/sys/class/infiniband/rxe[01]/ports/1/hw_counters' names=("$1") name file sum=0
 
-	for file in /sys/class/infiniband/rxe[01]/ports/1/hw_counters/"$1"; do
-		[[ ! -e $file ]] || ((sum += $(<"$file")))
+	[[ $1 != sent_pkts ]] || names+=(direct_pkts)
+	for name in "${names[@]}"; do
+		for file in $files/"$name"; do
+			[[ ! -e $file ]] || ((sum += $(<"$file")))
+		done
 	done
 	echo "$sum"
 }
