@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "lib/cold.h"
 
+/* What one fault brings lies in one of the driver's leaves. */
+#define LEAF (2 * MIB)
+
+/* Memory for which one fault is enough, if it is not longer than a leaf. */
+static struct buf buf_in_leaf(struct ibv_pd *pd, size_t len, int access)
+{
+	uint8_t *p = map_anon(2 * len);
+	size_t left = LEAF - (uintptr_t)p % LEAF;
+
+	if (left < len)
+		p += left;
+	return (struct buf){ .p = p, .len = len, .fd = -1, .mr = reg(pd, p, len, access) };
+}
+
 void cold_open(struct cold *rig, size_t len)
 {
 	struct rc rc = rc_default();
@@ -8,7 +22,7 @@ void cold_open(struct cold *rig, size_t len)
 	pair_open(&rig->pair, &rc);
 	need_odp(rig->pair.a.ctx);
 	rig->local = buf_anon(rig->pair.a.pd, len, ALL_ACCESS);
-	rig->cold = buf_anon(rig->pair.b.pd, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	rig->cold = buf_in_leaf(rig->pair.b.pd, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 }
 
 void cold_rdma(struct cold *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
