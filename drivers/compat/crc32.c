@@ -34,6 +34,19 @@ void compat_crc32_exit(void)
 	crypto_free_shash(compat_crc32_tfm);
 }
 
+/**
+ * compat_crc32_by_processor() - is it the processor's own that was found?
+ *
+ * Context: after compat_crc32_init().
+ */
+bool compat_crc32_by_processor(void)
+{
+	return compat_crc32_tfm &&
+	       strcmp(crypto_tfm_alg_driver_name(
+			      crypto_shash_tfm(compat_crc32_tfm)),
+		      "crc32-generic");
+}
+
 static bool compat_crc32_try(u32 *crc, const void *a, size_t a_len,
 			     const void *b, size_t b_len)
 {

@@ -2,6 +2,7 @@
 #ifndef RXE_ODP_COMPAT_CRC32_H
 #define RXE_ODP_COMPAT_CRC32_H
 
+#include <linux/bits.h>
 #include <linux/crc32.h>
 
 #ifdef HAVE_CRC32_OPTIMIZATIONS
@@ -13,6 +14,11 @@ static inline void compat_crc32_exit(void)
 {
 }
 
+static inline bool compat_crc32_by_processor(void)
+{
+	return crc32_optimizations() & CRC32_LE_OPTIMIZATION;
+}
+
 static inline u32 compat_crc32(const void *a, size_t a_len, const void *b,
 			       size_t b_len)
 {
@@ -22,6 +28,7 @@ static inline u32 compat_crc32(const void *a, size_t a_len, const void *b,
 /* crc32.c */
 void compat_crc32_init(void);
 void compat_crc32_exit(void);
+bool compat_crc32_by_processor(void);
 u32 compat_crc32(const void *a, size_t a_len, const void *b, size_t b_len);
 #endif
 

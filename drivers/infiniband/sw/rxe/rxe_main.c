@@ -7,6 +7,7 @@
 #include <rdma/rdma_netlink.h>
 
 #include "rxe_verbs.h"
+#include "rxe_wire.h"
 
 static struct rxe_dev *rxe_of_netdev(struct net_device *ndev)
 {
@@ -156,7 +157,7 @@ static int __init rxe_init(void)
 	ret = register_netdevice_notifier(&rxe_netdev_notifier);
 	if (ret)
 		goto err_net;
-	compat_crc32_init();
+	rxe_crc32_module_init();
 	rdma_link_register(&rxe_link_ops);
 	return 0;
 
@@ -174,7 +175,7 @@ static void __exit rxe_exit(void)
 	ib_unregister_driver(RDMA_DRIVER_RXE);
 	rxe_net_module_exit();
 	rxe_task_module_exit();
-	compat_crc32_exit();
+	rxe_crc32_module_exit();
 }
 
 module_init(rxe_init);

@@ -423,8 +423,8 @@ __le32 rxe_wire_icrc(const struct sk_buff *skb)
 	bth->qpn |= cpu_to_be32(~RXE_BTH_24);
 	p = bth + 1;
 
-	crc = compat_crc32(masked, p - (void *)masked, skb->data + BTH,
-			   skb->len - BTH - IB_ICRC_BYTES);
+	crc = rxe_crc32(masked, p - (void *)masked, skb->data + BTH,
+			skb->len - BTH - IB_ICRC_BYTES);
 	return cpu_to_le32(~crc);
 }
 

@@ -164,4 +164,9 @@ __le32 rxe_wire_icrc(const struct sk_buff *skb);
 void rxe_wire_seal(struct sk_buff *skb);
 bool rxe_wire_intact(const struct sk_buff *skb);
 
+/* rxe_crc32.c */
+u32 rxe_crc32(const void *a, size_t a_len, const void *b, size_t b_len);
+void rxe_crc32_module_init(void);
+void rxe_crc32_module_exit(void);
+
 #endif /* RXE_WIRE_H */
