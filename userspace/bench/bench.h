@@ -33,6 +33,7 @@ extern struct options options;
 void __attribute__((noreturn, format(printf, 2, 3))) die(int err, const char *format, ...);
 void __attribute__((format(printf, 1, 2))) note(const char *format, ...);
 
+/* clock.c: since some moment; asked first by the main thread. */
 uint64_t now_ns(void);
 
 /* --- out.c: a row for each case, as text in columns or as a line of JSON ------------ */
@@ -111,6 +112,7 @@ struct side {
 
 struct lane {
 	struct ibv_qp *a, *b;
+	struct ibv_send_wr *first, *last;	/* of a list that is going to be posted */
 };
 
 struct link {
@@ -138,6 +140,7 @@ struct stream {
 	size_t bytes;
 	struct memory *local, *remote;
 	bool events;		/* wait for completions asleep */
+	bool lists;		/* post with one call what is ready to be posted */
 	uint64_t until_ns;	/* no new requests after this time, */
 	uint64_t requests;	/* nor after so many of them, if not 0 */
 	struct samples samples;	/* of one request, from post to completion */

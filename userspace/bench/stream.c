@@ -7,9 +7,12 @@
 
 #define BATCH 32
 
+/* A request, posted again and again; the lane is always the same. */
 struct slot {
 	uint64_t started;
 	struct lane *lane;
+	struct ibv_send_wr wr;
+	struct ibv_sge sge;
 };
 
 static void post_recv(struct stream *s, struct slot *slot, size_t offset)
@@ -22,28 +25,55 @@ static void post_recv(struct stream *s, struct slot *slot, size_t offset)
 		die(ret, "posting a receive");
 }
 
-static void post(struct stream *s, struct slot *slot, uint64_t id, uint64_t nr)
+/* Puts the request behind those that its lane is going to post. */
+static void append(struct slot *slot)
+{
+	struct lane *lane = slot->lane;
+
+	if (lane->first)
+		lane->last->next = &slot->wr;
+	else
+		lane->first = &slot->wr;
+	lane->last = &slot->wr;
+}
+
+static void prepare(struct stream *s, struct slot *slot, uint64_t id, uint64_t nr)
 {
 	size_t step = s->bytes < 8 ? 8 : s->bytes, offset = nr % (s->local->len / step) * step;
-	struct ibv_sge sge = { (uintptr_t)s->local->p + offset, s->bytes, s->local->mr->lkey };
-	struct ibv_send_wr wr = {
-		.wr_id = id, .opcode = s->opcode, .sg_list = &sge, .num_sge = 1,
-	}, *bad;
-	int ret;
+	struct ibv_send_wr *wr = &slot->wr;
 
+	slot->sge = (struct ibv_sge){ (uintptr_t)s->local->p + offset, s->bytes, s->local->mr->lkey };
+	*wr = (struct ibv_send_wr){
+		.wr_id = id, .opcode = s->opcode, .sg_list = &slot->sge, .num_sge = 1,
+	};
 	offset = nr % (s->remote->len / step) * step;
 	if (s->opcode == IBV_WR_SEND) {
 		post_recv(s, slot, offset);
 	} else if (s->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) {
-		wr.wr.atomic.remote_addr = (uintptr_t)s->remote->p + offset;
-		wr.wr.atomic.rkey = s->remote->mr->rkey;
-		wr.wr.atomic.compare_add = 1;
+		wr->wr.atomic.remote_addr = (uintptr_t)s->remote->p + offset;
+		wr->wr.atomic.rkey = s->remote->mr->rkey;
+		wr->wr.atomic.compare_add = 1;
 	} else {
-		wr.wr.rdma.remote_addr = (uintptr_t)s->remote->p + offset;
-		wr.wr.rdma.rkey = s->remote->mr->rkey;
+		wr->wr.rdma.remote_addr = (uintptr_t)s->remote->p + offset;
+		wr->wr.rdma.rkey = s->remote->mr->rkey;
 	}
-	slot->started = now_ns();
-	ret = ibv_post_send(slot->lane->a, &wr, &bad);
+	append(slot);
+}
+
+/* Posts what the lane has, in one call. */
+static void post(struct slot *slots, struct lane *lane)
+{
+	struct ibv_send_wr *first = lane->first, *bad;
+	uint64_t now;
+	int ret;
+
+	if (!first)
+		return;
+	now = now_ns();
+	for (struct ibv_send_wr *wr = first; wr; wr = wr->next)
+		slots[wr->wr_id].started = now;
+	lane->first = NULL;
+	ret = ibv_post_send(lane->a, first, &bad);
 	if (ret)
 		die(ret, "posting a request");
 }
@@ -106,8 +136,12 @@ void stream_run(struct stream *s)
 	s->done = 0;
 	for (unsigned int i = 0; i < n && (!s->requests || i < s->requests); i++) {
 		slots[i].lane = &s->link->lanes[i % s->link->nr_lanes];
-		post(s, &slots[i], i, posted++);
+		prepare(s, &slots[i], i, posted++);
+		if (!s->lists)
+			post(slots, slots[i].lane);
 	}
+	for (unsigned int i = 0; i < s->link->nr_lanes; i++)
+		post(slots, &s->link->lanes[i]);
 	while (s->done < posted) {
 		int got = poll_some(s, &s->link->a, wc);
 
@@ -119,9 +153,14 @@ void stream_run(struct stream *s)
 
 			samples_add(&s->samples, now - slot->started);
 			s->done++;
-			if (goes_on(s, posted, now))
-				post(s, slot, wc[i].wr_id, posted++);
+			if (!goes_on(s, posted, now))
+				continue;
+			prepare(s, slot, wc[i].wr_id, posted++);
+			if (!s->lists)
+				post(slots, slot->lane);
 		}
+		for (int i = 0; i < got && s->lists; i++)
+			post(slots, slots[wc[i].wr_id].lane);
 		if (s->opcode == IBV_WR_SEND)
 			drain_receives(s, &received);
 	}

@@ -27,7 +27,7 @@ struct job {
 	int request;
 	size_t bytes;
 	unsigned int lanes, depth;
-	bool odp, events;
+	bool odp, events, lists;
 };
 
 struct rig {
@@ -44,6 +44,7 @@ static void rig_open(struct rig *rig, const struct job *job)
 	rig->stream = (struct stream){
 		.link = &rig->link, .opcode = requests[job->request].opcode, .bytes = job->bytes,
 		.local = &rig->local, .remote = &rig->remote, .events = job->events,
+		.lists = job->lists,
 	};
 	samples_open(&rig->stream.samples, SAMPLES);
 }
@@ -101,6 +102,7 @@ static void bandwidth(struct job job)
 	double mib;
 
 	job.depth = job.bytes >= MIB ? 4 : job.lanes > 16 ? 8 : 32;
+	job.lists = true;
 	rig_open(&rig, &job);
 	run(&rig, options.ms / 10);
 	cpu = cpu_now();
@@ -152,6 +154,7 @@ static void processes(struct job job, int n)
 		die(errno, "memory to share");
 	job.lanes = 1;
 	job.depth = 32;
+	job.lists = true;
 	fflush(stdout);
 	for (int i = 0; i < n; i++) {
 		pids[i] = fork();
