@@ -127,10 +127,11 @@ static inline struct rxe_dev *to_rxe(struct ib_device *ib)
 	return container_of(ib, struct rxe_dev, ib);
 }
 
+/* Caller: bottom halves are off. */
 static inline void rxe_count_add(struct rxe_dev *rxe, enum rxe_counter counter,
 				 u32 n)
 {
-	this_cpu_add(rxe->counters->value[counter], n);
+	__this_cpu_add(rxe->counters->value[counter], n);
 }
 
 static inline void rxe_count(struct rxe_dev *rxe, enum rxe_counter counter)

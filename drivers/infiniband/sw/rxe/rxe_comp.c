@@ -547,8 +547,7 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 		skb = skb_peek(&sq->responses);
 		if (!skb || rxe_comp_one(qp, skb))
 			break;
-		skb_unlink(skb, &sq->responses);
-		kfree_skb(skb);
+		rxe_net_done(&sq->responses, skb);
 		handled++;
 		rxe_comp_last_word(qp);
 		if (rxe_qp_state(qp) == IB_QPS_ERR)

@@ -220,8 +220,11 @@ void rxe_device_link_changed(struct rxe_dev *rxe)
 	if (up == test_bit(RXE_DEV_UP, &rxe->flags))
 		return;
 	assign_bit(RXE_DEV_UP, &rxe->flags, up);
-	if (!up)
+	if (!up) {
+		local_bh_disable();
 		rxe_count(rxe, RXE_CNT_LINK_DOWNED);
+		local_bh_enable();
+	}
 	rxe_port_event(rxe, up ? IB_EVENT_PORT_ACTIVE : IB_EVENT_PORT_ERR);
 }
 

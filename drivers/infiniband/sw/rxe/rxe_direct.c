@@ -367,10 +367,8 @@ int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 		return 0;
 	rcu_read_lock();
 	move.peer = rxe_qp_find(qp_rxe(qp), qp->attr.dest_qp_num);
-	if (move.peer) {
+	if (move.peer)
 		ret = rxe_direct_to_peer(&move);
-		rxe_qp_put(move.peer);
-	}
 	rcu_read_unlock();
 	return ret;
 }

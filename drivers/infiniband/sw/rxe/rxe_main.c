@@ -176,6 +176,7 @@ static void __exit rxe_exit(void)
 	rxe_net_module_exit();
 	rxe_task_module_exit();
 	rxe_crc32_module_exit();
+	rxe_skb_module_exit();
 }
 
 module_init(rxe_init);

@@ -272,14 +272,9 @@ void rxe_mcast_deliver(struct rxe_dev *rxe, const union ib_gid *gid,
 		return;
 	rxe_count(rxe, RXE_CNT_RCVD_PKTS);
 	list_for_each_entry_rcu(member, &group->members, node) {
-		struct rxe_qp *qp = member->qp;
-		struct sk_buff *copy;
+		struct sk_buff *copy = skb_clone(skb, GFP_ATOMIC);
 
-		if (!refcount_inc_not_zero(&qp->refs))
-			continue;
-		copy = skb_clone(skb, GFP_ATOMIC);
 		if (copy)
-			rxe_net_deliver(qp, copy);
-		rxe_qp_put(qp);
+			rxe_net_deliver(member->qp, copy);
 	}
 }

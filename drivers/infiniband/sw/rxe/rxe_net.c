@@ -70,10 +70,10 @@ static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
 
 /**
  * rxe_net_deliver() - queue a packet that has come in
- * @qp: who it is for; the caller has a reference
+ * @qp: who it is for
  * @skb: the packet; taken
  *
- * Context: softirq, or a task.
+ * Context: bottom halves off; the RCU read section in which @qp was found.
  */
 void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -86,8 +86,25 @@ void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 		kfree_skb(skb);
 		return;
 	}
-	skb_queue_tail(queue, skb);
+	spin_lock(&queue->lock);
+	__skb_queue_tail(queue, skb);
+	spin_unlock(&queue->lock);
 	rxe_task_kick(response ? &qp->sq.task : &qp->rq.task);
+}
+
+/**
+ * rxe_net_done() - a packet that was delivered has been dealt with
+ * @queue: that it is in
+ * @skb: the packet
+ *
+ * Context: the task that empties the queue (bottom halves off).
+ */
+void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb)
+{
+	spin_lock(&queue->lock);
+	__skb_unlink(skb, queue);
+	spin_unlock(&queue->lock);
+	napi_consume_skb(skb, RXE_TASK_BUDGET);
 }
 
 /* The address that a packet goes to, as the GID that it would be. */
@@ -131,11 +148,7 @@ static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
 {
 	struct rxe_qp *qp = rxe_qp_find(rxe, rxe_pkt(skb)->qpn);
 
-	if (qp && !rxe_is_for(qp, skb)) {
-		rxe_qp_put(qp);
-		return NULL;
-	}
-	return qp;
+	return qp && rxe_is_for(qp, skb) ? qp : NULL;
 }
 
 /*
@@ -192,6 +205,7 @@ static int rxe_net_trim(struct sk_buff *skb)
 	return 0;
 }
 
+/* Caller: in an RCU read section. */
 static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 {
 	struct rxe_qp *qp;
@@ -200,26 +214,19 @@ static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 		goto drop;
 	rxe_pkt(skb)->vlan = rxe_vlan(skb->dev);
 	if (rxe_pkt(skb)->qpn == IB_MULTICAST_QPN) {
-		rcu_read_lock();
 		rxe_receive_mcast(ns, skb);
-		rcu_read_unlock();
 		goto drop;
 	}
-
-	rcu_read_lock();
 	qp = rxe_find_destination(ns, skb);
-	rcu_read_unlock();
 	if (!qp)
 		goto drop;
 	if (!rxe_wire_intact(skb)) {
 		rxe_count(qp_rxe(qp), RXE_CNT_ICRC_ERR);
-		rxe_qp_put(qp);
 		goto drop;
 	}
 	rxe_count(qp_rxe(qp), RXE_CNT_RCVD_PKTS);
 	skb_dst_drop(skb);
 	rxe_net_deliver(qp, skb);
-	rxe_qp_put(qp);
 	return;
 drop:
 	kfree_skb(skb);
@@ -230,7 +237,9 @@ static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 	/* What a packet makes run is its sender's coverage, if it collects it. */
 	if (in_serving_softirq())
 		kcov_remote_start_common(skb_get_kcov_handle(skb));
+	rcu_read_lock();
 	rxe_net_take(rxe_netns(sock_net(sk)), skb);
+	rcu_read_unlock();
 	kcov_remote_stop_softirq();
 	return 0;
 }

@@ -300,7 +300,7 @@ struct rxe_rq {
 /**
  * struct rxe_qp - a queue pair
  * @ib: what the core knows
- * @refs: one for being registered, one for each packet being delivered
+ * @refs: one for being registered, one for each fault under way
  * @gone: @refs came to 0
  * @modify_mutex: serialises modify_qp and destroy_qp
  * @attr: as set by modify_qp; changed under modify_mutex, sq.lock and rq.lock
@@ -380,15 +380,10 @@ void rxe_qp_error(struct rxe_qp *qp);
 void rxe_qp_send_error(struct rxe_qp *qp);
 void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
 
-/*
- * The QP of a number, with a reference for rxe_qp_put(), or NULL. Caller: in an
- * RCU read section.
- */
+/* The QP of a number, or NULL. Caller: in an RCU read section, as long as it uses it. */
 static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
 {
-	struct rxe_qp *qp = xa_load(&rxe->qps, qpn);
-
-	return qp && refcount_inc_not_zero(&qp->refs) ? qp : NULL;
+	return xa_load(&rxe->qps, qpn);
 }
 
 static inline void rxe_qp_put(struct rxe_qp *qp)

@@ -435,10 +435,8 @@ static enum rxe_verdict rxe_resp_next(struct rxe_qp *qp, struct sk_buff *skb)
 		return rxe_rc_read_packet(qp);
 	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
 				  skb);
-	if (verdict != RXE_PARKED) {
-		skb_unlink(skb, &qp->rq.requests);
-		kfree_skb(skb);
-	}
+	if (verdict != RXE_PARKED)
+		rxe_net_done(&qp->rq.requests, skb);
 	return verdict;
 }
 

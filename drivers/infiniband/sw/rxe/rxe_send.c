@@ -351,12 +351,7 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 
 	rcu_read_lock();
 	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
-	rcu_read_unlock();
-	if (!peer) {
-		kfree_skb(skb);
-		return 0;
-	}
-	if (rxe_pkt(skb)->op->qp_type != peer->transport ||
+	if (!peer || rxe_pkt(skb)->op->qp_type != peer->transport ||
 	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
 		kfree_skb(skb);
 	} else {
@@ -367,7 +362,7 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 		if (rxe_is_behind(peer))
 			ret = -EBUSY;
 	}
-	rxe_qp_put(peer);
+	rcu_read_unlock();
 	return ret;
 }
 

@@ -71,6 +71,7 @@ struct rxe_service {
 
 /* rxe_net.c */
 void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb);
+void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb);
 struct sock *rxe_net_sock(struct net *net, __be16 protocol);
 
 /* rxe_send.c */

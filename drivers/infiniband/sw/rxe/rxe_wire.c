@@ -242,7 +242,7 @@ static void rxe_wire_encode(void *p, const struct rxe_headers *h, u32 pad)
  *
  * There is room in front for UDP, IP and a link layer, and behind for the ICRC.
  *
- * Context: any; does not sleep.
+ * Context: bottom halves off.
  * Return: the packet, skb->cb filled in, or NULL.
  */
 struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
@@ -254,8 +254,8 @@ struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
 	struct rxe_pkt *pkt;
 	struct sk_buff *skb;
 
-	skb = alloc_skb(room + op->header_len + payload + pad + IB_ICRC_BYTES,
-			GFP_ATOMIC);
+	skb = rxe_skb_alloc(room + op->header_len + payload + pad +
+			    IB_ICRC_BYTES);
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, room);

@@ -164,6 +164,10 @@ __le32 rxe_wire_icrc(const struct sk_buff *skb);
 void rxe_wire_seal(struct sk_buff *skb);
 bool rxe_wire_intact(const struct sk_buff *skb);
 
+/* rxe_skb.c */
+struct sk_buff *rxe_skb_alloc(unsigned int len);
+void rxe_skb_module_exit(void);
+
 /* rxe_crc32.c */
 u32 rxe_crc32(const void *a, size_t a_len, const void *b, size_t b_len);
 void rxe_crc32_module_init(void);
