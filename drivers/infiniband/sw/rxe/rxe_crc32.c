@@ -4,17 +4,22 @@
  *
  * By the processor's instructions where the kernel has it so; where it has not, it
  * may well go byte by byte, and then most of the time of a packet is this. So there
- * are tables here, which take 16 bytes at a time.
+ * are tables here, which take 16 bytes at a time. As each such step waits for the
+ * one before, two halves of a block go side by side, and are then put together.
  */
 #include <linux/crc32.h>
+#include <linux/mm.h>
 #include <linux/unaligned.h>
 
 #include "rxe_wire.h"
 
 #define RXE_CRC32_STEP	16	/* bytes */
+#define RXE_CRC32_HALF	512	/* bytes */
 
 /* [n][byte]: what the byte comes to with @n bytes of 0 behind it. */
 static u32 rxe_crc32_table[RXE_CRC32_STEP][256] __ro_after_init;
+/* [n][byte]: what byte @n of a remainder comes to, half a block of 0 later. */
+static u32 rxe_crc32_half_later[sizeof(u32)][256] __ro_after_init;
 static bool rxe_crc32_by_processor __ro_after_init;
 
 static u32 rxe_crc32_word(unsigned int behind, u32 word)
@@ -25,15 +30,37 @@ static u32 rxe_crc32_word(unsigned int behind, u32 word)
 	       rxe_crc32_table[behind][word >> 24];
 }
 
+static u32 rxe_crc32_step(u32 crc, const u8 *p)
+{
+	return rxe_crc32_word(12, crc ^ get_unaligned_le32(p)) ^
+	       rxe_crc32_word(8, get_unaligned_le32(p + 4)) ^
+	       rxe_crc32_word(4, get_unaligned_le32(p + 8)) ^
+	       rxe_crc32_word(0, get_unaligned_le32(p + 12));
+}
+
+static u32 rxe_crc32_block(u32 crc, const u8 *p)
+{
+	const u8 *end = p + RXE_CRC32_HALF;
+	u32 second = 0;
+
+	for (; p < end; p += RXE_CRC32_STEP) {
+		crc = rxe_crc32_step(crc, p);
+		second = rxe_crc32_step(second, p + RXE_CRC32_HALF);
+	}
+	return rxe_crc32_half_later[0][crc & 0xff] ^
+	       rxe_crc32_half_later[1][crc >> 8 & 0xff] ^
+	       rxe_crc32_half_later[2][crc >> 16 & 0xff] ^
+	       rxe_crc32_half_later[3][crc >> 24] ^ second;
+}
+
 static u32 rxe_crc32_tables(u32 crc, const u8 *p, size_t len)
 {
-	for (; len >= RXE_CRC32_STEP; len -= RXE_CRC32_STEP) {
-		crc = rxe_crc32_word(12, crc ^ get_unaligned_le32(p)) ^
-		      rxe_crc32_word(8, get_unaligned_le32(p + 4)) ^
-		      rxe_crc32_word(4, get_unaligned_le32(p + 8)) ^
-		      rxe_crc32_word(0, get_unaligned_le32(p + 12));
-		p += RXE_CRC32_STEP;
-	}
+	const size_t block = 2 * RXE_CRC32_HALF;
+
+	for (; len >= block; p += block, len -= block)
+		crc = rxe_crc32_block(crc, p);
+	for (; len >= RXE_CRC32_STEP; p += RXE_CRC32_STEP, len -= RXE_CRC32_STEP)
+		crc = rxe_crc32_step(crc, p);
 	while (len--)
 		crc = crc >> 8 ^ rxe_crc32_table[0][(crc ^ *p++) & 0xff];
 	return crc;
@@ -59,17 +86,18 @@ u32 rxe_crc32(const void *a, size_t a_len, const void *b, size_t b_len)
 /* Context: may sleep. */
 void rxe_crc32_module_init(void)
 {
+	const u8 *zeroes = page_address(ZERO_PAGE(0));
 	unsigned int n, i;
-	u8 byte, zero = 0;
+	u32 crc;
 
 	compat_crc32_init();
 	rxe_crc32_by_processor = compat_crc32_by_processor();
 	for (i = 0; i < 256; i++) {
-		byte = i;
-		rxe_crc32_table[0][i] = crc32_le(0, &byte, 1);
-		for (n = 1; n < RXE_CRC32_STEP; n++)
-			rxe_crc32_table[n][i] =
-				crc32_le(rxe_crc32_table[n - 1][i], &zero, 1);
+		for (n = 0, crc = i; n < RXE_CRC32_STEP; n++)
+			rxe_crc32_table[n][i] = crc = crc32_le(crc, zeroes, 1);
+		for (n = 0; n < sizeof(u32); n++)
+			rxe_crc32_half_later[n][i] =
+				crc32_le(i << 8 * n, zeroes, RXE_CRC32_HALF);
 	}
 }
 
