@@ -9,7 +9,8 @@
  *	                                  `---- responder <- requests
  *
  * rxe_net_send() takes a packet for a QP of the same device straight to that
- * QP's queue; others leave in trains (rxe_send.c). A queue is filled by anyone and emptied by the task behind it.
+ * QP's queue; others leave in trains (rxe_send.c). A queue is filled by anyone and
+ * emptied by the task behind it.
  * Between two QPs of a device most of WRITE and READ goes without packets
  * (rxe_direct.c).
  *
