@@ -147,12 +147,56 @@ static void test_write_imm(void **state)
 	pattern_check(rig.b.p, LEN, 0, 3, "written");
 }
 
+/* --- many who are refused ------------------------------------------------------- */
+
+#define CROWD 32
+#define DEPTH 32
+#define SLICE_MS 200
+
+/* How far this program counts in a while. */
+static uint64_t count_for(unsigned int ms)
+{
+	uint64_t end = now_ms() + ms, n = 0;
+
+	while (now_ms() < end)
+		n++;
+	return n;
+}
+
+/*
+ * Who is not ready for many has to have time to become so. Found on a slow kernel, where each sender
+ * came back with all that it had, in a timer's softirq, and the receiver never ran again.
+ */
+static void test_time_to_get_ready(void **state)
+{
+	uint64_t alone, among;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 7, 1);	/* 10 us */
+	alone = count_for(SLICE_MS);
+	for (int i = 0; i < CROWD; i++) {
+		if (i) {
+			rig.pair.a.qp = end_qp(&rig.pair.a, &rig.pair.rc);
+			rig.pair.b.qp = end_qp(&rig.pair.b, &rig.pair.rc);
+			pair_connect(&rig.pair);
+		}
+		for (int n = 0; n < DEPTH; n++)
+			rig_send(&rig, n);
+	}
+	among = count_for(SLICE_MS);
+	if (among < alone / 10)
+		fail_msg("counted to %lu, alone to %lu", among, alone);
+	expect_quiet(rig.pair.a.scq, 1);
+}
+
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_late_receiver),
 	cmocka_unit_test(test_patience),
 	cmocka_unit_test(test_count_restarts),
 	cmocka_unit_test(test_order_behind),
 	cmocka_unit_test(test_write_imm),
+	cmocka_unit_test(test_time_to_get_ready),
 };
 
 int main(int argc, char **argv)

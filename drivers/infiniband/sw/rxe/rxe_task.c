@@ -186,6 +186,21 @@ void rxe_task_kick(struct rxe_task *task)
 		rxe_task_enqueue(task);
 }
 
+/**
+ * rxe_task_kick_worker() - the same, but a worker runs it
+ * @task: the task
+ *
+ * For timers. What they start in their softirq keeps from running whoever is to do
+ * what is waited for; a worker only shares the processor.
+ *
+ * Context: any; no lock of ours held that a task takes.
+ */
+void rxe_task_kick_worker(struct rxe_task *task)
+{
+	if (atomic_inc_return(&task->pending) == 1)
+		rxe_task_defer(task);
+}
+
 /* For a softirq of its own; a task that is at it has to come to its end first. */
 static void rxe_task_append(struct rxe_task *task)
 {

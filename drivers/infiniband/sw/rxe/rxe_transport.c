@@ -62,7 +62,7 @@ static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 	}
 	spin_unlock_bh(&sq->lock);
 	if (expired)
-		rxe_task_kick(&sq->task);
+		rxe_task_kick_worker(&sq->task);
 	return HRTIMER_NORESTART;
 }
 
@@ -74,7 +74,7 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 	qp->sq.rnr_wait = false;
 	qp->sq.no_memory = false;
 	spin_unlock_bh(&qp->sq.lock);
-	rxe_task_kick(&qp->sq.task);
+	rxe_task_kick_worker(&qp->sq.task);
 	return HRTIMER_NORESTART;
 }
 
@@ -85,7 +85,7 @@ static enum hrtimer_restart rxe_fault_timer(struct hrtimer *timer)
 	spin_lock_bh(&qp->rq.lock);
 	qp->rq.fault_long = true;
 	spin_unlock_bh(&qp->rq.lock);
-	rxe_task_kick(&qp->rq.task);
+	rxe_task_kick_worker(&qp->rq.task);
 	return HRTIMER_NORESTART;
 }
 
