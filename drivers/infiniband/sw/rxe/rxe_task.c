@@ -6,7 +6,7 @@
  * that receives a packet. What a task gives rise to (a packet for a QP of this
  * device, a completion to announce) is another task, appended to the run list
  * of the same processor, so nothing recurses and no lock is held across it. A
- * processor that has done its share leaves the rest to a worker.
+ * processor that has done its share leaves the rest to a worker; so does a timer.
  */
 #include <linux/delay.h>
 #include <linux/interrupt.h>
