@@ -9,10 +9,11 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/sizes.h>
 
 #include "rxe_wire.h"
 
-#define RXE_SKB_PAGE_ORDER	PAGE_ALLOC_COSTLY_ORDER
+#define RXE_SKB_PAGE_ORDER	get_order(SZ_32K)
 #define RXE_SKB_PAGE_SIZE	(PAGE_SIZE << RXE_SKB_PAGE_ORDER)
 
 /* Kernels that watch the slab, or have it fail, are to see each packet there. */
