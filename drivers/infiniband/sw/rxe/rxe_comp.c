@@ -276,7 +276,7 @@ void rxe_comp_progress(struct rxe_qp *qp, u32 una)
 	sq->una = una;
 	sq->retries = qp->attr.retry_cnt;
 	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->rnr_in_row = 0;
+	sq->rnr_since = 0;
 	sq->went_back = false;
 	sq->deadline = 0;
 	/* An answer to what was sent before going back. */
@@ -330,22 +330,24 @@ static bool rxe_comp_sent_away(const struct rxe_sq *sq)
 
 /*
  * How long to stay away, ns: at least as long as the peer has said. Who has been
- * sent away before stays longer: with 10 us, queue pairs that come and go can
- * leave the processor no time for who is to get ready.
+ * sent away for some time stays longer: with 10 us, queue pairs that come and go
+ * can leave a processor no time for who is to get ready.
  */
-static u64 rxe_rnr_delay(struct rxe_sq *sq, u8 syndrome)
+static u64 rxe_rnr_delay(struct rxe_sq *sq, ktime_t now, u8 syndrome)
 {
 	u64 delay = rxe_rnr_10us[syndrome & RXE_AETH_VALUE_MASK] * 10000ULL;
-	u64 patience = RXE_RNR_BACKOFF_NS << sq->rnr_in_row;
+	u64 patience;
 
-	if (patience < RXE_RNR_BACKOFF_MAX_NS)
-		sq->rnr_in_row++;
-	return max(delay, patience);
+	if (!sq->rnr_since)
+		sq->rnr_since = now;
+	patience = ktime_sub(now, sq->rnr_since) / 2;
+	return max(delay, min_t(u64, patience, RXE_RNR_BACKOFF_MAX_NS));
 }
 
 static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 {
 	struct rxe_sq *sq = &qp->sq;
+	ktime_t now = ktime_get();
 
 	if (rxe_comp_sent_away(sq))
 		return;
@@ -365,7 +367,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	sq->deadline = 0;
 	rxe_req_go_back(qp);
 	hrtimer_start(&sq->rnr_timer,
-		      ktime_add_ns(ktime_get(), rxe_rnr_delay(sq, syndrome)),
+		      ktime_add_ns(now, rxe_rnr_delay(sq, now, syndrome)),
 		      HRTIMER_MODE_ABS_SOFT);
 }
 

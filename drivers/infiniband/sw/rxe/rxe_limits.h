@@ -40,9 +40,8 @@
 #define RXE_ACK_EVERY		64
 /* Packets that one READ request asks for: a longer READ takes several. */
 #define RXE_READ_PACKETS	128
-/* The least time to stay away after an RNR NAK; doubles with each in a row. */
-#define RXE_RNR_BACKOFF_NS	10000ULL
-#define RXE_RNR_BACKOFF_MAX_NS	1280000ULL
+/* Who waits for a receiver stays away for half of that time again, but no longer than this. */
+#define RXE_RNR_BACKOFF_MAX_NS	(80 * NSEC_PER_MSEC)
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
 /* Packets that leave together, and their bytes, with what IP and UDP add. */

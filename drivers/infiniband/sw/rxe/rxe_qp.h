@@ -145,8 +145,7 @@ struct rxe_train {
  * @rd_atomic: READs and atomics under way, all of which has been asked for
  * @retries: left until IB_WC_RETRY_EXC_ERR
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
- * @rnr_in_row: RNR NAKs since there was progress, up to where they no longer
- *	make a difference
+ * @rnr_since: when the first RNR NAK after some progress came; 0: none has
  * @went_back: a lost response has been asked for again; packets that were on
  *	their way then will say once more that it is lost
  * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
@@ -189,7 +188,7 @@ struct rxe_sq {
 	u32 rd_atomic;
 	u32 retries;
 	u32 rnr_retries;
-	u32 rnr_in_row;
+	ktime_t rnr_since;
 	bool went_back;
 	u8 last_word;
 	u32 last_word_psn;

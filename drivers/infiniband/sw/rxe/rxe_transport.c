@@ -165,7 +165,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->went_back = false;
 	sq->last_word = 0;
 	sq->rnr_wait = false;
-	sq->rnr_in_row = 0;
+	sq->rnr_since = 0;
 	sq->no_memory = false;
 	sq->timed_out = false;
 	sq->timer_armed = false;
