@@ -323,6 +323,11 @@ static void others_go_on(struct rig *others)
 	}
 }
 
+/* What packets are made of: a worker may have to send one, too. */
+static const char *const of_packets[] = {
+	"skbuff_head_cache", "skbuff_small_head", "kmalloc-1k", "kmalloc-2k", NULL,
+};
+
 /* No page can be found for as long as anybody could want to wait. */
 static void test_never(void **state)
 {
@@ -336,6 +341,7 @@ static void test_never(void **state)
 	witness_stop(&s.witness);
 	rig_open(&others);
 	others_go_on(&others);
+	inject_spare(of_packets);
 	inject_workers(100);
 	assert_int_equal(post_with_fault(&s, trial, 1), 0);
 	others_go_on(&others);

@@ -104,7 +104,7 @@ void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb)
 	spin_lock(&queue->lock);
 	__skb_unlink(skb, queue);
 	spin_unlock(&queue->lock);
-	napi_consume_skb(skb, RXE_TASK_BUDGET);
+	rxe_skb_free(skb);
 }
 
 /* The address that a packet goes to, as the GID that it would be. */

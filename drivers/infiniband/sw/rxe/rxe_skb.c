@@ -8,6 +8,7 @@
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/sizes.h>
 
@@ -89,6 +90,20 @@ struct sk_buff *rxe_skb_alloc(unsigned int len)
 	if (!RXE_SKB_FROM_SLAB)
 		skb = rxe_skb_build(len);
 	return skb ?: alloc_skb(len, GFP_ATOMIC);
+}
+
+/**
+ * rxe_skb_free() - a packet has been dealt with
+ * @skb: the packet, ours or one that has come in
+ *
+ * Context: bottom halves off.
+ */
+void rxe_skb_free(struct sk_buff *skb)
+{
+	if (RXE_SKB_FROM_SLAB)
+		consume_skb(skb);
+	else
+		napi_consume_skb(skb, NAPI_POLL_WEIGHT);
 }
 
 /* Context: there are no packets any more. */

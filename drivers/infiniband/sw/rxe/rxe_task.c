@@ -6,7 +6,8 @@
  * that receives a packet. What a task gives rise to (a packet for a QP of this
  * device, a completion to announce) is another task, appended to the run list
  * of the same processor, so nothing recurses and no lock is held across it. A
- * processor that has done its share leaves the rest to a worker; so does a timer.
+ * processor that has done its share leaves the rest to a worker; so does a timer
+ * that has something sent again.
  */
 #include <linux/delay.h>
 #include <linux/interrupt.h>
@@ -190,8 +191,9 @@ void rxe_task_kick(struct rxe_task *task)
  * rxe_task_kick_worker() - the same, but a worker runs it
  * @task: the task
  *
- * For timers. What they start in their softirq keeps from running whoever is to do
- * what is waited for; a worker only shares the processor.
+ * For timers that have something sent again, and again. In their softirq that could
+ * keep from running whoever is to do what is waited for; a worker only shares the
+ * processor.
  *
  * Context: any; no lock of ours held that a task takes.
  */

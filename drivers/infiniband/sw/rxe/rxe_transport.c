@@ -85,7 +85,7 @@ static enum hrtimer_restart rxe_fault_timer(struct hrtimer *timer)
 	spin_lock_bh(&qp->rq.lock);
 	qp->rq.fault_long = true;
 	spin_unlock_bh(&qp->rq.lock);
-	rxe_task_kick_worker(&qp->rq.task);
+	rxe_task_kick(&qp->rq.task);
 	return HRTIMER_NORESTART;
 }
 

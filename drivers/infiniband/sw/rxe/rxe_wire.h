@@ -166,6 +166,7 @@ bool rxe_wire_intact(const struct sk_buff *skb);
 
 /* rxe_skb.c */
 struct sk_buff *rxe_skb_alloc(unsigned int len);
+void rxe_skb_free(struct sk_buff *skb);
 void rxe_skb_module_exit(void);
 
 /* rxe_crc32.c */
