@@ -41,7 +41,7 @@
 /* Packets that one READ request asks for: a longer READ takes several. */
 #define RXE_READ_PACKETS	128
 /* Who waits for a receiver stays away for half of that time again, but no longer than this. */
-#define RXE_RNR_BACKOFF_MAX_NS	(80 * NSEC_PER_MSEC)
+#define RXE_RNR_BACKOFF_MAX_NS	(640 * NSEC_PER_MSEC)
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
 /* Packets that leave together, and their bytes, with what IP and UDP add. */
