@@ -329,25 +329,26 @@ static bool rxe_comp_sent_away(const struct rxe_sq *sq)
 }
 
 /*
- * How long to stay away, ns: at least as long as the peer has said. Who has been
+ * Until when to stay away: at least as long as the peer has said. Who has been
  * sent away for some time stays longer: with 10 us, queue pairs that come and go
  * can leave a processor no time for who is to get ready.
  */
-static u64 rxe_rnr_delay(struct rxe_sq *sq, ktime_t now, u8 syndrome)
+static ktime_t rxe_rnr_until(struct rxe_sq *sq, u8 syndrome)
 {
+	ktime_t now = ktime_get();
 	u64 delay = rxe_rnr_10us[syndrome & RXE_AETH_VALUE_MASK] * 10000ULL;
 	u64 patience;
 
 	if (!sq->rnr_since)
 		sq->rnr_since = now;
 	patience = ktime_sub(now, sq->rnr_since) / 2;
-	return max(delay, min_t(u64, patience, RXE_RNR_BACKOFF_MAX_NS));
+	patience = min_t(u64, patience, RXE_RNR_BACKOFF_MAX_NS);
+	return ktime_add_ns(now, max(delay, patience));
 }
 
 static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 {
 	struct rxe_sq *sq = &qp->sq;
-	ktime_t now = ktime_get();
 
 	if (rxe_comp_sent_away(sq))
 		return;
@@ -366,8 +367,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	sq->no_memory = false;
 	sq->deadline = 0;
 	rxe_req_go_back(qp);
-	hrtimer_start(&sq->rnr_timer,
-		      ktime_add_ns(now, rxe_rnr_delay(sq, now, syndrome)),
+	hrtimer_start(&sq->rnr_timer, rxe_rnr_until(sq, syndrome),
 		      HRTIMER_MODE_ABS_SOFT);
 }
 

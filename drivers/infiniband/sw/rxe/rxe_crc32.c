@@ -92,6 +92,8 @@ void rxe_crc32_module_init(void)
 
 	compat_crc32_init();
 	rxe_crc32_by_processor = compat_crc32_by_processor();
+	if (rxe_crc32_by_processor)
+		return;
 	for (i = 0; i < 256; i++) {
 		for (n = 0, crc = i; n < RXE_CRC32_STEP; n++)
 			rxe_crc32_table[n][i] = crc = crc32_le(crc, zeroes, 1);
