@@ -265,7 +265,7 @@ void inject_workers(unsigned int percent)
 	workers_fail = true;
 	for_each_worker(worker_fails, "1");
 	set_both("task-filter", "Y");
-	start(percent, true);
+	start(percent, !some_spared);
 }
 
 unsigned long inject_stop(void)

@@ -14,7 +14,10 @@ void inject_nth(unsigned int n);
 bool inject_end(void);
 /* The same end; returns how many allocations were still missing. */
 unsigned int inject_left(void);
-/* Slab caches, if there are such, whose allocations do not count until inject_stop; up to NULL. */
+/*
+ * Slab caches, if there are such, whose allocations do not count until inject_stop; up to NULL. Nor
+ * do pages, which they are made of.
+ */
 void inject_spare(const char *const *caches);
 
 /* The same for each of the kernel's unbound workers, which is where the driver waits for pages. */
