@@ -4,14 +4,17 @@
  * does not arrive at all, and the next one does; nothing is answered.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/async.h"
 #include "lib/mover.h"
 #include "lib/pattern.h"
 #include "lib/test.h"
+#include "lib/uffd.h"
 #include "lib/wire.h"
 
 static struct rc uc_default(void)
@@ -390,6 +393,91 @@ static void test_cold_long(void **state)
 	}
 }
 
+/* How many packets a processor has taken in: on a wire within the host, those that left from it. */
+static unsigned long packets_of(int cpu)
+{
+	unsigned int packets = 0;
+	char line[256] = "";
+	FILE *f = fopen("/proc/net/softnet_stat", "r");
+
+	assert_non_null(f);
+	for (int i = 0; i <= cpu; i++)
+		assert_non_null(fgets(line, sizeof(line), f));
+	fclose(f);
+	assert_int_equal(sscanf(line, "%x", &packets), 1);
+	return packets;
+}
+
+#define LATE_LEN (4 * SLOT)
+
+/* Pages that come 50 ms after they are missed, by another processor. */
+struct late {
+	int fd;
+	uint8_t *to, *content;
+	pthread_t thread;
+};
+
+static void *serve_late(void *arg)
+{
+	struct late *late = arg;
+	cpu_set_t second;
+
+	CPU_ZERO(&second);
+	CPU_SET(1, &second);
+	assert_int_equal(sched_setaffinity(0, sizeof(second), &second), 0);
+	uffd_wait(late->fd);
+	sleep_ms(50);
+	uffd_answer(late->fd, UFFD_MISSING, late->to, LATE_LEN, late->content);
+	return NULL;
+}
+
+static void send_late(struct rig *rig, struct late *late)
+{
+	struct ibv_sge from = sge(&rig->src, 0, LATE_LEN), to = sge(&rig->dst, 0, LATE_LEN);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = IBV_WR_SEND, .sg_list = &from, .num_sge = 1,
+	};
+
+	buf_dontneed(&rig->src);
+	assert_int_equal(pthread_create(&late->thread, NULL, serve_late, late), 0);
+	post_recv(&rig->pair.b, 2, &to, 1);
+	post_send(&rig->pair.a, &wr);
+	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+	expect_wc(rig->pair.b.rcq, 2, IBV_WC_SUCCESS);
+	assert_int_equal(pthread_join(late->thread, NULL), 0);
+	pattern_check(rig->dst.p, LATE_LEN, 0, 7, "a message from late pages");
+}
+
+/* Packets that leave from two processors overtake one another, so late pages do not move a sender. */
+static void test_late(void **state)
+{
+	unsigned int rounds = 20, moved = 0, packets = LATE_LEN / 1024;
+	struct rc rc = uc_default();
+	struct late late;
+	struct rig rig;
+
+	(void)state;
+	need_wire();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip_because("there is one processor");
+	rc.mtu = IBV_MTU_1024;
+	rig_open(&rig, &rc, IBV_ACCESS_ON_DEMAND);
+	late.to = rig.src.p;
+	late.content = scratch(LATE_LEN + PAGE);
+	late.content += PAGE - (uintptr_t)late.content % PAGE;
+	pattern_fill(late.content, LATE_LEN, 0, 7);
+	late.fd = uffd_open(UFFD_MISSING);
+	uffd_watch(late.fd, UFFD_MISSING, rig.src.p, LATE_LEN);
+	for (unsigned int i = 0; i < rounds; i++) {
+		unsigned long before = packets_of(1);
+
+		send_late(&rig, &late);
+		moved += packets_of(1) - before >= packets / 2;
+	}
+	printf("# %u of %u messages left from another processor\n", moved, rounds);
+	assert_int_equal(moved, 0);
+}
+
 /* On a wire that loses packets some messages do not arrive; those that do are whole. */
 static void test_loss(void **state)
 {
@@ -468,6 +556,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_bad_receive),
 	cmocka_unit_test(test_stream),
 	cmocka_unit_test(test_cold),
+	cmocka_unit_test(test_late),
 	cmocka_unit_test(test_cold_long),
 	cmocka_unit_test(test_loss),
 	cmocka_unit_test(test_disorder),

@@ -90,7 +90,7 @@ static void rxe_fault_work(struct work_struct *work)
 	rxe_mr_release(mr);
 	fault->result = ret;
 	smp_store_release(&fault->busy, false);
-	rxe_task_kick(fault->task);
+	rxe_task_resume(fault->task);
 	rxe_qp_put(qp);
 }
 

@@ -53,13 +53,10 @@ static bool rxe_task_is_elsewhere(const struct rxe_task *task)
 /* Caller: owns the task. */
 static void rxe_task_defer(struct rxe_task *task)
 {
-	if (!task->stays)
-		queue_work(rxe_task_wq, &task->work);
-	else if (rxe_task_is_elsewhere(task))
+	if (task->stays)
 		queue_work_on(task->cpu, rxe_task_cpu_wq, &task->work);
 	else
-		queue_work_on(raw_smp_processor_id(), rxe_task_cpu_wq,
-			      &task->work);
+		queue_work(rxe_task_wq, &task->work);
 }
 
 /* Returns true if the task has to be run again. */
@@ -201,6 +198,23 @@ void rxe_task_kick_worker(struct rxe_task *task)
 {
 	if (atomic_inc_return(&task->pending) == 1)
 		rxe_task_defer(task);
+}
+
+/**
+ * rxe_task_resume() - what a task has waited for is there
+ * @task: the task
+ *
+ * As rxe_task_kick(), but a task that stays goes on where it was, however long it
+ * has waited: which processor it hears of it on is chance.
+ *
+ * Context: process, interrupts on; no lock held that a task takes.
+ */
+void rxe_task_resume(struct rxe_task *task)
+{
+	if (task->stays)
+		rxe_task_kick_worker(task);
+	else
+		rxe_task_kick(task);
 }
 
 /* For a softirq of its own; a task that is at it has to come to its end first. */

@@ -33,6 +33,7 @@ struct rxe_task {
 void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task));
 void rxe_task_kick(struct rxe_task *task);
 void rxe_task_kick_worker(struct rxe_task *task);
+void rxe_task_resume(struct rxe_task *task);
 void rxe_task_kick_apart(struct rxe_task *task);
 void rxe_task_drain(struct rxe_task *task);
 int rxe_task_module_init(void);
