@@ -35,7 +35,7 @@ struct scene {
 	struct ibv_mr *mr;
 };
 
-/* The core keeps a GiB together, so a region across a border takes two of everything. */
+/* The core keeps half a GiB together, so a region across a border takes two of everything. */
 static void map_across_border(struct scene *s)
 {
 	uintptr_t room = (uintptr_t)map_reserved(2 * GIB);

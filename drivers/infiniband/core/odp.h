@@ -47,7 +47,7 @@
 #define ODP_LEAF_PAGES		(1UL << ODP_LEAF_ORDER)
 #define ODP_LEAF_TABLE_SIZE	(ODP_LEAF_PAGES * sizeof(unsigned long))
 
-#define ODP_WINDOW_SHIFT	30
+#define ODP_WINDOW_SHIFT	29
 #define ODP_WINDOW_SIZE		(1UL << ODP_WINDOW_SHIFT)
 #define ODP_WINDOW_LEAVES	(1UL << (ODP_WINDOW_SHIFT - ODP_LEAF_SHIFT))
 
@@ -76,7 +76,7 @@ struct odp_leaf {
 };
 
 /**
- * struct odp_window - an aligned 1 GiB of an address space
+ * struct odp_window - an aligned 512 MiB of an address space
  * @notifier: not registered in a pinned mirror
  * @mirror: whose window it is
  * @base: first address
@@ -177,6 +177,8 @@ extern struct list_head odp_mirrors;	/* on-demand ones */
 struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 				     struct mm_struct *mm);
 void odp_mirror_destroy(struct odp_mirror *mirror);
+int odp_mirror_module_init(void);
+void odp_mirror_module_exit(void);
 
 /* Kernel memory of its windows and tables. */
 static inline unsigned long

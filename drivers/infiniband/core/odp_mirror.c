@@ -37,6 +37,9 @@
  */
 #define ODP_FAULT_WORKERS	128
 
+/* kmalloc() would take the next power of two, almost twice as much. */
+static struct kmem_cache *odp_window_cache;
+
 static enum odp_verdict odp_verdict(enum mmu_notifier_event event)
 {
 	switch (event) {
@@ -153,6 +156,12 @@ static void odp_window_forget(struct odp_window *window)
 		odp_leaf_forget(window, i);
 }
 
+static void odp_window_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(odp_window_cache,
+			container_of(rcu, struct odp_window, rcu));
+}
+
 /* Caller: holds windows_lock; has the last reference. */
 static void odp_window_remove(struct odp_window *window)
 {
@@ -168,7 +177,7 @@ static void odp_window_remove(struct odp_window *window)
 	}
 	atomic_long_dec(&mirror->nr_windows);
 	atomic_long_sub(sizeof(*window), &mirror->dev->table_bytes);
-	kvfree_rcu(window, rcu);
+	call_rcu(&window->rcu, odp_window_free);
 }
 
 static struct odp_window *odp_window_create(struct odp_mirror *mirror,
@@ -178,7 +187,7 @@ static struct odp_window *odp_window_create(struct odp_mirror *mirror,
 	unsigned long i;
 	int ret;
 
-	window = kvzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	window = kmem_cache_zalloc(odp_window_cache, GFP_KERNEL);
 	if (!window)
 		return ERR_PTR(-ENOMEM);
 
@@ -210,7 +219,7 @@ err_remove:
 	if (mirror->mm)
 		mmu_interval_notifier_remove(&window->notifier);
 err_free:
-	kvfree(window);
+	kmem_cache_free(odp_window_cache, window);
 	return ERR_PTR(ret);
 }
 
@@ -339,4 +348,17 @@ void odp_mirror_destroy(struct odp_mirror *mirror)
 		mmdrop(mirror->mm);
 	}
 	kfree(mirror);
+}
+
+int odp_mirror_module_init(void)
+{
+	odp_window_cache = KMEM_CACHE(odp_window, SLAB_ACCOUNT);
+	return odp_window_cache ? 0 : -ENOMEM;
+}
+
+/* Context: may sleep; there are no mirrors any more. */
+void odp_mirror_module_exit(void)
+{
+	rcu_barrier();
+	kmem_cache_destroy(odp_window_cache);
 }

@@ -209,9 +209,12 @@ static int __init odp_module_init(void)
 	odp_wq = alloc_workqueue("odp", WQ_UNBOUND, 0);
 	if (!odp_wq)
 		return -ENOMEM;
-	ret = odp_prefetch_module_init();
+	ret = odp_mirror_module_init();
 	if (ret)
 		goto err_wq;
+	ret = odp_prefetch_module_init();
+	if (ret)
+		goto err_mirror;
 	ret = odp_shrink_module_init();
 	if (ret)
 		goto err_prefetch;
@@ -220,6 +223,8 @@ static int __init odp_module_init(void)
 
 err_prefetch:
 	odp_prefetch_module_exit();
+err_mirror:
+	odp_mirror_module_exit();
 err_wq:
 	destroy_workqueue(odp_wq);
 	return ret;
@@ -230,6 +235,7 @@ static void __exit odp_module_exit(void)
 	odp_debugfs_module_exit();
 	odp_shrink_module_exit();
 	odp_prefetch_module_exit();
+	odp_mirror_module_exit();
 	destroy_workqueue(odp_wq);
 }
 
