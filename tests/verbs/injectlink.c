@@ -46,11 +46,11 @@ static const char *const all[] = { TRACING, NULL };
 /* Lets allocation @n fail. Returns how many allocations are missing to it. */
 typedef unsigned int (*failing_fn)(void *object, unsigned int n);
 
-/* @samples of the allocations, other ones for every seed, or each of them. */
+/* @samples of the allocations, or all if there are fewer; other ones for every seed. */
 static void sweep(const char *what, failing_fn failing, void *object, unsigned int samples)
 {
 	unsigned int total = ENDLESS - failing(object, ENDLESS), failures = 0;
-	double step = samples && samples < total ? (double)total / samples : 1;
+	double step = samples < total ? (double)total / samples : 1;
 
 	assert_true(total > 0 && total < ENDLESS);
 	for (double at = step > 1 ? mix64(options.seed) % (unsigned int)step : 0; at < total; at += step)
@@ -64,7 +64,7 @@ static void sweep_twice(const char *what, failing_fn failing, void *object)
 	char name[64];
 
 	inject_spare(but_sysfs);
-	sweep(what, failing, object, options.full ? 0 : options.count ?: 8);
+	sweep(what, failing, object, options.count ?: options.full ? 400 : 8);
 	inject_stop();
 	snprintf(name, sizeof(name), "%s, with sysfs's", what);
 	inject_spare(all);
