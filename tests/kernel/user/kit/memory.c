@@ -82,8 +82,17 @@ static void make_zero_page(struct memory *m)
 		assert_int_equal(*(volatile char *)(m->at + i), 0);
 }
 
+#define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+
+/* It would make one page of what a test has split or paged out, at any moment. */
+static void stop_khugepaged(void)
+{
+	file_put(KHUGEPAGED "scan_sleep_millisecs", "1000000000");
+}
+
 static void make_thp(struct memory *m)
 {
+	stop_khugepaged();
 	map_at(m->at, m->length, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	if (madvise(m->at, m->length, MADV_HUGEPAGE))
 		skip_because("this kernel has no transparent huge pages");
