@@ -199,7 +199,10 @@ static void rxe_comp_retry(struct rxe_qp *qp)
 	rxe_req_go_back(qp);
 }
 
-/* A response has been lost, as one to a later request shows. */
+/*
+ * Something has been lost, as a NAK says or the response to a later request shows.
+ * What shows it once more before there is progress was on its way, or doubled.
+ */
 static void rxe_comp_lost(struct rxe_qp *qp)
 {
 	if (qp->sq.went_back)
@@ -363,6 +366,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 		sq->rnr_retries--;
 	/* Nothing is lost: the peer has heard of it. */
 	sq->retries = qp->attr.retry_cnt;
+	sq->went_back = false;
 	sq->rnr_wait = true;
 	sq->no_memory = false;
 	sq->deadline = 0;
@@ -377,7 +381,7 @@ static void rxe_comp_seq_nak(struct rxe_qp *qp)
 	if (rxe_comp_sent_away(&qp->sq))
 		return;
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
-	rxe_comp_retry(qp);
+	rxe_comp_lost(qp);
 }
 
 /*

@@ -146,8 +146,8 @@ struct rxe_train {
  * @retries: left until IB_WC_RETRY_EXC_ERR
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
  * @rnr_since: when the first RNR NAK after some progress came; 0: none has
- * @went_back: a lost response has been asked for again; packets that were on
- *	their way then will say once more that it is lost
+ * @went_back: what was lost has been sent or asked for again; packets that were
+ *	on their way then will say once more that it is lost
  * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
  *	and nothing but what it sent before is still to come; 0: it has not
  * @last_word_psn: of that NAK
