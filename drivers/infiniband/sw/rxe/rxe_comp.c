@@ -257,6 +257,7 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 	}
 	rxe_count(qp_rxe(qp), RXE_CNT_TIMEOUT_RETRY);
 	sq->went_back = false;
+	sq->probing = true;
 	if (sq->last_word)
 		rxe_comp_give_up(qp);
 	else
@@ -281,6 +282,7 @@ void rxe_comp_progress(struct rxe_qp *qp, u32 una)
 	sq->rnr_retries = qp->attr.rnr_retry;
 	sq->rnr_since = 0;
 	sq->went_back = false;
+	sq->probing = false;
 	sq->deadline = 0;
 	/* An answer to what was sent before going back. */
 	if (rxe_psn_cmp(una, sq->psn) > 0)

@@ -148,6 +148,7 @@ struct rxe_train {
  * @rnr_since: when the first RNR NAK after some progress came; 0: none has
  * @went_back: what was lost has been sent or asked for again; packets that were
  *	on their way then will say once more that it is lost
+ * @probing: nothing was heard until the deadline, nor since: one message at a time
  * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
  *	and nothing but what it sent before is still to come; 0: it has not
  * @last_word_psn: of that NAK
@@ -190,6 +191,7 @@ struct rxe_sq {
 	u32 rnr_retries;
 	ktime_t rnr_since;
 	bool went_back;
+	bool probing;
 	u8 last_word;
 	u32 last_word_psn;
 	bool rnr_wait;

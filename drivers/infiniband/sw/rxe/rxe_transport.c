@@ -163,6 +163,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->offset = 0;
 	sq->rd_atomic = 0;
 	sq->went_back = false;
+	sq->probing = false;
 	sq->last_word = 0;
 	sq->rnr_wait = false;
 	sq->rnr_since = 0;
