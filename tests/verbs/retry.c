@@ -82,10 +82,6 @@ static void test_exhausted(void **state)
 	}
 }
 
-static const enum ibv_wr_opcode opcodes[] = {
-	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD,
-};
-
 /*
  * A gap is a NAK, and one retry, however often the NAK arrives: nothing is lost here, so each is
  * enough. Found by "order" on a slow kernel, where a request ran out of its seven.
@@ -105,6 +101,10 @@ static void test_doubled_nak(void **state)
 	}
 	assert_true(port_counter(options.device, "rcvd_seq_err") > 0);
 }
+
+static const enum ibv_wr_opcode opcodes[] = {
+	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD,
+};
 
 /* The wire is cut for less than the sender's patience. */
 static void test_comes_back(void **state)

@@ -15,8 +15,8 @@ bool inject_end(void);
 /* The same end; returns how many allocations were still missing. */
 unsigned int inject_left(void);
 /*
- * Slab caches, if there are such, whose allocations do not count until inject_stop; up to NULL. Nor
- * do pages, which they are made of.
+ * Slab caches, if there are such, whose allocations do not count until inject_stop; up to NULL. Of
+ * workers, nor do pages then, which they are made of.
  */
 void inject_spare(const char *const *caches);
 

@@ -369,6 +369,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	/* Nothing is lost: the peer has heard of it. */
 	sq->retries = qp->attr.retry_cnt;
 	sq->went_back = false;
+	sq->probing = true;
 	sq->rnr_wait = true;
 	sq->no_memory = false;
 	sq->deadline = 0;

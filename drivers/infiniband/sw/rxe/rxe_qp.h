@@ -148,7 +148,8 @@ struct rxe_train {
  * @rnr_since: when the first RNR NAK after some progress came; 0: none has
  * @went_back: what was lost has been sent or asked for again; packets that were
  *	on their way then will say once more that it is lost
- * @probing: nothing was heard until the deadline, nor since: one message at a time
+ * @probing: one message at a time until there is progress: the peer was not ready,
+ *	or is slow to answer, and is not to be given all of it again, and again
  * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
  *	and nothing but what it sent before is still to come; 0: it has not
  * @last_word_psn: of that NAK

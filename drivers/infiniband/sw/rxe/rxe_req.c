@@ -483,11 +483,7 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 
 	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
 		return false;
-	/*
-	 * Who was sent away comes back with one message, to see whether it may. A peer
-	 * that is slow to answer is not to be given all of it again, and again.
-	 */
-	if ((sq->rnr_since || sq->probing) && sq->cur != sq->cons)
+	if (sq->probing && sq->cur != sq->cons)
 		return false;
 	if (rxe_needs_quiet(qp, wqe))
 		return sq->cons == sq->cur;
