@@ -82,12 +82,16 @@ static void make_zero_page(struct memory *m)
 		assert_int_equal(*(volatile char *)(m->at + i), 0);
 }
 
-#define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+#define KHUGEPAGED_SLEEP "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
 
-/* It would make one page of what a test has split or paged out, at any moment. */
+/*
+ * It would make one page of what a test has split or paged out, at any moment. Once: to be told
+ * wakes it.
+ */
 static void stop_khugepaged(void)
 {
-	file_put(KHUGEPAGED "scan_sleep_millisecs", "1000000000");
+	if (file_number(KHUGEPAGED_SLEEP, NULL) != 1000000000)
+		file_put(KHUGEPAGED_SLEEP, "1000000000");
 }
 
 static void make_thp(struct memory *m)
