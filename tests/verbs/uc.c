@@ -420,11 +420,8 @@ struct late {
 static void *serve_late(void *arg)
 {
 	struct late *late = arg;
-	cpu_set_t second;
 
-	CPU_ZERO(&second);
-	CPU_SET(1, &second);
-	assert_int_equal(sched_setaffinity(0, sizeof(second), &second), 0);
+	run_on(1);
 	uffd_wait(late->fd);
 	sleep_ms(50);
 	uffd_answer(late->fd, UFFD_MISSING, late->to, LATE_LEN, late->content);

@@ -118,15 +118,20 @@ static int run_anywhere(void *unused)
 	return sched_setaffinity(0, sizeof(everywhere), &everywhere);
 }
 
+void run_on(int cpu)
+{
+	cpu_set_t only;
+
+	CPU_ZERO(&only);
+	CPU_SET(cpu, &only);
+	assert_int_equal(sched_setaffinity(0, sizeof(only), &only), 0);
+}
+
 void wire_in_order(void)
 {
-	cpu_set_t first;
-
 	assert_int_equal(sched_getaffinity(0, sizeof(everywhere), &everywhere), 0);
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
 	defer(run_anywhere, &everywhere);
-	assert_int_equal(sched_setaffinity(0, sizeof(first), &first), 0);
+	run_on(0);
 }
 
 #define PEER_TC "ip netns exec peer tc "

@@ -29,6 +29,8 @@ void wire_delay_from_peer(const char *match, const char *netem);
  * were sent: veth lets those that two processors send overtake one another, which no cable does.
  */
 void wire_in_order(void);
+/* This thread, on that processor alone. */
+void run_on(int cpu);
 
 /* Runs a shell command; its failure is the test's. */
 void __attribute__((format(printf, 1, 2))) shell(const char *command, ...);
