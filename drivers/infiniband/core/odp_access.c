@@ -10,6 +10,7 @@
 #include <linux/highmem.h>
 
 #include "odp.h"
+#include "odp_bulk.h"
 
 enum odp_direction {
 	ODP_OUT,		/* memory -> buffer */
@@ -59,10 +60,10 @@ static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
 	void *va = kmap_local_page(page);
 
 	if (dir == ODP_IN) {
-		memcpy(va + offset, buf, len);
+		odp_copy_bytes(va + offset, buf, len);
 		flush_dcache_page(page);
 	} else {
-		memcpy(buf, va + offset, len);
+		odp_copy_bytes(buf, va + offset, len);
 	}
 	kunmap_local(va);
 }
@@ -158,8 +159,10 @@ static void odp_move_page(struct page *to, unsigned int to_offset,
 	void *dst = kmap_local_page(to);
 	void *src = kmap_local_page(from);
 
-	/* It may be one page. */
-	memmove(dst + to_offset, src + from_offset, len);
+	if (to == from)
+		memmove(dst + to_offset, src + from_offset, len);
+	else
+		odp_copy_bytes(dst + to_offset, src + from_offset, len);
 	flush_dcache_page(to);
 	kunmap_local(src);
 	kunmap_local(dst);
