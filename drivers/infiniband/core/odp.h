@@ -50,6 +50,7 @@
 #define ODP_WINDOW_SHIFT	29
 #define ODP_WINDOW_SIZE		(1UL << ODP_WINDOW_SHIFT)
 #define ODP_WINDOW_LEAVES	(1UL << (ODP_WINDOW_SHIFT - ODP_LEAF_SHIFT))
+#define ODP_NEAR_WINDOWS	8
 
 /*
  * An entry translates a page, or, with ODP_HUGE, a whole leaf:
@@ -109,6 +110,8 @@ struct odp_window {
  * @regions_lock: protects @regions
  * @windows: by address >> ODP_WINDOW_SHIFT; changed under @windows_lock, read
  *	under RCU
+ * @near: some of them, by the low bits of that, found in one step; changed under
+ *	@windows_lock, read under RCU
  * @windows_lock: serialises making and removing windows
  * @faults: struct odp_fault, those that ask the mm; under @faults_lock
  * @faults_lock: protects @faults
@@ -139,6 +142,7 @@ struct odp_mirror {
 	struct rb_root_cached regions;
 	spinlock_t regions_lock;
 	struct xarray windows;
+	struct odp_window __rcu *near[ODP_NEAR_WINDOWS];
 	struct mutex windows_lock;
 	struct list_head faults;
 	spinlock_t faults_lock;
@@ -195,10 +199,23 @@ static inline const char *odp_mirror_name(const struct odp_mirror *mirror)
 	return dev_name(&mirror->dev->ibdev->dev);
 }
 
+/* Where the window that holds @addr is, if no other one is there. */
+static inline struct odp_window __rcu **
+odp_window_slot(struct odp_mirror *mirror, unsigned long addr)
+{
+	return &mirror->near[addr >> ODP_WINDOW_SHIFT &
+			     (ODP_NEAR_WINDOWS - 1)];
+}
+
 /* The window that holds @addr, or NULL. Caller: in an RCU read section. */
 static inline struct odp_window *odp_window_find(struct odp_mirror *mirror,
 						 unsigned long addr)
 {
+	struct odp_window *window =
+		rcu_dereference(*odp_window_slot(mirror, addr));
+
+	if (window && window->base == ALIGN_DOWN(addr, ODP_WINDOW_SIZE))
+		return window;
 	return xa_load(&mirror->windows, addr >> ODP_WINDOW_SHIFT);
 }
 

@@ -162,11 +162,28 @@ static void odp_window_free(struct rcu_head *rcu)
 			container_of(rcu, struct odp_window, rcu));
 }
 
+/* Caller: holds windows_lock. */
+static int odp_window_publish(struct odp_window *window)
+{
+	struct odp_mirror *mirror = window->mirror;
+	struct odp_window __rcu **slot = odp_window_slot(mirror, window->base);
+	int ret = xa_err(xa_store(&mirror->windows,
+				  window->base >> ODP_WINDOW_SHIFT, window,
+				  GFP_KERNEL_ACCOUNT));
+
+	if (!ret && !rcu_access_pointer(*slot))
+		rcu_assign_pointer(*slot, window);
+	return ret;
+}
+
 /* Caller: holds windows_lock; has the last reference. */
 static void odp_window_remove(struct odp_window *window)
 {
 	struct odp_mirror *mirror = window->mirror;
+	struct odp_window __rcu **slot = odp_window_slot(mirror, window->base);
 
+	if (rcu_access_pointer(*slot) == window)
+		RCU_INIT_POINTER(*slot, NULL);
 	xa_erase(&mirror->windows, window->base >> ODP_WINDOW_SHIFT);
 	if (mirror->mm) {
 		odp_window_invalidate(window, window->base,
@@ -206,8 +223,7 @@ static struct odp_window *odp_window_create(struct odp_mirror *mirror,
 		if (ret)
 			goto err_free;
 	}
-	ret = xa_err(xa_store(&mirror->windows, addr >> ODP_WINDOW_SHIFT,
-			      window, GFP_KERNEL_ACCOUNT));
+	ret = odp_window_publish(window);
 	if (ret)
 		goto err_remove;
 

@@ -36,6 +36,8 @@
 #include <rdma/ib_verbs.h>
 #include <rdma/rdma_user_rxe.h>
 
+#include "rxe_table.h"
+
 /* --- rxe_counters.c ------------------------------------------------------ */
 
 enum rxe_counter {
@@ -104,8 +106,8 @@ struct rxe_dev {
 	struct ib_device ib;
 	struct net_device *ndev;
 	netdevice_tracker ndev_tracker;
-	struct xarray qps;
-	struct xarray keys;
+	struct rxe_table qps;
+	struct rxe_table keys;
 	u32 next_key;
 	u32 next_qpn;
 	struct rxe_counters __percpu *counters;

@@ -251,8 +251,8 @@ static void rxe_dealloc_driver(struct ib_device *ibdev)
 	struct rxe_dev *rxe = to_rxe(ibdev);
 
 	rxe_device_removing(rxe);
-	xa_destroy(&rxe->qps);
-	xa_destroy(&rxe->keys);
+	rxe_table_destroy(&rxe->qps);
+	rxe_table_destroy(&rxe->keys);
 	xa_destroy(&rxe->ahs);
 	ida_destroy(&rxe->srqs);
 	free_percpu(rxe->counters);
@@ -359,8 +359,8 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 		return NULL;
 	rxe->ndev = ndev;
 	netdev_hold(ndev, &rxe->ndev_tracker, GFP_KERNEL);
-	xa_init_flags(&rxe->qps, XA_FLAGS_ALLOC);
-	xa_init_flags(&rxe->keys, XA_FLAGS_ALLOC);
+	rxe_table_init(&rxe->qps);
+	rxe_table_init(&rxe->keys);
 	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
 	ida_init(&rxe->srqs);
 	mutex_init(&rxe->groups_lock);

@@ -61,7 +61,7 @@ int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
 	u32 index;
 	int ret;
 
-	ret = xa_alloc_cyclic(&rxe->keys, &index, NULL,
+	ret = xa_alloc_cyclic(&rxe->keys.all, &index, NULL,
 			      XA_LIMIT(1, RXE_MAX_KEY_INDEX),
 			      secret ? &anywhere : &rxe->next_key,
 			      GFP_KERNEL_ACCOUNT);
@@ -83,8 +83,7 @@ int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
  */
 void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
 {
-	/* The slot is reserved, so this does not allocate. */
-	xa_store(&rxe->keys, key->value >> 8, key, GFP_KERNEL);
+	rxe_table_publish(&rxe->keys, key->value >> 8, key);
 }
 
 /**
@@ -98,8 +97,16 @@ void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
  */
 void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
 {
-	xa_erase(&rxe->keys, key->value >> 8);
+	rxe_table_erase(&rxe->keys, key->value >> 8, key);
 	synchronize_rcu_expedited();
+}
+
+static bool rxe_key_is(const struct rxe_key *key, u32 value,
+		       enum rxe_key_type type)
+{
+	/* What a region is, was written before it was registered. */
+	return key && smp_load_acquire(&key->type) == type &&
+	       READ_ONCE(key->value) == value;
 }
 
 /**
@@ -114,13 +121,11 @@ void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
 struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
 			     enum rxe_key_type type)
 {
-	struct rxe_key *key = xa_load(&rxe->keys, value >> 8);
+	struct rxe_key *key = rxe_table_near(&rxe->keys, value >> 8);
 
-	/* What a region is, was written before it was registered. */
-	if (key && smp_load_acquire(&key->type) == type &&
-	    READ_ONCE(key->value) == value)
-		return key;
-	return NULL;
+	if (!rxe_key_is(key, value, type))
+		key = xa_load(&rxe->keys.all, value >> 8);
+	return rxe_key_is(key, value, type) ? key : NULL;
 }
 
 /* --- resolving ------------------------------------------------------------ */

@@ -187,7 +187,7 @@ void rxe_mw_forget_qp(struct rxe_qp *qp)
 	if (!atomic_read(&qp->num_mw))
 		return;
 	rcu_read_lock();
-	xa_for_each(&qp_rxe(qp)->keys, i, key) {
+	xa_for_each(&qp_rxe(qp)->keys.all, i, key) {
 		if (key->type != RXE_KEY_MW)
 			continue;
 		mw = container_of(key, struct rxe_mw, key);

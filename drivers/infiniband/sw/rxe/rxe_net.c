@@ -23,14 +23,14 @@
  * @links: devices that use the sockets
  * @sock4: for IPv4
  * @sock6: for IPv6; NULL where the namespace has none
- * @devs: struct rxe_dev by the netdev's ifindex; RCU
+ * @devs: struct rxe_dev by the netdev's ifindex
  */
 struct rxe_netns {
 	struct mutex lock;
 	unsigned int links;
 	struct socket *sock4;
 	struct socket *sock6;
-	struct xarray devs;
+	struct rxe_table devs;
 };
 
 /* The socket's send buffer: half of it may be in the queues below. */
@@ -151,6 +151,16 @@ static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
 	return qp && rxe_is_for(qp, skb) ? qp : NULL;
 }
 
+/* The link on a netdev, or NULL. */
+static struct rxe_dev *rxe_net_device(const struct rxe_netns *ns,
+				      const struct net_device *ndev)
+{
+	struct rxe_dev *rxe = rxe_table_near(&ns->devs, ndev->ifindex);
+
+	return rxe && rxe->ndev == ndev ? rxe :
+					  xa_load(&ns->devs.all, ndev->ifindex);
+}
+
 /*
  * Between two links of one namespace packets arrive through lo, which is
  * nobody's: then it is the link that has the connection, or the address.
@@ -158,13 +168,13 @@ static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
 static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 					   struct sk_buff *skb)
 {
-	struct rxe_dev *rxe = xa_load(&ns->devs, skb->dev->ifindex);
+	struct rxe_dev *rxe = rxe_net_device(ns, skb->dev);
 	struct rxe_qp *qp;
 	unsigned long i;
 
 	if (rxe)
 		return rxe_find_qp(rxe, skb);
-	xa_for_each(&ns->devs, i, rxe) {
+	xa_for_each(&ns->devs.all, i, rxe) {
 		qp = rxe_find_qp(rxe, skb);
 		if (qp)
 			return qp;
@@ -175,7 +185,7 @@ static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 /* A copy for each QP that is attached, on the link, or on any, as above. */
 static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
 {
-	struct rxe_dev *rxe = xa_load(&ns->devs, skb->dev->ifindex);
+	struct rxe_dev *rxe = rxe_net_device(ns, skb->dev);
 	union ib_gid gid = rxe_dgid(skb);
 	unsigned long i;
 
@@ -186,7 +196,7 @@ static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
 		rxe_mcast_deliver(rxe, &gid, skb);
 		return;
 	}
-	xa_for_each(&ns->devs, i, rxe)
+	xa_for_each(&ns->devs.all, i, rxe)
 		rxe_mcast_deliver(rxe, &gid, skb);
 }
 
@@ -334,11 +344,14 @@ int rxe_net_open(struct rxe_dev *rxe)
 	if (!ns->links)
 		ret = rxe_netns_open(ns, net);
 	if (!ret) {
-		ret = xa_insert(&ns->devs, rxe->ndev->ifindex, rxe, GFP_KERNEL);
-		if (!ret)
+		ret = xa_insert(&ns->devs.all, rxe->ndev->ifindex, NULL,
+				GFP_KERNEL);
+		if (!ret) {
+			rxe_table_publish(&ns->devs, rxe->ndev->ifindex, rxe);
 			ns->links++;
-		else if (!ns->links)
+		} else if (!ns->links) {
 			rxe_netns_close(ns);
+		}
 	}
 	mutex_unlock(&ns->lock);
 	return ret;
@@ -356,7 +369,7 @@ void rxe_net_close(struct rxe_dev *rxe)
 	struct rxe_netns *ns = rxe_netns(dev_net(rxe->ndev));
 
 	mutex_lock(&ns->lock);
-	xa_erase(&ns->devs, rxe->ndev->ifindex);
+	rxe_table_erase(&ns->devs, rxe->ndev->ifindex, rxe);
 	/* Who is sending or receiving at this moment uses the sockets. */
 	synchronize_net();
 	if (!--ns->links)
@@ -369,7 +382,7 @@ static int __net_init rxe_netns_init(struct net *net)
 	struct rxe_netns *ns = rxe_netns(net);
 
 	mutex_init(&ns->lock);
-	xa_init(&ns->devs);
+	rxe_table_init(&ns->devs);
 	return 0;
 }
 

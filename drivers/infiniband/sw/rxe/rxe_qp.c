@@ -180,9 +180,9 @@ static int rxe_qpn_reserve(struct rxe_qp *qp)
 
 	if (qp->ib.qp_type == IB_QPT_GSI) {
 		qp->ib.qp_num = RXE_GSI_QPN;
-		return xa_insert(&rxe->qps, RXE_GSI_QPN, NULL, GFP_KERNEL);
+		return xa_insert(&rxe->qps.all, RXE_GSI_QPN, NULL, GFP_KERNEL);
 	}
-	ret = xa_alloc_cyclic(&rxe->qps, &qp->ib.qp_num, NULL,
+	ret = xa_alloc_cyclic(&rxe->qps.all, &qp->ib.qp_num, NULL,
 			      XA_LIMIT(RXE_MIN_QPN, RXE_MAX_QPN),
 			      &rxe->next_qpn, GFP_KERNEL_ACCOUNT);
 	return ret < 0 ? -ENOMEM : 0;
@@ -241,14 +241,13 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	if (ret)
 		goto err_queues;
 
-	/* The slot is reserved, so this does not allocate. */
-	xa_store(&rxe->qps, ibqp->qp_num, qp, GFP_KERNEL);
+	rxe_table_publish(&rxe->qps, ibqp->qp_num, qp);
 	return 0;
 
 err_queues:
 	rxe_queues_free(qp);
 err_qpn:
-	xa_erase(&rxe->qps, ibqp->qp_num);
+	rxe_table_erase(&rxe->qps, ibqp->qp_num, qp);
 	return ret;
 }
 
@@ -633,7 +632,7 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 
 	rxe_qp_stop(qp);
 	rxe_mcast_forget_qp(qp);
-	xa_erase(&qp_rxe(qp)->qps, ibqp->qp_num);
+	rxe_table_erase(&qp_rxe(qp)->qps, ibqp->qp_num, qp);
 	synchronize_rcu_expedited();
 	rxe_qp_put(qp);
 	wait_for_completion(&qp->gone);

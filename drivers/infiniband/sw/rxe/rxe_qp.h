@@ -385,7 +385,9 @@ void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
 /* The QP of a number, or NULL. Caller: in an RCU read section, as long as it uses it. */
 static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
 {
-	return xa_load(&rxe->qps, qpn);
+	struct rxe_qp *qp = rxe_table_near(&rxe->qps, qpn);
+
+	return qp && qp->ib.qp_num == qpn ? qp : xa_load(&rxe->qps.all, qpn);
 }
 
 static inline void rxe_qp_put(struct rxe_qp *qp)
