@@ -12,18 +12,19 @@ static struct crypto_shash *compat_crc32_tfm;
 
 /**
  * compat_crc32_init() - find it
+ * @seed: that every remainder is going to begin with
  *
  * Context: may sleep.
  */
-void compat_crc32_init(void)
+void compat_crc32_init(u32 seed)
 {
-	static const u8 seed[] = { 0xff, 0xff, 0xff, 0xff };
+	__le32 key = cpu_to_le32(seed);
 	struct crypto_shash *tfm = crypto_alloc_shash("crc32", 0, 0);
 
 	if (IS_ERR(tfm))
 		return;
 	if (crypto_shash_digestsize(tfm) != sizeof(u32) ||
-	    crypto_shash_setkey(tfm, seed, sizeof(seed)))
+	    crypto_shash_setkey(tfm, (u8 *)&key, sizeof(key)))
 		crypto_free_shash(tfm);
 	else
 		compat_crc32_tfm = tfm;
@@ -47,36 +48,33 @@ bool compat_crc32_by_processor(void)
 		      "crc32-generic");
 }
 
-static bool compat_crc32_try(u32 *crc, const void *a, size_t a_len,
-			     const void *b, size_t b_len)
+static bool compat_crc32_try(u32 *crc, const void *p, size_t len)
 {
 	SHASH_DESC_ON_STACK(desc, compat_crc32_tfm);
 	__le32 out;
 
 	desc->tfm = compat_crc32_tfm;
-	if (crypto_shash_init(desc) || crypto_shash_update(desc, a, a_len) ||
-	    crypto_shash_finup(desc, b, b_len, (u8 *)&out))
+	if (crypto_shash_digest(desc, p, len, (u8 *)&out))
 		return false;
 	*crc = le32_to_cpu(out);
 	return true;
 }
 
 /**
- * compat_crc32() - CRC32 of two pieces of memory, one behind the other
- * @a: the first
- * @a_len: its bytes
- * @b: the second
- * @b_len: its bytes
+ * compat_crc32() - crc32_le()
+ * @seed: as compat_crc32_init() was given
+ * @p: of what
+ * @len: its bytes
  *
  * Context: any but a hard interrupt.
- * Return: as crc32_le() does of all ones and then of the pieces.
+ * Return: the remainder.
  */
-u32 compat_crc32(const void *a, size_t a_len, const void *b, size_t b_len)
+u32 compat_crc32(u32 seed, const void *p, size_t len)
 {
 	u32 crc;
 
-	if (compat_crc32_tfm && compat_crc32_try(&crc, a, a_len, b, b_len))
+	if (compat_crc32_tfm && compat_crc32_try(&crc, p, len))
 		return crc;
-	return crc32_le(crc32_le(~0, a, a_len), b, b_len);
+	return crc32_le(seed, p, len);
 }
 #endif

@@ -6,7 +6,7 @@
 #include <linux/crc32.h>
 
 #ifdef HAVE_CRC32_OPTIMIZATIONS
-static inline void compat_crc32_init(void)
+static inline void compat_crc32_init(u32 seed)
 {
 }
 
@@ -19,17 +19,16 @@ static inline bool compat_crc32_by_processor(void)
 	return crc32_optimizations() & CRC32_LE_OPTIMIZATION;
 }
 
-static inline u32 compat_crc32(const void *a, size_t a_len, const void *b,
-			       size_t b_len)
+static inline u32 compat_crc32(u32 seed, const void *p, size_t len)
 {
-	return crc32_le(crc32_le(~0, a, a_len), b, b_len);
+	return crc32_le(seed, p, len);
 }
 #else
 /* crc32.c */
-void compat_crc32_init(void);
+void compat_crc32_init(u32 seed);
 void compat_crc32_exit(void);
 bool compat_crc32_by_processor(void);
-u32 compat_crc32(const void *a, size_t a_len, const void *b, size_t b_len);
+u32 compat_crc32(u32 seed, const void *p, size_t len);
 #endif
 
 #endif /* RXE_ODP_COMPAT_CRC32_H */

@@ -18,10 +18,7 @@
 #ifdef CONFIG_X86_64
 static inline void odp_copy_words(void *to, const void *from, size_t words)
 {
-	asm volatile("rep movsq"
-		     : "+D"(to), "+S"(from), "+c"(words)
-		     :
-		     : "memory");
+	asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 }
 
 static inline void odp_copy_bulk(void *to, const void *from, size_t len)

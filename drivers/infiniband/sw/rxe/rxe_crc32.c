@@ -13,6 +13,9 @@
 
 #include "rxe_wire.h"
 
+/* What all ones come to with 8 bytes of all ones behind them. */
+#define RXE_CRC32_SEED	0xdebb20e3
+
 #define RXE_CRC32_STEP	16	/* bytes */
 #define RXE_CRC32_HALF	512	/* bytes */
 
@@ -67,20 +70,18 @@ static u32 rxe_crc32_tables(u32 crc, const u8 *p, size_t len)
 }
 
 /**
- * rxe_crc32() - CRC32 of two pieces of memory, one behind the other
- * @a: the first
- * @a_len: its bytes
- * @b: the second
- * @b_len: its bytes
+ * rxe_crc32() - CRC32 of memory, as if 8 bytes of all ones were in front of it
+ * @p: the memory
+ * @len: its bytes
  *
  * Context: any but a hard interrupt.
  * Return: the remainder that began with all ones, not inverted: as crc32_le().
  */
-u32 rxe_crc32(const void *a, size_t a_len, const void *b, size_t b_len)
+u32 rxe_crc32(const void *p, size_t len)
 {
 	if (rxe_crc32_by_processor)
-		return compat_crc32(a, a_len, b, b_len);
-	return rxe_crc32_tables(rxe_crc32_tables(~0, a, a_len), b, b_len);
+		return compat_crc32(RXE_CRC32_SEED, p, len);
+	return rxe_crc32_tables(RXE_CRC32_SEED, p, len);
 }
 
 /* Context: may sleep. */
@@ -90,7 +91,7 @@ void rxe_crc32_module_init(void)
 	unsigned int n, i;
 	u32 crc;
 
-	compat_crc32_init();
+	compat_crc32_init(RXE_CRC32_SEED);
 	rxe_crc32_by_processor = compat_crc32_by_processor();
 	if (rxe_crc32_by_processor)
 		return;

@@ -200,7 +200,20 @@ static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
 		rxe_mcast_deliver(rxe, &gid, skb);
 }
 
-/* Makes the packet begin with the BTH and end with the ICRC. */
+/* Moves IP's header, less its options, to UDP's, as the ICRC wants it. */
+static void rxe_net_drop_options(struct sk_buff *skb)
+{
+	int len = skb->protocol == htons(ETH_P_IP) ? sizeof(struct iphdr) :
+						     sizeof(struct ipv6hdr);
+	int begin = skb_transport_offset(skb) - len;
+
+	if (likely(begin == skb_network_offset(skb)))
+		return;
+	memmove(skb->data + begin, skb_network_header(skb), len);
+	skb_set_network_header(skb, begin);
+}
+
+/* Makes the packet one that can be written to, begins with the BTH and ends with the ICRC. */
 static int rxe_net_trim(struct sk_buff *skb)
 {
 	unsigned int len;
@@ -209,13 +222,13 @@ static int rxe_net_trim(struct sk_buff *skb)
 		return -EINVAL;
 	len = ntohs(udp_hdr(skb)->len);
 	if (len < sizeof(struct udphdr) || pskb_trim_rcsum(skb, len) ||
-	    skb_linearize(skb))
+	    skb_linearize(skb) || skb_unclone(skb, GFP_ATOMIC))
 		return -EINVAL;
-	skb_pull(skb, sizeof(struct udphdr));
+	rxe_net_drop_options(skb);
+	__skb_pull(skb, sizeof(struct udphdr));
 	return 0;
 }
 
-/* Caller: in an RCU read section. */
 static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 {
 	struct rxe_qp *qp;
@@ -242,14 +255,13 @@ drop:
 	kfree_skb(skb);
 }
 
+/* Caller: UDP, in an RCU read section. */
 static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 {
 	/* What a packet makes run is its sender's coverage, if it collects it. */
 	if (in_serving_softirq())
 		kcov_remote_start_common(skb_get_kcov_handle(skb));
-	rcu_read_lock();
 	rxe_net_take(rxe_netns(sock_net(sk)), skb);
-	rcu_read_unlock();
 	kcov_remote_stop_softirq();
 	return 0;
 }

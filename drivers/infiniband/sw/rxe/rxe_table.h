@@ -54,12 +54,10 @@ static inline void *rxe_table_near(const struct rxe_table *table, u32 number)
  *
  * Context: process context.
  */
-static inline void rxe_table_publish(struct rxe_table *table, u32 number,
-				     void *object)
+static inline void rxe_table_publish(struct rxe_table *table, u32 number, void *object)
 {
 	xa_store(&table->all, number, object, GFP_KERNEL);
-	cmpxchg(&table->near[number % RXE_TABLE_NEAR], NULL,
-		RCU_INITIALIZER(object));
+	cmpxchg(&table->near[number % RXE_TABLE_NEAR], NULL, RCU_INITIALIZER(object));
 }
 
 /**
@@ -70,11 +68,9 @@ static inline void rxe_table_publish(struct rxe_table *table, u32 number,
  *
  * Context: process context.
  */
-static inline void rxe_table_erase(struct rxe_table *table, u32 number,
-				   void *object)
+static inline void rxe_table_erase(struct rxe_table *table, u32 number, void *object)
 {
-	cmpxchg(&table->near[number % RXE_TABLE_NEAR], RCU_INITIALIZER(object),
-		NULL);
+	cmpxchg(&table->near[number % RXE_TABLE_NEAR], RCU_INITIALIZER(object), NULL);
 	xa_erase(&table->all, number);
 }
 

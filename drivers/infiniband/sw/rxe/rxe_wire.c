@@ -235,6 +235,13 @@ static void rxe_wire_encode(void *p, const struct rxe_headers *h, u32 pad)
 		p = put_be32(p, h->invalidate_rkey);
 }
 
+/* Padding, and the ICRC until there is one, all 0. */
+static void rxe_wire_finish(void *p, u32 pad)
+{
+	put_unaligned_be32(0, p);
+	put_unaligned_be32(0, p + pad);
+}
+
 /**
  * rxe_wire_build() - make a packet
  * @headers: its headers
@@ -259,9 +266,9 @@ struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, room);
-	rxe_wire_encode(skb_put(skb, op->header_len), headers, pad);
-	skb_put(skb, payload);
-	skb_put_zero(skb, pad + IB_ICRC_BYTES);
+	rxe_wire_encode(__skb_put(skb, op->header_len), headers, pad);
+	__skb_put(skb, payload);
+	rxe_wire_finish(__skb_put(skb, pad + IB_ICRC_BYTES), pad);
 
 	pkt = rxe_pkt(skb);
 	pkt->op = op;
@@ -372,80 +379,97 @@ void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
 		h->invalidate_rkey = get_unaligned_be32(p);
 }
 
-/*
- * The network header with those fields all ones that may change on the way
- * (annex A17.3.3). Returns its length.
+/**
+ * struct rxe_variant - headers with fields that may change on the way
+ * @ip: or IPv6
+ * @udp_check: UDP's checksum
+ * @qpn: of the BTH
  */
-static size_t rxe_icrc_ip(const struct sk_buff *skb, void *to)
-{
-	if (ip_hdr(skb)->version == 4) {
-		struct iphdr *ip = to;
+struct rxe_variant {
+	union {
+		struct iphdr ip;
+		struct ipv6hdr ip6;
+	};
+	__sum16 udp_check;
+	__be32 qpn;
+};
 
-		memcpy(ip, ip_hdr(skb), sizeof(*ip));
+/* Makes those fields all ones (annex A17.3.3). */
+static void rxe_icrc_mask(void *network, struct udphdr *udp,
+			  struct rxe_bth *bth, struct rxe_variant *kept)
+{
+	struct ipv6hdr *ip6 = network;
+	struct iphdr *ip = network;
+
+	if (ip->version == 4) {
+		kept->ip = *ip;
 		ip->tos = 0xff;
 		ip->ttl = 0xff;
 		ip->check = (__force __sum16)0xffff;
-		return sizeof(*ip);
 	} else {
-		struct ipv6hdr *ip6 = to;
-
-		memcpy(ip6, ipv6_hdr(skb), sizeof(*ip6));
+		kept->ip6 = *ip6;
 		ip6->priority = 0xf;
 		memset(ip6->flow_lbl, 0xff, sizeof(ip6->flow_lbl));
 		ip6->hop_limit = 0xff;
-		return sizeof(*ip6);
 	}
+	kept->udp_check = udp->check;
+	udp->check = (__force __sum16)0xffff;
+	kept->qpn = bth->qpn;
+	bth->qpn |= cpu_to_be32(~RXE_BTH_24);
 }
 
-/**
- * rxe_wire_icrc() - the invariant CRC of a packet
- * @skb: linear, beginning with the BTH, network and transport header set
- *
- * Return: the CRC, as it stands in the packet's last four bytes.
- */
-__le32 rxe_wire_icrc(const struct sk_buff *skb)
+static void rxe_icrc_unmask(void *network, struct udphdr *udp,
+			    struct rxe_bth *bth, const struct rxe_variant *kept)
 {
-	/* LRH, of which RoCE has none, then IP, UDP and BTH */
-	u8 masked[8 + sizeof(struct ipv6hdr) + sizeof(struct udphdr) + BTH];
-	struct rxe_bth *bth;
-	struct udphdr *udp;
-	void *p = masked;
+	struct ipv6hdr *ip6 = network;
+	struct iphdr *ip = network;
+
+	if (ip->version == 4)
+		*ip = kept->ip;
+	else
+		*ip6 = kept->ip6;
+	udp->check = kept->udp_check;
+	bth->qpn = kept->qpn;
+}
+
+/*
+ * The invariant CRC of a packet, as it stands in the packet's last four bytes. It
+ * begins with the LRH, of which RoCE has none: 8 bytes of all ones.
+ */
+static __le32 rxe_icrc(struct sk_buff *skb)
+{
+	void *end = skb_tail_pointer(skb) - IB_ICRC_BYTES;
+	struct rxe_bth *bth = (void *)skb->data;
+	void *ip = skb_network_header(skb);
+	struct udphdr *udp = udp_hdr(skb);
+	struct rxe_variant kept;
 	u32 crc;
 
-	memset(p, 0xff, 8);
-	p += 8;
-	p += rxe_icrc_ip(skb, p);
-	udp = p;
-	memcpy(udp, udp_hdr(skb), sizeof(*udp));
-	udp->check = (__force __sum16)0xffff;
-	bth = (void *)(udp + 1);
-	memcpy(bth, skb->data, BTH);
-	bth->qpn |= cpu_to_be32(~RXE_BTH_24);
-	p = bth + 1;
-
-	crc = rxe_crc32(masked, p - (void *)masked, skb->data + BTH,
-			skb->len - BTH - IB_ICRC_BYTES);
+	rxe_icrc_mask(ip, udp, bth, &kept);
+	crc = rxe_crc32(ip, end - ip);
+	rxe_icrc_unmask(ip, udp, bth, &kept);
 	return cpu_to_le32(~crc);
 }
 
 /**
  * rxe_wire_seal() - write the ICRC
- * @skb: see rxe_wire_icrc()
+ * @skb: linear, nobody else's, beginning with the BTH; IP's header without options,
+ *	UDP's and the BTH are one behind the other
  */
 void rxe_wire_seal(struct sk_buff *skb)
 {
-	__le32 icrc = rxe_wire_icrc(skb);
+	__le32 icrc = rxe_icrc(skb);
 
 	memcpy(skb_tail_pointer(skb) - sizeof(icrc), &icrc, sizeof(icrc));
 }
 
 /**
  * rxe_wire_intact() - check the ICRC
- * @skb: see rxe_wire_icrc()
+ * @skb: see rxe_wire_seal()
  */
-bool rxe_wire_intact(const struct sk_buff *skb)
+bool rxe_wire_intact(struct sk_buff *skb)
 {
-	__le32 icrc = rxe_wire_icrc(skb);
+	__le32 icrc = rxe_icrc(skb);
 
 	return !memcmp(skb_tail_pointer(skb) - sizeof(icrc), &icrc,
 		       sizeof(icrc));

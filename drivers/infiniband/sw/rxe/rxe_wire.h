@@ -160,9 +160,8 @@ static inline void *rxe_payload(struct sk_buff *skb)
 struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload);
 int rxe_wire_parse(struct sk_buff *skb);
 void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *headers);
-__le32 rxe_wire_icrc(const struct sk_buff *skb);
 void rxe_wire_seal(struct sk_buff *skb);
-bool rxe_wire_intact(const struct sk_buff *skb);
+bool rxe_wire_intact(struct sk_buff *skb);
 
 /* rxe_skb.c */
 struct sk_buff *rxe_skb_alloc(unsigned int len);
@@ -170,7 +169,7 @@ void rxe_skb_free(struct sk_buff *skb);
 void rxe_skb_module_exit(void);
 
 /* rxe_crc32.c */
-u32 rxe_crc32(const void *a, size_t a_len, const void *b, size_t b_len);
+u32 rxe_crc32(const void *p, size_t len);
 void rxe_crc32_module_init(void);
 void rxe_crc32_module_exit(void);
 
