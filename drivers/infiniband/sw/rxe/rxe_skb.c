@@ -3,8 +3,9 @@
  * DOC: Memory of packets
  *
  * A packet of 4 KiB and its headers is a little more than a page, for which slab has
- * nothing that is quick. So packets are cut out of larger pages, each processor's own;
- * the last packet that goes takes the page with it.
+ * nothing that is quick. So packets are cut out of larger pages, of which each processor
+ * has some in turn: when all packets of one are gone it is cut anew, still warm. One that
+ * is still in use goes with the last of its packets, and another takes its place.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -21,42 +22,58 @@
 #define RXE_SKB_FROM_SLAB \
 	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_FAILSLAB))
 
+/* As many as the packets of a task's turn take, which all leave before any is freed. */
+#define RXE_SKB_PAGES		16
+
 /**
- * struct rxe_skb_page - what packets are being cut out of
- * @page: the page, with a reference; NULL: none
- * @used: bytes
+ * struct rxe_skb_pages - what packets are being cut out of
+ * @page: the pages, each with a reference; NULL: none
+ * @now: which of them
+ * @used: bytes of it
  *
  * Touched by its processor only, with bottom halves off.
  */
-struct rxe_skb_page {
-	struct page *page;
+struct rxe_skb_pages {
+	struct page *page[RXE_SKB_PAGES];
+	unsigned int now;
 	unsigned int used;
 };
 
-static DEFINE_PER_CPU(struct rxe_skb_page, rxe_skb_page);
+static DEFINE_PER_CPU(struct rxe_skb_pages, rxe_skb_pages);
 
-static void rxe_skb_page_renew(struct rxe_skb_page *from)
+static struct page *rxe_skb_page_renew(struct page *page)
 {
-	if (from->page)
-		put_page(from->page);
-	from->page = alloc_pages(GFP_ATOMIC | __GFP_COMP | __GFP_NOWARN |
-					 __GFP_NORETRY | __GFP_NOMEMALLOC,
-				 RXE_SKB_PAGE_ORDER);
+	/* Nobody but us has it, so nobody can get it. */
+	if (page && page_count(page) == 1)
+		return page;
+	if (page)
+		put_page(page);
+	return alloc_pages(GFP_ATOMIC | __GFP_COMP | __GFP_NOWARN |
+				   __GFP_NORETRY | __GFP_NOMEMALLOC,
+			   RXE_SKB_PAGE_ORDER);
+}
+
+static void rxe_skb_next_page(struct rxe_skb_pages *from)
+{
+	from->now = (from->now + 1) % RXE_SKB_PAGES;
+	from->page[from->now] = rxe_skb_page_renew(from->page[from->now]);
 	from->used = 0;
 }
 
 /* With a reference to the page, or NULL. */
 static void *rxe_skb_cut(unsigned int size)
 {
-	struct rxe_skb_page *from = this_cpu_ptr(&rxe_skb_page);
+	struct rxe_skb_pages *from = this_cpu_ptr(&rxe_skb_pages);
+	struct page *page;
 	void *p;
 
-	if (!from->page || from->used + size > RXE_SKB_PAGE_SIZE)
-		rxe_skb_page_renew(from);
-	if (!from->page)
+	if (!from->page[from->now] || from->used + size > RXE_SKB_PAGE_SIZE)
+		rxe_skb_next_page(from);
+	page = from->page[from->now];
+	if (!page)
 		return NULL;
-	get_page(from->page);
-	p = page_address(from->page) + from->used;
+	get_page(page);
+	p = page_address(page) + from->used;
 	from->used += size;
 	return p;
 }
@@ -109,12 +126,15 @@ void rxe_skb_free(struct sk_buff *skb)
 /* Context: there are no packets any more. */
 void rxe_skb_module_exit(void)
 {
+	unsigned int i;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct page *page = per_cpu(rxe_skb_page, cpu).page;
+		for (i = 0; i < RXE_SKB_PAGES; i++) {
+			struct page *page = per_cpu(rxe_skb_pages, cpu).page[i];
 
-		if (page)
-			put_page(page);
+			if (page)
+				put_page(page);
+		}
 	}
 }
