@@ -402,31 +402,37 @@ static void rxe_comp_last_word(struct rxe_qp *qp)
 		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), sq->last_word);
 }
 
-static int rxe_comp_ack(struct rxe_qp *qp, const struct rxe_headers *headers)
+static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 {
-	u8 type = headers->syndrome & RXE_AETH_TYPE_MASK;
-	bool nak = type == RXE_AETH_TYPE_NAK || type == RXE_AETH_RNR;
-	u32 psn = nak ? headers->psn : rxe_psn_add(headers->psn, 1);
-	bool stale = rxe_psn_cmp(headers->psn, qp->sq.una) < 0;
-	enum ib_wc_status fatal = rxe_nak_status(headers->syndrome);
+	enum ib_wc_status fatal;
+	struct rxe_headers headers;
+	bool nak, stale;
+	u32 psn;
+	u8 type;
+
+	rxe_wire_decode(skb, &headers);
+	type = headers.syndrome & RXE_AETH_TYPE_MASK;
+	nak = type == RXE_AETH_TYPE_NAK || type == RXE_AETH_RNR;
+	psn = nak ? headers.psn : rxe_psn_add(headers.psn, 1);
+	stale = rxe_psn_cmp(headers.psn, qp->sq.una) < 0;
+	fatal = rxe_nak_status(headers.syndrome);
 
 	if (!stale && fatal) {
 		qp->sq.last_word = fatal;
 		qp->sq.last_word_psn = psn;
-		return 0;
+		return;
 	}
 	if (!rxe_comp_acknowledge(qp, psn)) {
 		rxe_comp_lost(qp);
-		return 0;
+		return;
 	}
 	rxe_comp_retire(qp);
 	if (!nak || stale || !rxe_comp_oldest(&qp->sq))
-		return 0;
+		return;
 	if (type == RXE_AETH_RNR)
-		rxe_comp_rnr(qp, headers->syndrome);
-	else if (headers->syndrome == RXE_AETH_NAK_SEQ)
+		rxe_comp_rnr(qp, headers.syndrome);
+	else if (headers.syndrome == RXE_AETH_NAK_SEQ)
 		rxe_comp_seq_nak(qp);
-	return 0;
 }
 
 /*
@@ -498,17 +504,19 @@ progress:
 	return 0;
 }
 
-static int rxe_comp_atomic(struct rxe_qp *qp, struct rxe_headers *headers)
+static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 {
-	struct rxe_swqe *wqe = rxe_comp_match(qp, headers->psn);
+	struct rxe_swqe *wqe = rxe_comp_match(qp, rxe_pkt(skb)->psn);
+	struct rxe_headers headers;
 	int ret;
 
 	if (!wqe || !rxe_is_atomic_opcode(wqe->opcode))
 		return 0;
-	ret = rxe_comp_scatter(qp, wqe, 0, &headers->original, sizeof(u64));
+	rxe_wire_decode(skb, &headers);
+	ret = rxe_comp_scatter(qp, wqe, 0, &headers.original, sizeof(u64));
 	if (ret)
 		return ret;
-	rxe_comp_progress(qp, rxe_psn_add(headers->psn, 1));
+	rxe_comp_progress(qp, rxe_psn_add(headers.psn, 1));
 	return 0;
 }
 
@@ -516,23 +524,21 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct rxe_headers *headers)
 static int rxe_comp_one(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
-	struct rxe_headers headers;
-	int ret;
+	int ret = 0;
 
 	/* An answer to what was never asked. */
 	if (rxe_psn_cmp(pkt->psn, qp->sq.sent_psn) >= 0)
 		return 0;
 
-	rxe_wire_decode(skb, &headers);
 	switch (pkt->op->kind) {
 	case RXE_OP_READ_RESPONSE:
 		ret = rxe_comp_read(qp, skb);
 		break;
 	case RXE_OP_ATOMIC_ACK:
-		ret = rxe_comp_atomic(qp, &headers);
+		ret = rxe_comp_atomic(qp, skb);
 		break;
 	default:
-		ret = rxe_comp_ack(qp, &headers);
+		rxe_comp_ack(qp, skb);
 		break;
 	}
 	return ret == -EAGAIN ? ret : 0;

@@ -3,9 +3,9 @@
  * DOC: Between packets and memory
  *
  * Payload goes from a region into a packet, or from a packet into a region, at
- * one place. Keys and rights are checked for each packet, in the RCU read
- * section in which the bytes move, so a region that is deregistered between two
- * packets is not touched by the second. A packet that meets a missing page is
+ * one place. Keys and rights are checked for each packet, in the task's RCU read
+ * section in which the bytes move, so a region that has been deregistered is not
+ * touched by a packet that comes after. A packet that meets a missing page is
  * copied again from its beginning when the page is there.
  */
 #include "rxe_transport.h"
@@ -17,7 +17,7 @@
 static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
 			  u64 rest, bool write, struct rxe_fault *fault)
 {
-	struct rxe_place missing = *place;
+	struct rxe_place missing;
 	size_t done;
 
 	if (unlikely(!place->mr->umem))
@@ -28,6 +28,7 @@ static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
 		done = umem_odp_read(place->mr->umem, place->offset, buf, len);
 	if (done == len)
 		return 0;
+	missing = *place;
 	missing.offset += done;
 	return rxe_fault_start(fault, &missing, rest - done, write);
 }
@@ -39,13 +40,11 @@ static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_list *list,
 	struct rxe_place place;
 	int ret;
 
-	rcu_read_lock();
 	ret = rxe_lkey_resolve(qp_rxe(qp), list->pd, sge->lkey,
 			       sge->addr + offset, rest, list->access, &place);
 	if (!ret)
 		ret = rxe_place_copy(&place, buf, len, rest, list->access,
 				     fault);
-	rcu_read_unlock();
 	return ret;
 }
 
@@ -116,12 +115,10 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 
 	if (!len)
 		return 0;
-	rcu_read_lock();
 	ret = rxe_rkey_resolve(qp, rkey, addr, rest, access, &place);
 	if (!ret)
 		ret = rxe_place_copy(&place, buf, len, rest,
 				     access == IB_ACCESS_REMOTE_WRITE, fault);
-	rcu_read_unlock();
 	return ret;
 }
 
@@ -168,11 +165,9 @@ int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
 		access = IB_ACCESS_REMOTE_WRITE;
 	}
 
-	rcu_read_lock();
 	ret = rxe_rkey_resolve(qp, headers->rkey, headers->va, sizeof(u64),
 			       access, &place);
 	if (!ret)
 		ret = rxe_place_atomic(&place, op, headers, old, fault);
-	rcu_read_unlock();
 	return ret;
 }

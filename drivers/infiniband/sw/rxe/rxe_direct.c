@@ -341,16 +341,7 @@ static int rxe_direct_to_peer(struct rxe_move *move)
 	return packets;
 }
 
-/**
- * rxe_direct_step() - do some of a request without packets
- * @qp: the queue pair
- * @wqe: the request, the next to go
- *
- * Context: the sending task, with sq.lock.
- * Return: packets that were not needed; 0: the next one is; -EAGAIN: the task
- * is parked on sq.direct.
- */
-int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
+static int rxe_direct_try(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
 	struct rxe_move move = {
 		.qp = qp,
@@ -362,13 +353,25 @@ int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	};
 	int ret = 0;
 
-	/* A page cannot be had: whose fault that is, a packet will tell. */
-	if (qp->sq.direct.result || !rxe_direct_may_begin(qp, wqe))
-		return 0;
-	rcu_read_lock();
 	move.peer = rxe_qp_find(qp_rxe(qp), qp->attr.dest_qp_num);
 	if (move.peer)
 		ret = rxe_direct_to_peer(&move);
-	rcu_read_unlock();
 	return ret;
+}
+
+/**
+ * rxe_direct_step() - do some of a request without packets
+ * @qp: the queue pair
+ * @wqe: the request, the next to go
+ *
+ * Context: the sending task, with sq.lock.
+ * Return: packets that were not needed; 0: the next one is; -EAGAIN: the task
+ * is parked on sq.direct.
+ */
+int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	/* A page cannot be had: whose fault that is, a packet will tell. */
+	if (qp->sq.direct.result || !rxe_direct_may_begin(qp, wqe))
+		return 0;
+	return rxe_direct_try(qp, wqe);
 }

@@ -261,6 +261,9 @@ static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 	/* What a packet makes run is its sender's coverage, if it collects it. */
 	if (in_serving_softirq())
 		kcov_remote_start_common(skb_get_kcov_handle(skb));
+	/* Of a train, which UDP has taken apart, the others come right behind. */
+	if (skb->next)
+		rxe_task_hold();
 	rxe_net_take(rxe_netns(sock_net(sk)), skb);
 	kcov_remote_stop_softirq();
 	return 0;

@@ -194,11 +194,9 @@ static enum rxe_verdict rxe_rc_read(struct rxe_qp *qp, struct sk_buff *skb)
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ))
 		return rxe_rc_invalid(qp, headers.psn);
 	if (headers.length) {
-		rcu_read_lock();
 		ret = rxe_rkey_resolve(qp, headers.rkey, headers.va,
 				       headers.length, IB_ACCESS_REMOTE_READ,
 				       &place);
-		rcu_read_unlock();
 	}
 	if (ret)
 		return rxe_resp_access(qp, headers.psn, ret);
@@ -310,13 +308,11 @@ static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
 	if (!access || headers.flush_level > IB_FLUSH_MR)
 		return rxe_rc_invalid(qp, headers.psn);
 
-	rcu_read_lock();
 	if (headers.flush_level == IB_FLUSH_MR)
 		ret = rxe_rkey_check(qp, headers.rkey, access);
 	else
 		ret = rxe_rkey_resolve(qp, headers.rkey, headers.va,
 				       headers.length, access, &place);
-	rcu_read_unlock();
 	if (ret)
 		return rxe_resp_access(qp, headers.psn, ret);
 	smp_wmb();

@@ -555,7 +555,7 @@ static void rxe_req_check_drained(struct rxe_qp *qp)
 /**
  * rxe_req_send() - send what may be sent
  * @qp: the queue pair, in RTS or SQD
- * @budget: packets
+ * @budget: packets, beyond which a train is filled
  *
  * A request that cannot be sent fails when those before it are complete.
  *
@@ -568,7 +568,9 @@ unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 	unsigned int sent = 0;
 	int ret;
 
-	while (sent < budget && (ret = rxe_req_step(qp)) > 0)
+	/* A turn does not end within a train. */
+	while ((sent < budget || sq->train.packets) &&
+	       (ret = rxe_req_step(qp)) > 0)
 		sent += ret;
 	rxe_comp_retire(qp);
 	if (sq->cur != sq->prod && sq->cons == sq->cur) {

@@ -264,12 +264,15 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	if (ret)
 		return rxe_resp_own_fault(qp, pkt->psn);
 
+	if (!pkt->op->last) {
+		rxe_resp_advance(qp, pkt);
+		return RXE_DONE;
+	}
 	rxe_wire_decode(skb, &headers);
 	if (pkt->op->inv && rxe_rkey_invalidate(qp, headers.invalidate_rkey))
 		return rxe_resp_access(qp, pkt->psn, -EINVAL);
 	rxe_resp_advance(qp, pkt);
-	if (pkt->op->last)
-		rxe_resp_received(qp, &headers);
+	rxe_resp_received(qp, &headers);
 	return RXE_DONE;
 }
 
@@ -282,11 +285,9 @@ static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 	int ret = 0;
 
 	if (headers->length) {
-		rcu_read_lock();
 		ret = rxe_rkey_resolve(qp, headers->rkey, headers->va,
 				       headers->length, IB_ACCESS_REMOTE_WRITE,
 				       &place);
-		rcu_read_unlock();
 	}
 	rq->offset = 0;
 	rq->addr = headers->va;
@@ -310,12 +311,13 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	enum rxe_verdict verdict;
 	int ret;
 
-	rxe_wire_decode(skb, &headers);
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
 		return rxe_resp_refuse(qp, pkt->psn, RXE_AETH_NAK_INVALID,
 				       IB_WC_REM_INV_REQ_ERR);
 	if (pkt->op->imm && !rxe_resp_take_wqe(qp))
 		return qp->service->not_ready(qp);
+	if (pkt->op->first || pkt->op->imm)
+		rxe_wire_decode(skb, &headers);
 	if (pkt->op->first) {
 		verdict = rxe_resp_begin_write(qp, &headers);
 		if (verdict != RXE_DONE)

@@ -139,7 +139,7 @@ static void rxe_push_ip4(const struct rxe_av *av, struct sk_buff *skb, u16 id)
 {
 	struct iphdr *ip;
 
-	skb_push(skb, sizeof(*ip));
+	__skb_push(skb, sizeof(*ip));
 	skb_reset_network_header(skb);
 	ip = ip_hdr(skb);
 	*ip = (struct iphdr){
@@ -162,7 +162,7 @@ static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
 	unsigned int payload_len = skb->len;
 	struct ipv6hdr *ip6;
 
-	skb_push(skb, sizeof(*ip6));
+	__skb_push(skb, sizeof(*ip6));
 	skb_reset_network_header(skb);
 	ip6 = ipv6_hdr(skb);
 	ip6_flow_hdr(ip6, av->grh.traffic_class,
@@ -204,6 +204,14 @@ static bool rxe_train_takes(const struct rxe_train *train,
 	return train->packets < rxe_train_limit(ndev) &&
 	       train->last_size == train->size && skb->len <= train->size &&
 	       train->head->len + skb->len <= RXE_TRAIN_BYTES;
+}
+
+/* Another packet like the first would not go with it. */
+static bool rxe_train_is_full(const struct rxe_train *train)
+{
+	return train->last_size < train->size ||
+	       train->packets == RXE_TRAIN_PACKETS ||
+	       train->head->len + train->size > RXE_TRAIN_BYTES;
 }
 
 static void rxe_train_couple(struct rxe_train *train, struct sk_buff *skb)
@@ -318,6 +326,8 @@ static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
 	rxe_net_address(qp, skb, train->packets);
 	rxe_wire_seal(skb);
 	rxe_train_couple(train, skb);
+	if (rxe_train_is_full(train))
+		rxe_net_flush(qp, train);
 }
 
 /* --- the same device ------------------------------------------------------- */
@@ -349,7 +359,6 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_qp *peer;
 	int ret = 0;
 
-	rcu_read_lock();
 	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
 	if (!peer || rxe_pkt(skb)->op->qp_type != peer->transport ||
 	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
@@ -362,7 +371,6 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 		if (rxe_is_behind(peer))
 			ret = -EBUSY;
 	}
-	rcu_read_unlock();
 	return ret;
 }
 

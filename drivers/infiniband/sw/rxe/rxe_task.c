@@ -26,6 +26,7 @@
  * struct rxe_runlist - tasks owned by a processor
  * @tasks: to be run, in order
  * @running: someone below on this processor's stack is at it
+ * @held: they run in @softirq, or before it where no softirq kicks one
  * @softirq: runs them in one of its own
  *
  * Touched by its processor only, with bottom halves off.
@@ -33,6 +34,7 @@
 struct rxe_runlist {
 	struct list_head tasks;
 	bool running;
+	bool held;
 	struct tasklet_struct softirq;
 };
 
@@ -63,12 +65,16 @@ static void rxe_task_defer(struct rxe_task *task)
 static bool rxe_task_run(struct rxe_task *task)
 {
 	int seen = atomic_read_acquire(&task->pending);
+	bool again;
 
 	if (task->stays) {
 		task->cpu = smp_processor_id();
 		task->ran = jiffies;
 	}
-	if (task->fn(task))
+	rcu_read_lock();
+	again = task->fn(task);
+	rcu_read_unlock();
+	if (again)
 		return true;
 	/* From here on, at 0, the task may be gone. */
 	return atomic_sub_return(seen, &task->pending) != 0;
@@ -99,7 +105,7 @@ static void rxe_runlist_run(struct rxe_runlist *list)
 	struct rxe_task *task;
 	u64 now, end = 0;
 
-	if (list->running)
+	if (list->running || list->held)
 		return;
 	list->running = true;
 	while (!list_empty(&list->tasks)) {
@@ -123,6 +129,7 @@ static void rxe_runlist_softirq(struct tasklet_struct *softirq)
 {
 	struct rxe_runlist *list = from_tasklet(list, softirq, softirq);
 
+	list->held = false;
 	/* Of a processor that has gone, it is another that does this. */
 	if (list == this_cpu_ptr(&rxe_runlist))
 		rxe_runlist_run(list);
@@ -137,6 +144,8 @@ static void rxe_task_enqueue(struct rxe_task *task)
 	local_bh_disable();
 	list = this_cpu_ptr(&rxe_runlist);
 	list_add_tail(&task->node, &list->tasks);
+	if (!in_serving_softirq())
+		list->held = false;
 	rxe_runlist_run(list);
 	local_bh_enable();
 }
@@ -150,7 +159,7 @@ static void rxe_task_work(struct work_struct *work)
  * rxe_task_init() - make a task
  * @task: the task
  * @fn: does a bounded part of its work and returns true if there is more; runs
- *	with bottom halves off, never twice at once
+ *	with bottom halves off, in an RCU read section, never twice at once
  */
 void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
 {
@@ -248,6 +257,24 @@ void rxe_task_kick_apart(struct rxe_task *task)
 		rxe_task_append(task);
 	else
 		rxe_task_enqueue(task);
+}
+
+/**
+ * rxe_task_hold() - more packets are about to come
+ *
+ * Tasks that are kicked from here on run in a softirq of their own, after the one that
+ * brings the packets: once for all of them.
+ *
+ * Context: softirq.
+ */
+void rxe_task_hold(void)
+{
+	struct rxe_runlist *list = this_cpu_ptr(&rxe_runlist);
+
+	if (list->running || list->held)
+		return;
+	list->held = true;
+	tasklet_schedule(&list->softirq);
 }
 
 /**

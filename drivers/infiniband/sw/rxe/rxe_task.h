@@ -35,6 +35,7 @@ void rxe_task_kick(struct rxe_task *task);
 void rxe_task_kick_worker(struct rxe_task *task);
 void rxe_task_resume(struct rxe_task *task);
 void rxe_task_kick_apart(struct rxe_task *task);
+void rxe_task_hold(void);
 void rxe_task_drain(struct rxe_task *task);
 int rxe_task_module_init(void);
 void rxe_task_module_exit(void);
