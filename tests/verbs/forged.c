@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Right packets that are made by hand are taken as a peer's: whole, in fragments, in a train of one
- * frame, and as answers. So what packets.c does is wrong only where it means to be.
+ * Right packets that are made by hand are taken as a peer's: whole, in fragments, with IP options, in a
+ * train of one frame, and as answers. So what packets.c does is wrong only where it means to be.
  */
 #include <string.h>
 
@@ -93,6 +93,16 @@ static void forge_fragments(struct attack *attack, struct target *target)
 	landed(&roce);
 }
 
+static void forge_options(struct attack *attack, struct target *target)
+{
+	struct roce roce = forged_write(attack, target, 250);
+
+	frame_options(&attack->spare);
+	queue(attack, &attack->spare);
+	barrier(attack, target, ROCE_SEND_ONLY);
+	landed(&roce);
+}
+
 static void forge_train(struct attack *attack, struct target *target)
 {
 	struct roce roce[3];
@@ -150,7 +160,8 @@ static void forge_answers(struct attack *attack, struct target *target)
 static void test_right(void **state)
 {
 	static void (*const forge[])(struct attack *attack, struct target *target) = {
-		forge_write, forge_window, forge_fragments, forge_train, forge_badly, forge_answers,
+		forge_write, forge_window, forge_fragments, forge_options,
+		forge_train, forge_badly, forge_answers,
 	};
 	struct attack *attack = attack_open();
 

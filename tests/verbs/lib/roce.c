@@ -24,6 +24,7 @@
 
 #define UDP 8
 #define BTH 12
+#define OPTIONS 8
 #define ICRC 4
 
 /* The headers behind the BTH, in the order in which they stand. */
@@ -151,7 +152,7 @@ void frame_ip_sum(struct frame *frame)
 	if (frame_v6(frame))
 		return;
 	put16(ip + 10, 0);
-	put16(ip + 10, ~sum16(ip, 20, 0));
+	put16(ip + 10, ~sum16(ip, (ip[0] & 0xf) * 4, 0));
 }
 
 /* Over the packet with all ones for what may change on the way, behind eight bytes of ones. */
@@ -187,6 +188,27 @@ void frame_seal(struct frame *frame)
 	frame_lengths(frame);
 	frame_ip_sum(frame);
 	frame_icrc(frame);
+}
+
+void frame_options(struct frame *frame)
+{
+	static const uint8_t nothing4[OPTIONS] = { [0 ... OPTIONS - 1] = 1 };
+	static const uint8_t nothing6[OPTIONS] = { IPPROTO_UDP, 0, 1, 4 };
+	uint8_t *ip = frame_ip(frame), *udp = frame_udp(frame);
+
+	frame_lengths(frame);
+	if (frame_v6(frame)) {
+		put16(ip + 4, frame->len - FRAME_LINK - 40 + OPTIONS);
+		ip[6] = IPPROTO_DSTOPTS;
+	} else {
+		ip[0] += OPTIONS / 4;
+		put16(ip + 2, frame->len - FRAME_LINK + OPTIONS);
+	}
+	frame_icrc(frame);
+	memmove(udp + OPTIONS, udp, frame->bytes + frame->len - udp);
+	memcpy(udp, frame_v6(frame) ? nothing6 : nothing4, OPTIONS);
+	frame->len += OPTIONS;
+	frame_ip_sum(frame);
 }
 
 /* --- building ------------------------------------------------------------------ */

@@ -74,6 +74,8 @@ void frame_ip_sum(struct frame *frame);
 void frame_icrc(struct frame *frame);
 /* All three. */
 void frame_seal(struct frame *frame);
+/* Seals it with options, which say nothing, behind the IP header; nothing can be done to it then. */
+void frame_options(struct frame *frame);
 
 /*
  * Cuts a packet into fragments of @step bytes behind the IP header, a multiple of 8. Returns how
