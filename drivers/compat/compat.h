@@ -84,6 +84,7 @@
 #define compat_tunnel_sock(sock) ((sock)->sk)
 #endif
 
+#include "copy.h"
 #include "crc32.h"
 
 #endif /* RXE_ODP_COMPAT_H */

@@ -10,7 +10,6 @@
 #include <linux/highmem.h>
 
 #include "odp.h"
-#include "odp_bulk.h"
 
 enum odp_direction {
 	ODP_OUT,		/* memory -> buffer */
@@ -60,10 +59,10 @@ static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
 	void *va = kmap_local_page(page);
 
 	if (dir == ODP_IN) {
-		odp_copy_bytes(va + offset, buf, len);
+		compat_copy(va + offset, buf, len);
 		flush_dcache_page(page);
 	} else {
-		odp_copy_bytes(buf, va + offset, len);
+		compat_copy(buf, va + offset, len);
 	}
 	kunmap_local(va);
 }
@@ -162,7 +161,7 @@ static void odp_move_page(struct page *to, unsigned int to_offset,
 	if (to == from)
 		memmove(dst + to_offset, src + from_offset, len);
 	else
-		odp_copy_bytes(dst + to_offset, src + from_offset, len);
+		compat_copy(dst + to_offset, src + from_offset, len);
 	flush_dcache_page(to);
 	kunmap_local(src);
 	kunmap_local(dst);

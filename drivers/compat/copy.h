@@ -5,52 +5,49 @@
  * uml. That is for short copies; of long ones the string instruction of any of these
  * processors takes a half or a third of the time.
  */
-#ifndef ODP_BULK_H
-#define ODP_BULK_H
+#ifndef RXE_ODP_COMPAT_COPY_H
+#define RXE_ODP_COMPAT_COPY_H
 
 #include <linux/kasan-checks.h>
-#include <linux/kcsan-checks.h>
 #include <linux/string.h>
 
 /* From how many bytes on starting the instruction is not what it takes. */
-#define ODP_BULK_BYTES 512
+#define COMPAT_LONG_COPY 512
 
 #ifdef CONFIG_X86_64
-static inline void odp_copy_words(void *to, const void *from, size_t words)
+static inline void compat_copy_words(void *to, const void *from, size_t words)
 {
 	asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 }
 
-static inline void odp_copy_bulk(void *to, const void *from, size_t len)
+static inline void compat_copy_long(void *to, const void *from, size_t len)
 {
 	size_t tail = len % sizeof(u64);
 
 	kasan_check_read(from, len);
 	kasan_check_write(to, len);
-	kcsan_check_read(from, len);
-	kcsan_check_write(to, len);
-	odp_copy_words(to, from, len / sizeof(u64));
+	compat_copy_words(to, from, len / sizeof(u64));
 	if (tail)
 		memcpy(to + len - tail, from + len - tail, tail);
 }
 #else
-#define odp_copy_bulk memcpy
+#define compat_copy_long memcpy
 #endif
 
 /**
- * odp_copy_bytes() - memcpy(), quick for short and long pieces
+ * compat_copy() - memcpy(), quick for short and long pieces
  * @to: where
  * @from: what; does not overlap @to
  * @len: bytes
  *
  * Context: any.
  */
-static inline void odp_copy_bytes(void *to, const void *from, size_t len)
+static inline void compat_copy(void *to, const void *from, size_t len)
 {
-	if (len < ODP_BULK_BYTES)
+	if (len < COMPAT_LONG_COPY)
 		memcpy(to, from, len);
 	else
-		odp_copy_bulk(to, from, len);
+		compat_copy_long(to, from, len);
 }
 
-#endif /* ODP_BULK_H */
+#endif /* RXE_ODP_COMPAT_COPY_H */
