@@ -207,12 +207,16 @@ odp_window_slot(struct odp_mirror *mirror, unsigned long addr)
 			     (ODP_NEAR_WINDOWS - 1)];
 }
 
-/* The window that holds @addr, or NULL. Caller: in an RCU read section. */
+/*
+ * The window that holds @addr, or NULL. Caller: in an RCU read section, or with
+ * windows_lock.
+ */
 static inline struct odp_window *odp_window_find(struct odp_mirror *mirror,
 						 unsigned long addr)
 {
 	struct odp_window *window =
-		rcu_dereference(*odp_window_slot(mirror, addr));
+		rcu_dereference_check(*odp_window_slot(mirror, addr),
+				      lockdep_is_held(&mirror->windows_lock));
 
 	if (window && window->base == ALIGN_DOWN(addr, ODP_WINDOW_SIZE))
 		return window;

@@ -152,7 +152,7 @@ static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
 }
 
 /* The link on a netdev, or NULL. */
-static struct rxe_dev *rxe_net_device(const struct rxe_netns *ns,
+static struct rxe_dev *rxe_net_device(struct rxe_netns *ns,
 				      const struct net_device *ndev)
 {
 	struct rxe_dev *rxe = rxe_table_near(&ns->devs, ndev->ifindex);
