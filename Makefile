@@ -115,7 +115,7 @@ style: ## shellcheck over the scripts
 	shellcheck tools/demo tests/demo/run
 	shellcheck -x tests/all tests/run tests/vm
 	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/in-root
-	shellcheck tools/bench tools/bench-compare userspace/bench/compare
+	shellcheck tools/bench tools/bench-compare tools/profile userspace/bench/compare
 	shellcheck -x tests/suites/apps/run tests/suites/apps/in-guest tests/suites/apps/perftest \
 		tests/suites/apps/rdmacm tests/suites/apps/rsockets tests/suites/apps/ucx \
 		tests/suites/apps/libfabric tests/suites/apps/openmpi tests/suites/apps/fio \

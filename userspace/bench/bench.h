@@ -24,6 +24,8 @@ struct options {
 	const char *dir;	/* for files */
 	unsigned int ms;	/* that a case is measured for */
 	size_t cold;		/* bytes of cold memory */
+	const char *request;	/* the only one for warm memory, or NULL */
+	size_t bytes;		/* the only size there, or 0 */
 	bool json, pinned, odp;
 };
 

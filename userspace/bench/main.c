@@ -69,6 +69,8 @@ static void usage(FILE *to)
 	      "  -D, --dir DIR    where to make files (/var/tmp)\n"
 	      "  -t, --time MS    how long to measure a case (500)\n"
 	      "  -c, --cold MIB   how much cold memory (64)\n"
+	      "  -r, --request R  of warm memory, write, read, send or fetch_add alone\n"
+	      "  -b, --bytes N    of warm memory, requests of that size alone\n"
 	      "  -P, --pinned     pinned memory only\n"
 	      "  -O, --odp        on-demand memory only\n"
 	      "  -j, --json       a line of JSON for each case\n"
@@ -93,13 +95,14 @@ static void parse(int argc, char **argv)
 		{ "device", required_argument, NULL, 'd' }, { "peer", required_argument, NULL, 'p' },
 		{ "address", required_argument, NULL, 'a' }, { "netns", required_argument, NULL, 'n' },
 		{ "dir", required_argument, NULL, 'D' }, { "time", required_argument, NULL, 't' },
-		{ "cold", required_argument, NULL, 'c' }, { "pinned", no_argument, NULL, 'P' },
+		{ "cold", required_argument, NULL, 'c' }, { "request", required_argument, NULL, 'r' },
+		{ "bytes", required_argument, NULL, 'b' }, { "pinned", no_argument, NULL, 'P' },
 		{ "odp", no_argument, NULL, 'O' }, { "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' }, {},
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "d:p:a:n:D:t:c:POjh", names, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "d:p:a:n:D:t:c:r:b:POjh", names, NULL)) >= 0) {
 		switch (c) {
 		case 'd': options.device = optarg; break;
 		case 'p': options.peer = optarg; break;
@@ -108,6 +111,8 @@ static void parse(int argc, char **argv)
 		case 'D': options.dir = optarg; break;
 		case 't': options.ms = number(optarg, 1, 3600000); break;
 		case 'c': options.cold = number(optarg, 2, 1 << 20) * MIB; break;
+		case 'r': options.request = optarg; break;
+		case 'b': options.bytes = number(optarg, 1, 4 * MIB); break;
 		case 'P': options.pinned = true; break;
 		case 'O': options.odp = true; break;
 		case 'j': options.json = true; break;

@@ -2,6 +2,7 @@
 /* Memory that is there: latency, bandwidth, processor time; many queue pairs, several processes. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,20 +185,31 @@ static void processes(struct job job, int n)
 	munmap(shared, sizeof(*shared));
 }
 
+/* One queue pair, one kind of request, all sizes or the one that was asked for. */
+static void sizes(int request, bool odp)
+{
+	static const size_t each[] = { 8, 4 * KIB, 64 * KIB, MIB, 4 * MIB };
+	const size_t *bytes = options.bytes ? &options.bytes : each;
+	size_t n = options.bytes ? 1 : ARRAY_SIZE(each);
+
+	for (size_t i = 0; i < n && bytes[i] <= requests[request].longest; i++) {
+		struct job job = { .request = request, .bytes = bytes[i], .lanes = 1, .odp = odp };
+
+		if (bytes[i] <= 64 * KIB)
+			latency(job);
+		bandwidth(job);
+	}
+}
+
 static void all(bool odp)
 {
-	static const size_t sizes[] = { 8, 4 * KIB, 64 * KIB, MIB, 4 * MIB };
 	static const unsigned int crowds[] = { 16, 256 };
 
-	for (size_t r = 0; r < ARRAY_SIZE(requests); r++) {
-		for (size_t i = 0; i < ARRAY_SIZE(sizes) && sizes[i] <= requests[r].longest; i++) {
-			struct job job = { .request = r, .bytes = sizes[i], .lanes = 1, .odp = odp };
-
-			if (sizes[i] <= 64 * KIB)
-				latency(job);
-			bandwidth(job);
-		}
-	}
+	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
+		if (!options.request || !strcmp(options.request, requests[r].name))
+			sizes(r, odp);
+	if (options.request || options.bytes)
+		return;
 	latency((struct job){ .bytes = 8, .odp = odp, .events = true });
 	for (size_t i = 0; i < ARRAY_SIZE(crowds); i++)
 		bandwidth((struct job){ .bytes = 64 * KIB, .lanes = crowds[i], .odp = odp });
@@ -205,8 +217,17 @@ static void all(bool odp)
 	processes((struct job){ .bytes = 64 * KIB, .odp = odp }, 2);
 }
 
+static void check_request(void)
+{
+	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
+		if (!options.request || !strcmp(options.request, requests[r].name))
+			return;
+	die(0, "there is no request %s; see odp-bench --help", options.request);
+}
+
 void bench_warm(void)
 {
+	check_request();
 	if (options.pinned)
 		all(false);
 	if (options.odp)
