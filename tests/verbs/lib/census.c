@@ -9,6 +9,14 @@
 
 #define TOLERANCE 8192		/* KiB: what caches keep */
 
+/* What KASAN keeps of what has been freed, to see it used: KiB of slab at most. */
+static long quarantine(void)
+{
+	if (!kernel_has("kasan_quarantine_put"))
+		return 0;
+	return file_number("/proc/meminfo", "MemTotal:") / 32;
+}
+
 struct census census_take(void)
 {
 	struct census now = { .nldev = nldev_open() };
@@ -23,6 +31,7 @@ struct census census_take(void)
 
 void census_same(const struct census *then)
 {
+	long kept = TOLERANCE + quarantine();
 	uint64_t end = now_ms() + PATIENCE;
 
 	for (;;) {
@@ -31,7 +40,7 @@ void census_same(const struct census *then)
 		long slab = file_number("/proc/meminfo", "SUnreclaim:") - then->slab;
 
 		nldev_resources(then->nldev, then->device, objects, sizeof(objects));
-		if (!strcmp(objects, then->objects) && vmalloc < TOLERANCE && slab < TOLERANCE)
+		if (!strcmp(objects, then->objects) && vmalloc < TOLERANCE && slab < kept)
 			return;
 		if (now_ms() > end)
 			fail_msg("objects: %s, not %s; %ld KiB of vmalloc, %ld KiB of slab more",

@@ -25,6 +25,19 @@ int write_file(const char *path, const char *text)
 	return ret;
 }
 
+bool kernel_has(const char *function)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	char line[512], name[128];
+	bool has = false;
+
+	while (file && !has && fgets(line, sizeof(line), file))
+		has = sscanf(line, "%*x %*c %127s", name) == 1 && !strcmp(name, function);
+	if (file)
+		fclose(file);
+	return has;
+}
+
 long file_number(const char *path, const char *label)
 {
 	FILE *file = fopen(path, "r");

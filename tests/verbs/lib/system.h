@@ -10,6 +10,8 @@
 int write_file(const char *path, const char *text);
 /* The first number behind @label in a file such as /proc/self/status; -1 without one. */
 long file_number(const char *path, const char *label);
+/* Is there a function of that name in the kernel? */
+bool kernel_has(const char *function);
 
 /* A swap device in memory; skips the test where the kernel cannot. */
 void need_swap(void);
