@@ -381,7 +381,8 @@ void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
 
 /**
  * struct rxe_variant - headers with fields that may change on the way
- * @ip: or IPv6
+ * @ip: of IPv4
+ * @ip6: of IPv6
  * @udp_check: UDP's checksum
  * @qpn: of the BTH
  */
