@@ -197,21 +197,13 @@ static unsigned int rxe_train_limit(const struct net_device *ndev)
 		     RXE_TRAIN_PACKETS);
 }
 
+/* Another packet, of @len bytes? */
 static bool rxe_train_takes(const struct rxe_train *train,
-			    const struct net_device *ndev,
-			    const struct sk_buff *skb)
+			    const struct net_device *ndev, unsigned int len)
 {
 	return train->packets < rxe_train_limit(ndev) &&
-	       train->last_size == train->size && skb->len <= train->size &&
-	       train->head->len + skb->len <= RXE_TRAIN_BYTES;
-}
-
-/* Another packet like the first would not go with it. */
-static bool rxe_train_is_full(const struct rxe_train *train)
-{
-	return train->last_size < train->size ||
-	       train->packets == RXE_TRAIN_PACKETS ||
-	       train->head->len + train->size > RXE_TRAIN_BYTES;
+	       train->last_size == train->size && len <= train->size &&
+	       train->head->len + len <= RXE_TRAIN_BYTES;
 }
 
 static void rxe_train_couple(struct rxe_train *train, struct sk_buff *skb)
@@ -316,17 +308,21 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
 	return ret;
 }
 
-/* Adds UDP and IP, then the ICRC, which covers them. */
+/*
+ * Adds UDP and IP, then the ICRC, which covers them. A train that would not take
+ * another packet like its first leaves at once.
+ */
 static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
 			 struct sk_buff *skb)
 {
-	if (train->packets &&
-	    !rxe_train_takes(train, qp_rxe(qp)->ndev, skb))
+	const struct net_device *ndev = qp_rxe(qp)->ndev;
+
+	if (train->packets && !rxe_train_takes(train, ndev, skb->len))
 		rxe_net_flush(qp, train);
 	rxe_net_address(qp, skb, train->packets);
 	rxe_wire_seal(skb);
 	rxe_train_couple(train, skb);
-	if (rxe_train_is_full(train))
+	if (!rxe_train_takes(train, ndev, train->size))
 		rxe_net_flush(qp, train);
 }
 
