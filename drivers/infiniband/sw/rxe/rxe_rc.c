@@ -193,11 +193,10 @@ static enum rxe_verdict rxe_rc_read(struct rxe_qp *qp, struct sk_buff *skb)
 	rxe_wire_decode(skb, &headers);
 	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ))
 		return rxe_rc_invalid(qp, headers.psn);
-	if (headers.length) {
+	if (headers.length)
 		ret = rxe_rkey_resolve(qp, headers.rkey, headers.va,
 				       headers.length, IB_ACCESS_REMOTE_READ,
 				       &place);
-	}
 	if (ret)
 		return rxe_resp_access(qp, headers.psn, ret);
 

@@ -284,11 +284,10 @@ static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 	struct rxe_place place;
 	int ret = 0;
 
-	if (headers->length) {
+	if (headers->length)
 		ret = rxe_rkey_resolve(qp, headers->rkey, headers->va,
 				       headers->length, IB_ACCESS_REMOTE_WRITE,
 				       &place);
-	}
 	rq->offset = 0;
 	rq->addr = headers->va;
 	rq->rkey = headers->rkey;

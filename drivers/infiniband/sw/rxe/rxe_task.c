@@ -178,8 +178,9 @@ void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
  * @task: the task
  *
  * It runs before this returns, unless it is running elsewhere (then it runs
- * once more there), has to stay where it just was (then it runs there soon), or
- * a task is what calls (then it runs after that one).
+ * once more there), has to stay where it just was (then it runs there soon),
+ * a task is what calls (then it runs after that one), or rxe_task_hold() has been
+ * called.
  *
  * Context: process or softirq, interrupts on; no lock held that a task takes.
  */
