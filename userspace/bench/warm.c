@@ -15,12 +15,12 @@
 static const struct {
 	const char *name;
 	enum ibv_wr_opcode opcode;
-	size_t longest;
+	size_t shortest, longest;
 } requests[] = {
-	{ "write", IBV_WR_RDMA_WRITE, 4 * MIB },
-	{ "read", IBV_WR_RDMA_READ, 4 * MIB },
-	{ "send", IBV_WR_SEND, 4 * MIB },
-	{ "fetch_add", IBV_WR_ATOMIC_FETCH_AND_ADD, 8 },
+	{ "write", IBV_WR_RDMA_WRITE, 1, 4 * MIB },
+	{ "read", IBV_WR_RDMA_READ, 1, 4 * MIB },
+	{ "send", IBV_WR_SEND, 1, 4 * MIB },
+	{ "fetch_add", IBV_WR_ATOMIC_FETCH_AND_ADD, 8, 8 },
 };
 
 /* One case: @depth requests in flight on each of @lanes queue pairs. */
@@ -192,13 +192,20 @@ static void sizes(int request, bool odp)
 	const size_t *bytes = options.bytes ? &options.bytes : each;
 	size_t n = options.bytes ? 1 : ARRAY_SIZE(each);
 
-	for (size_t i = 0; i < n && bytes[i] <= requests[request].longest; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct job job = { .request = request, .bytes = bytes[i], .lanes = 1, .odp = odp };
 
+		if (bytes[i] < requests[request].shortest || bytes[i] > requests[request].longest)
+			continue;
 		if (bytes[i] <= 64 * KIB)
 			latency(job);
 		bandwidth(job);
 	}
+}
+
+static bool wanted(size_t request)
+{
+	return !options.request || !strcmp(options.request, requests[request].name);
 }
 
 static void all(bool odp)
@@ -206,7 +213,7 @@ static void all(bool odp)
 	static const unsigned int crowds[] = { 16, 256 };
 
 	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
-		if (!options.request || !strcmp(options.request, requests[r].name))
+		if (wanted(r))
 			sizes(r, odp);
 	if (options.request || options.bytes)
 		return;
@@ -220,7 +227,7 @@ static void all(bool odp)
 static void check_request(void)
 {
 	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
-		if (!options.request || !strcmp(options.request, requests[r].name))
+		if (wanted(r))
 			return;
 	die(0, "there is no request %s; see odp-bench --help", options.request);
 }
