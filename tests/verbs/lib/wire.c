@@ -140,6 +140,7 @@ static int undelay(void *unused)
 {
 	(void)unused;
 	shell(PEER_TC "qdisc delete dev veth1 root");
+	trains("on");
 	delayed = false;
 	return 0;
 }
@@ -149,6 +150,7 @@ void wire_delay_from_peer(const char *match, const char *netem)
 	need_wire();
 	if (delayed)
 		undo(&delayed);
+	trains("off");
 	shell(PEER_TC "qdisc add dev veth1 root handle 1: prio bands 2 "
 	      "priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1");
 	defer(undelay, &delayed);

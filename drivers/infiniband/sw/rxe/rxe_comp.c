@@ -196,19 +196,42 @@ static void rxe_comp_retry(struct rxe_qp *qp)
 	}
 	sq->retries--;
 	rxe_count(qp_rxe(qp), RXE_CNT_COMPLETER_RETRY);
+	sq->recover = sq->psn;
 	rxe_req_go_back(qp);
 }
 
 /*
  * Something has been lost, as a NAK says or the response to a later request shows.
- * What shows it once more before there is progress was on its way, or doubled.
+ * What shows it once more before there is progress was on its way, or doubled. And
+ * what is being sent again is not begun anew before all of it has been: where many
+ * packets pass one another, each of them would bring all the others again.
  */
 static void rxe_comp_lost(struct rxe_qp *qp)
 {
-	if (qp->sq.went_back)
+	struct rxe_sq *sq = &qp->sq;
+
+	if (sq->went_back)
 		return;
-	qp->sq.went_back = true;
+	sq->lost_again = rxe_psn_cmp(sq->psn, sq->recover) < 0;
+	if (sq->lost_again)
+		return;
+	sq->went_back = true;
 	rxe_comp_retry(qp);
+}
+
+/**
+ * rxe_comp_lost_again() - send again what was lost while it was sent again
+ * @qp: the queue pair
+ *
+ * Context: sq.lock held.
+ * Return: true if there is something to send again.
+ */
+bool rxe_comp_lost_again(struct rxe_qp *qp)
+{
+	if (!qp->sq.lost_again)
+		return false;
+	rxe_comp_lost(qp);
+	return !qp->sq.lost_again;
 }
 
 static const enum ib_wc_status rxe_fatal_nak[] = {
@@ -278,10 +301,13 @@ void rxe_comp_progress(struct rxe_qp *qp, u32 una)
 	struct rxe_sq *sq = &qp->sq;
 
 	sq->una = una;
+	sq->acked = rxe_psn_max(sq->acked, una);
+	sq->recover = rxe_psn_max(sq->recover, una);
 	sq->retries = qp->attr.retry_cnt;
 	sq->rnr_retries = qp->attr.rnr_retry;
 	sq->rnr_since = 0;
 	sq->went_back = false;
+	sq->lost_again = false;
 	sq->probing = false;
 	sq->deadline = 0;
 	/* An answer to what was sent before going back. */
@@ -395,7 +421,7 @@ static void rxe_comp_last_word(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	if (!sq->last_word || !rxe_comp_acknowledge(qp, sq->last_word_psn))
+	if (!rxe_comp_acknowledge(qp, sq->last_word_psn))
 		return;
 	rxe_comp_retire(qp);
 	if (rxe_comp_oldest(sq))
@@ -423,6 +449,7 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 		return;
 	}
 	if (!rxe_comp_acknowledge(qp, psn)) {
+		qp->sq.acked = rxe_psn_max(qp->sq.acked, psn);
 		rxe_comp_lost(qp);
 		return;
 	}
@@ -439,19 +466,25 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
  * The request that a READ response or atomic acknowledgement belongs to, all
  * before it acknowledged; NULL: the packet is not to be used.
  */
-static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp, u32 psn)
+static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp)
 {
 	struct rxe_swqe *wqe;
 
-	if (rxe_psn_cmp(psn, qp->sq.una) < 0)
-		return NULL;
-	if (!rxe_comp_acknowledge(qp, psn)) {
-		rxe_comp_lost(qp);
-		return NULL;
-	}
 	rxe_comp_retire(qp);
 	wqe = rxe_comp_oldest(&qp->sq);
 	return wqe && rxe_needs_response(wqe) ? wqe : NULL;
+}
+
+/*
+ * The answer to a query has come before others that are due. Within a READ's they
+ * may be late: that they are lost is believed when its last one is here.
+ */
+static void rxe_comp_early(struct rxe_qp *qp, const struct rxe_pkt *pkt)
+{
+	struct rxe_swqe *wqe = rxe_comp_oldest(&qp->sq);
+
+	if (pkt->op->last || !wqe || rxe_psn_cmp(pkt->psn, wqe->end_psn) >= 0)
+		rxe_comp_lost(qp);
 }
 
 /* Puts a response where the request wants it. Returns -EAGAIN if parked. */
@@ -478,7 +511,7 @@ static int rxe_comp_scatter(struct rxe_qp *qp, struct rxe_swqe *wqe,
 static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
-	struct rxe_swqe *wqe = rxe_comp_match(qp, pkt->psn);
+	struct rxe_swqe *wqe = rxe_comp_match(qp);
 	u32 offset;
 	int ret;
 
@@ -506,7 +539,7 @@ progress:
 
 static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 {
-	struct rxe_swqe *wqe = rxe_comp_match(qp, rxe_pkt(skb)->psn);
+	struct rxe_swqe *wqe = rxe_comp_match(qp);
 	struct rxe_headers headers;
 	int ret;
 
@@ -520,28 +553,49 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	return 0;
 }
 
-/* Returns -EAGAIN where the packet has to be looked at again. */
+/* Returns -EAGAIN if the packet has to be looked at again, -ENOENT if before it one is missing. */
 static int rxe_comp_one(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
-	int ret = 0;
+	int ret;
 
 	/* An answer to what was never asked. */
 	if (rxe_psn_cmp(pkt->psn, qp->sq.sent_psn) >= 0)
 		return 0;
-
-	switch (pkt->op->kind) {
-	case RXE_OP_READ_RESPONSE:
-		ret = rxe_comp_read(qp, skb);
-		break;
-	case RXE_OP_ATOMIC_ACK:
-		ret = rxe_comp_atomic(qp, skb);
-		break;
-	default:
+	if (pkt->op->kind == RXE_OP_ACK) {
 		rxe_comp_ack(qp, skb);
-		break;
+		return 0;
 	}
+	if (rxe_psn_cmp(pkt->psn, qp->sq.una) < 0)
+		return 0;
+	if (!rxe_comp_acknowledge(qp, pkt->psn)) {
+		rxe_comp_early(qp, pkt);
+		return -ENOENT;
+	}
+	if (pkt->op->kind == RXE_OP_READ_RESPONSE)
+		ret = rxe_comp_read(qp, skb);
+	else
+		ret = rxe_comp_atomic(qp, skb);
 	return ret == -EAGAIN ? ret : 0;
+}
+
+/* Where the next packet is: among those that came early, if nothing before it is missing now. */
+static struct sk_buff_head *rxe_comp_queue(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+	struct sk_buff *skb = rxe_early_peek(&sq->early, sq->una);
+
+	return skb && rxe_comp_acknowledge(qp, rxe_pkt(skb)->psn) ?
+		       &sq->early : &sq->responses;
+}
+
+/* What of it could not be taken in before: an ACK, or the NAK that is the peer's last word. */
+static void rxe_comp_catch_up(struct rxe_qp *qp)
+{
+	if (rxe_psn_cmp(qp->sq.acked, qp->sq.una) > 0)
+		rxe_comp_acknowledge(qp, qp->sq.acked);
+	if (qp->sq.last_word)
+		rxe_comp_last_word(qp);
 }
 
 /**
@@ -556,15 +610,20 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 {
 	struct rxe_sq *sq = &qp->sq;
 	unsigned int handled = 0;
-	struct sk_buff *skb;
 
 	while (handled < budget && !rxe_fault_busy(&sq->scatter)) {
-		skb = skb_peek(&sq->responses);
-		if (!skb || rxe_comp_one(qp, skb))
+		struct sk_buff_head *queue = rxe_comp_queue(qp);
+		struct sk_buff *skb = skb_peek(queue);
+		int ret = skb ? rxe_comp_one(qp, skb) : -EAGAIN;
+
+		if (ret == -EAGAIN)
 			break;
-		rxe_net_done(&sq->responses, skb);
+		if (ret == -ENOENT)
+			rxe_early_keep(&sq->early, queue, skb);
+		else
+			rxe_net_done(queue, skb);
 		handled++;
-		rxe_comp_last_word(qp);
+		rxe_comp_catch_up(qp);
 		if (rxe_qp_state(qp) == IB_QPS_ERR)
 			break;
 	}

@@ -146,8 +146,13 @@ struct rxe_train {
  * @retries: left until IB_WC_RETRY_EXC_ERR
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
  * @rnr_since: when the first RNR NAK after some progress came; 0: none has
+ * @acked: up to here the peer has executed everything; beyond @una where answers
+ *	to queries before are still missing
+ * @recover: what had been sent when it was gone back; @psn is behind that until
+ *	all of it has been sent again
  * @went_back: what was lost has been sent or asked for again; packets that were
  *	on their way then will say once more that it is lost
+ * @lost_again: packets said so before all had been sent again
  * @probing: one message at a time until there is progress: the peer was not ready,
  *	or is slow to answer, and is not to be given all of it again, and again
  * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
@@ -162,6 +167,7 @@ struct rxe_train {
  * @timer: lost packets; fires at or before @deadline, and again if before
  * @rnr_timer: see @rnr_wait
  * @responses: packets for the completer; has a lock of its own
+ * @early: those that came before their turn
  * @train: requests about to leave
  * @gather: a page of the payload that is missing
  * @gather_for: the request that @gather is for, an index as @cur
@@ -187,11 +193,14 @@ struct rxe_sq {
 	u32 psn;
 	u32 sent_psn;
 	u32 una;
+	u32 acked;
+	u32 recover;
 	u32 rd_atomic;
 	u32 retries;
 	u32 rnr_retries;
 	ktime_t rnr_since;
 	bool went_back;
+	bool lost_again;
 	bool probing;
 	u8 last_word;
 	u32 last_word_psn;
@@ -204,6 +213,7 @@ struct rxe_sq {
 	struct hrtimer timer;
 	struct hrtimer rnr_timer;
 	struct sk_buff_head responses;
+	struct sk_buff_head early;
 	struct rxe_train train;
 	struct rxe_fault gather;
 	u32 gather_for;
@@ -262,6 +272,7 @@ struct rxe_replay {
  * @num_replays: recorded since the QP was reset, free-running
  * @max_replays: max_dest_rd_atomic
  * @requests: packets for the responder; has a lock of its own
+ * @early: those that came before their turn
  * @train: responses about to leave
  * @place: a page that is missing
  * @fault_timer: tells the responder that a fault has become a long one
@@ -294,6 +305,7 @@ struct rxe_rq {
 	u32 num_replays;
 	u32 max_replays;
 	struct sk_buff_head requests;
+	struct sk_buff_head early;
 	struct rxe_train train;
 	struct rxe_fault place;
 	struct hrtimer fault_timer;

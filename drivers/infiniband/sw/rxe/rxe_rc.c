@@ -369,7 +369,8 @@ static enum rxe_verdict rxe_rc_duplicate(struct rxe_qp *qp,
 	return RXE_DONE;
 }
 
-static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp)
+/* @ahead: by how many PSNs */
+static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp, int ahead)
 {
 	rxe_count(qp_rxe(qp), RXE_CNT_OUT_OF_SEQ_REQ);
 	if (!qp->rq.nak_sent) {
@@ -377,7 +378,7 @@ static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp)
 		qp->rq.nak_sent = rxe_rc_answer(qp, qp->rq.psn,
 						RXE_AETH_NAK_SEQ);
 	}
-	return RXE_DROPPED;
+	return ahead < RXE_WINDOW ? RXE_EARLY : RXE_DROPPED;
 }
 
 /**
@@ -395,7 +396,7 @@ enum rxe_verdict rxe_rc_request(struct rxe_qp *qp, struct sk_buff *skb)
 	if (order < 0)
 		return rxe_rc_duplicate(qp, skb);
 	if (order > 0)
-		return rxe_rc_out_of_order(qp);
+		return rxe_rc_out_of_order(qp, order);
 	qp->rq.nak_sent = false;
 	rxe_resp_established(qp);
 	if (!rxe_resp_in_sequence(qp, pkt))
@@ -447,7 +448,7 @@ void rxe_rc_wait(struct rxe_qp *qp)
 	if (rq->rnr_sent && skb_queue_empty_lockless(&rq->requests))
 		return;
 	rq->rnr_sent = true;
-	skb_queue_purge(&rq->requests);
+	rxe_early_purge(&rq->early, &rq->requests);
 	rxe_count(qp_rxe(qp), RXE_CNT_PAGE_FAULT_RNR);
 	rxe_rc_rnr(qp, rq->fault_psn,
 		   rxe_rc_rnr_code(rq->place.since));

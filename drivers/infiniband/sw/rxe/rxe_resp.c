@@ -428,22 +428,34 @@ static void rxe_resp_unpark(struct rxe_qp *qp)
 
 /* --- the task ------------------------------------------------------------ */
 
-static enum rxe_verdict rxe_resp_next(struct rxe_qp *qp, struct sk_buff *skb)
+/* Where the next packet is: among those that came early, if its turn has come. */
+static struct sk_buff_head *rxe_resp_queue(struct rxe_rq *rq)
 {
+	struct sk_buff *skb = rxe_early_peek(&rq->early, rq->psn);
+
+	return skb && rxe_pkt(skb)->psn == rq->psn ? &rq->early :
+						     &rq->requests;
+}
+
+static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
+					struct sk_buff_head *queue)
+{
+	struct sk_buff *skb = skb_peek(queue);
 	enum rxe_verdict verdict;
 
-	if (qp->rq.reading)
-		return rxe_rc_read_packet(qp);
 	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
 				  skb);
-	if (verdict != RXE_PARKED)
-		rxe_net_done(&qp->rq.requests, skb);
+	if (verdict == RXE_EARLY)
+		rxe_early_keep(&qp->rq.early, queue, skb);
+	else if (verdict != RXE_PARKED)
+		rxe_net_done(queue, skb);
 	return verdict;
 }
 
 static bool rxe_resp_goes_on(enum rxe_verdict verdict)
 {
-	return verdict == RXE_DONE || verdict == RXE_DROPPED;
+	return verdict == RXE_DONE || verdict == RXE_DROPPED ||
+	       verdict == RXE_EARLY;
 }
 
 /* Returns true if there is more to do than a task may do at once. */
@@ -460,18 +472,21 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 	}
 	rxe_resp_unpark(qp);
 	while (rxe_resp_goes_on(verdict) && budget--) {
-		struct sk_buff *skb = skb_peek(&rq->requests);
+		struct sk_buff_head *queue = rxe_resp_queue(rq);
 
-		if (!skb && !rq->reading)
+		if (rq->reading)
+			verdict = rxe_rc_read_packet(qp);
+		else if (!skb_queue_empty_lockless(queue))
+			verdict = rxe_resp_packet(qp, queue);
+		else
 			break;
-		verdict = rxe_resp_next(qp, skb);
 	}
 	if (verdict != RXE_FATAL && qp->service->reliable)
 		rxe_rc_flush_ack(qp);
 	if (verdict == RXE_PARKED)
 		rxe_resp_park(qp);
 	return rxe_resp_goes_on(verdict) &&
-	       (rq->reading || !skb_queue_empty_lockless(&rq->requests));
+	       (rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq)));
 }
 
 /**
@@ -494,14 +509,14 @@ bool rxe_resp_task(struct rxe_task *task)
 		more = rxe_resp_run(qp);
 		break;
 	case IB_QPS_ERR:
-		skb_queue_purge(&qp->rq.requests);
+		rxe_early_purge(&qp->rq.early, &qp->rq.requests);
 		if (qp->ib.srq)
 			rxe_resp_leave_srq(qp);
 		else
 			more = rxe_resp_flush(qp);
 		break;
 	default:
-		skb_queue_purge(&qp->rq.requests);
+		rxe_early_purge(&qp->rq.early, &qp->rq.requests);
 		break;
 	}
 	rxe_net_flush(qp, &qp->rq.train);

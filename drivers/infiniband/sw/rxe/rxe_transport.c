@@ -12,7 +12,7 @@ static bool rxe_send_task(struct rxe_task *task)
 	struct rxe_qp *qp = container_of(task, struct rxe_qp, sq.task);
 	struct rxe_sq *sq = &qp->sq;
 	unsigned int completed = 0, sent = 0;
-	bool more;
+	bool more, again = false;
 
 	spin_lock_bh(&sq->lock);
 	switch (rxe_qp_state(qp)) {
@@ -23,20 +23,21 @@ static bool rxe_send_task(struct rxe_task *task)
 			rxe_comp_timeout(qp);
 		completed = rxe_comp_responses(qp, RXE_TASK_BUDGET);
 		sent = rxe_req_send(qp, RXE_TASK_BUDGET);
+		again = rxe_comp_lost_again(qp);
 		rxe_comp_retire(qp);
 		break;
 	case IB_QPS_SQE:
 	case IB_QPS_ERR:
-		skb_queue_purge(&sq->responses);
+		rxe_early_purge(&sq->early, &sq->responses);
 		rxe_req_fetch(qp);
 		rxe_comp_flush(qp);
 		break;
 	default:
-		skb_queue_purge(&sq->responses);
+		rxe_early_purge(&sq->early, &sq->responses);
 		break;
 	}
 	rxe_net_flush(qp, &sq->train);
-	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET;
+	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET || again;
 	/* No answer paces it: what it has sent is to go its way first. */
 	task->later = more && !qp->service->reliable && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
@@ -112,7 +113,9 @@ int rxe_transport_init(struct rxe_qp *qp)
 	qp->sq.task.stays = !qp->service->reliable;
 	rxe_task_init(&qp->rq.task, rxe_resp_task);
 	skb_queue_head_init(&qp->sq.responses);
+	skb_queue_head_init(&qp->sq.early);
 	skb_queue_head_init(&qp->rq.requests);
+	skb_queue_head_init(&qp->rq.early);
 	rxe_timer_init(&qp->sq.timer, rxe_retry_timer);
 	rxe_timer_init(&qp->sq.rnr_timer, rxe_rnr_timer);
 	rxe_timer_init(&qp->rq.fault_timer, rxe_fault_timer);
@@ -144,8 +147,8 @@ void rxe_transport_drain(struct rxe_qp *qp)
 		hrtimer_cancel(&qp->rq.fault_timer);
 	} while (atomic_read(&qp->sq.task.pending) ||
 		 atomic_read(&qp->rq.task.pending));
-	skb_queue_purge(&qp->sq.responses);
-	skb_queue_purge(&qp->rq.requests);
+	rxe_early_purge(&qp->sq.early, &qp->sq.responses);
+	rxe_early_purge(&qp->rq.early, &qp->rq.requests);
 	rxe_net_forget_route(qp);
 }
 
@@ -163,6 +166,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->offset = 0;
 	sq->rd_atomic = 0;
 	sq->went_back = false;
+	sq->lost_again = false;
 	sq->probing = false;
 	sq->last_word = 0;
 	sq->rnr_wait = false;
@@ -218,6 +222,8 @@ static void rxe_sq_store(struct rxe_qp *qp, int mask)
 		sq->psn = qp->attr.sq_psn;
 		sq->sent_psn = sq->psn;
 		sq->una = sq->psn;
+		sq->acked = sq->psn;
+		sq->recover = sq->psn;
 	}
 	if (mask & IB_QP_RETRY_CNT)
 		sq->retries = qp->attr.retry_cnt;

@@ -27,6 +27,7 @@
 enum rxe_verdict {
 	RXE_DONE,		/* executed */
 	RXE_DROPPED,		/* not executed, and not going to be */
+	RXE_EARLY,		/* before its turn: to be kept */
 	RXE_PARKED,		/* look at it again */
 	RXE_FATAL,		/* the QP is in the error state */
 };
@@ -75,6 +76,12 @@ void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb);
 void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb);
 struct sock *rxe_net_sock(struct net *net, __be16 protocol);
 
+/* rxe_early.c */
+void rxe_early_keep(struct sk_buff_head *early, struct sk_buff_head *queue,
+		    struct sk_buff *skb);
+void rxe_early_purge(struct sk_buff_head *early, struct sk_buff_head *queue);
+struct sk_buff *rxe_early_peek(struct sk_buff_head *early, u32 psn);
+
 /* rxe_send.c */
 bool rxe_net_is_up(const struct rxe_dev *rxe);
 int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
@@ -95,6 +102,7 @@ void rxe_comp_retire(struct rxe_qp *qp);
 void rxe_comp_progress(struct rxe_qp *qp, u32 una);
 void rxe_comp_flush(struct rxe_qp *qp);
 void rxe_comp_arm(struct rxe_qp *qp);
+bool rxe_comp_lost_again(struct rxe_qp *qp);
 
 /* rxe_req.c: part of the sending task; caller holds sq.lock */
 void rxe_req_fetch(struct rxe_qp *qp);

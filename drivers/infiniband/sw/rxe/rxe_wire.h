@@ -19,6 +19,12 @@ static inline int rxe_psn_cmp(u32 a, u32 b)
 	return (s32)((a - b) << 8) >> 8;
 }
 
+/* The later of the two. */
+static inline u32 rxe_psn_max(u32 a, u32 b)
+{
+	return rxe_psn_cmp(a, b) >= 0 ? a : b;
+}
+
 static inline u32 rxe_psn_add(u32 psn, u32 n)
 {
 	return (psn + n) & RXE_PSN_MASK;
