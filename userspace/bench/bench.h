@@ -94,8 +94,10 @@ struct memory {
 /* Memory that the processor has not touched; or of which the kernel has what the kind says. */
 bool memory_map(struct memory *memory, enum memory_kind kind, size_t len);
 void memory_register(struct memory *memory, struct ibv_pd *pd, bool odp);
+void memory_deregister(struct memory *memory);
 void memory_unmap(struct memory *memory);
-/* Memory of that kind for warm traffic: all of it there. */
+/* Anonymous memory, all of it there; registered, too. */
+void memory_touched(struct memory *memory, size_t len);
 void memory_warm(struct memory *memory, struct ibv_pd *pd, size_t len, bool odp);
 /* Makes it cold again; false where the machine cannot. */
 bool memory_chill(struct memory *memory, enum memory_kind kind);

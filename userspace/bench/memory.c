@@ -139,18 +139,29 @@ void memory_register(struct memory *memory, struct ibv_pd *pd, bool odp)
 		die(errno, "registering %zu KiB %s", memory->len / KIB, odp ? "on demand" : "pinned");
 }
 
-void memory_unmap(struct memory *memory)
+void memory_deregister(struct memory *memory)
 {
 	if (memory->mr && ibv_dereg_mr(memory->mr))
 		die(errno, "deregistering");
+	memory->mr = NULL;
+}
+
+void memory_unmap(struct memory *memory)
+{
+	memory_deregister(memory);
 	munmap(memory->p, memory->len);
 	if (memory->fd >= 0)
 		close(memory->fd);
 }
 
-void memory_warm(struct memory *memory, struct ibv_pd *pd, size_t len, bool odp)
+void memory_touched(struct memory *memory, size_t len)
 {
 	memory_map(memory, MEMORY_ANON, len);
 	fill(memory);
+}
+
+void memory_warm(struct memory *memory, struct ibv_pd *pd, size_t len, bool odp)
+{
+	memory_touched(memory, len);
 	memory_register(memory, pd, odp);
 }

@@ -12,7 +12,10 @@
 
 #include "bench.h"
 
+/* As many as there is time for, but some. */
 #define ROUNDS 15
+#define ROUNDS_LEAST 5
+#define TIME_NS 500000000ull
 #define MANY 10000
 
 /* How the memory of a deed is: without any region, beside many, or in one and used by the device. */
@@ -126,11 +129,12 @@ static const struct deed {
 
 static double deed_us(struct owner *owner, const struct deed *deed)
 {
+	uint64_t until = now_ns() + TIME_NS;
 	struct samples samples;
 	double us;
 
 	samples_open(&samples, ROUNDS);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS && (i < ROUNDS_LEAST || now_ns() < until); i++) {
 		struct memory memory = { map(deed->len), deed->len, -1, NULL };
 		uint64_t start;
 

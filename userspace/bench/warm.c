@@ -23,12 +23,20 @@ static const struct {
 	{ "fetch_add", IBV_WR_ATOMIC_FETCH_AND_ADD, 8, 8 },
 };
 
-/* One case: @depth requests in flight on each of @lanes queue pairs. */
+/* One case: @depth requests in flight on each of @lanes queue pairs, of each of @processes. */
 struct job {
-	int request;
+	int request, processes;
 	size_t bytes;
 	unsigned int lanes, depth;
 	bool odp, events, lists;
+};
+
+/*
+ * The same pages for all cases: which ones they are may make more of a difference than what they
+ * are registered as.
+ */
+struct areas {
+	struct memory local, remote;
 };
 
 struct rig {
@@ -37,11 +45,25 @@ struct rig {
 	struct stream stream;
 };
 
-static void rig_open(struct rig *rig, const struct job *job)
+static void areas_open(struct areas *areas)
+{
+	memory_touched(&areas->local, AREA);
+	memory_touched(&areas->remote, AREA);
+}
+
+static void areas_close(struct areas *areas)
+{
+	memory_unmap(&areas->local);
+	memory_unmap(&areas->remote);
+}
+
+static void rig_open(struct rig *rig, const struct areas *areas, const struct job *job)
 {
 	link_open(&rig->link, job->lanes, job->depth);
-	memory_warm(&rig->local, rig->link.a.pd, AREA, job->odp);
-	memory_warm(&rig->remote, rig->link.b.pd, AREA, job->odp);
+	rig->local = areas->local;
+	rig->remote = areas->remote;
+	memory_register(&rig->local, rig->link.a.pd, job->odp);
+	memory_register(&rig->remote, rig->link.b.pd, job->odp);
 	rig->stream = (struct stream){
 		.link = &rig->link, .opcode = requests[job->request].opcode, .bytes = job->bytes,
 		.local = &rig->local, .remote = &rig->remote, .events = job->events,
@@ -53,8 +75,8 @@ static void rig_open(struct rig *rig, const struct job *job)
 static void rig_close(struct rig *rig)
 {
 	samples_close(&rig->stream.samples);
-	memory_unmap(&rig->local);
-	memory_unmap(&rig->remote);
+	memory_deregister(&rig->local);
+	memory_deregister(&rig->remote);
 	link_close(&rig->link);
 }
 
@@ -79,12 +101,12 @@ static double us(struct samples *samples, unsigned int permille)
 	return samples_at(samples, permille) / 1000.0;
 }
 
-static void latency(struct job job)
+static void latency(const struct areas *areas, struct job job)
 {
 	struct rig rig;
 
 	job.lanes = job.depth = 1;
-	rig_open(&rig, &job);
+	rig_open(&rig, areas, &job);
 	run(&rig, options.ms / 10);
 	run(&rig, options.ms / 2);
 	row_case("latency", &job);
@@ -102,7 +124,7 @@ static bool one_processor(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
-static void bandwidth(struct job job)
+static void bandwidth(const struct areas *areas, struct job job)
 {
 	struct cpu_time cpu;
 	struct rig rig;
@@ -111,7 +133,7 @@ static void bandwidth(struct job job)
 	job.depth = job.bytes >= MIB ? 4 : job.lanes > 16 ? 8 : 32;
 	job.lists = true;
 	job.events = one_processor();
-	rig_open(&rig, &job);
+	rig_open(&rig, areas, &job);
 	run(&rig, options.ms / 10);
 	cpu = cpu_now();
 	run(&rig, options.ms);
@@ -138,9 +160,11 @@ struct shared {
 
 static void child(struct shared *shared, int i, int processes, const struct job *job)
 {
+	struct areas areas;
 	struct rig rig;
 
-	rig_open(&rig, job);
+	areas_open(&areas);
+	rig_open(&rig, &areas, job);
 	run(&rig, options.ms / 10);
 	__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < processes)
@@ -151,13 +175,14 @@ static void child(struct shared *shared, int i, int processes, const struct job 
 	_exit(0);
 }
 
-static void processes(struct job job, int n)
+static void processes(const struct areas *areas, struct job job)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int pids[PROCESSES_MAX], status, failed = 0;
+	int pids[PROCESSES_MAX], status, failed = 0, n = job.processes;
 	double sum = 0;
 
+	(void)areas;	/* Each child has its own. */
 	if (shared == MAP_FAILED)
 		die(errno, "memory to share");
 	job.lanes = 1;
@@ -185,43 +210,40 @@ static void processes(struct job job, int n)
 	munmap(shared, sizeof(*shared));
 }
 
+/* --- all cases ------------------------------------------------------------------------- */
+
+/* Pinned and on demand, one right behind the other: what else changes with time does so for both. */
+static void both(const struct areas *areas, void (*measure)(const struct areas *, struct job),
+		 struct job job)
+{
+	if (options.pinned)
+		measure(areas, job);
+	job.odp = true;
+	if (options.odp)
+		measure(areas, job);
+}
+
 /* One queue pair, one kind of request, all sizes or the one that was asked for. */
-static void sizes(int request, bool odp)
+static void sizes(const struct areas *areas, int request)
 {
 	static const size_t each[] = { 8, 4 * KIB, 64 * KIB, MIB, 4 * MIB };
 	const size_t *bytes = options.bytes ? &options.bytes : each;
 	size_t n = options.bytes ? 1 : ARRAY_SIZE(each);
 
 	for (size_t i = 0; i < n; i++) {
-		struct job job = { .request = request, .bytes = bytes[i], .lanes = 1, .odp = odp };
+		struct job job = { .request = request, .bytes = bytes[i], .lanes = 1 };
 
 		if (bytes[i] < requests[request].shortest || bytes[i] > requests[request].longest)
 			continue;
 		if (bytes[i] <= 64 * KIB)
-			latency(job);
-		bandwidth(job);
+			both(areas, latency, job);
+		both(areas, bandwidth, job);
 	}
 }
 
 static bool wanted(size_t request)
 {
 	return !options.request || !strcmp(options.request, requests[request].name);
-}
-
-static void all(bool odp)
-{
-	static const unsigned int crowds[] = { 16, 256 };
-
-	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
-		if (wanted(r))
-			sizes(r, odp);
-	if (options.request || options.bytes)
-		return;
-	latency((struct job){ .bytes = 8, .odp = odp, .events = true });
-	for (size_t i = 0; i < ARRAY_SIZE(crowds); i++)
-		bandwidth((struct job){ .bytes = 64 * KIB, .lanes = crowds[i], .odp = odp });
-	processes((struct job){ .bytes = 64 * KIB, .odp = odp }, 1);
-	processes((struct job){ .bytes = 64 * KIB, .odp = odp }, 2);
 }
 
 static void check_request(void)
@@ -232,11 +254,27 @@ static void check_request(void)
 	die(0, "there is no request %s; see odp-bench --help", options.request);
 }
 
+static void crowds(const struct areas *areas)
+{
+	static const unsigned int lanes[] = { 16, 256 };
+
+	both(areas, latency, (struct job){ .bytes = 8, .events = true });
+	for (size_t i = 0; i < ARRAY_SIZE(lanes); i++)
+		both(areas, bandwidth, (struct job){ .bytes = 64 * KIB, .lanes = lanes[i] });
+	for (int n = 1; n <= 2; n++)
+		both(areas, processes, (struct job){ .bytes = 64 * KIB, .processes = n });
+}
+
 void bench_warm(void)
 {
+	struct areas areas;
+
 	check_request();
-	if (options.pinned)
-		all(false);
-	if (options.odp)
-		all(true);
+	areas_open(&areas);
+	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
+		if (wanted(r))
+			sizes(&areas, r);
+	if (!options.request && !options.bytes)
+		crowds(&areas);
+	areas_close(&areas);
 }
