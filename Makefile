@@ -61,7 +61,7 @@ bench-compare: ## what the driver costs beside that of another revision, in inst
 .PHONY: fuzz
 fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -v -f -s $(SEED) -l 3400 \
-		packets forged connecting rings commands methods
+		packets:wire forged:wire connecting:wire rings:loop commands:loop methods:loop
 
 .PHONY: storm
 storm: ## processes, devices and connections that come and go, at length (KERNEL=uml DEBUG=kasan)

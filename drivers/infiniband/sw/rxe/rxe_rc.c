@@ -46,7 +46,7 @@ void rxe_rc_flush_ack(struct rxe_qp *qp)
 	rxe_rc_answer(qp, rxe_psn_add(qp->rq.psn, -1), RXE_AETH_ACK);
 }
 
-/* What is behind the packet in question is now dropped without a word. */
+/* Of what is behind the packet in question nothing more is said. */
 static void rxe_rc_rnr(struct rxe_qp *qp, u32 psn, u8 timer)
 {
 	rxe_rc_flush_ack(qp);
