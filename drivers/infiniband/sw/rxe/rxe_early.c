@@ -30,12 +30,15 @@ void rxe_early_keep(struct sk_buff_head *early, struct sk_buff_head *queue,
 	while (before && rxe_psn_cmp(rxe_pkt(before)->psn, psn) > 0)
 		before = skb_queue_is_first(early, before) ?
 				 NULL : skb_queue_prev(early, before);
-	if (!before)
+	if (!before) {
 		__skb_queue_head(early, skb);
-	else if (rxe_pkt(before)->psn == psn)
-		rxe_skb_free(skb);
-	else
+	} else if (rxe_pkt(before)->psn != psn) {
 		__skb_queue_after(early, before, skb);
+	} else {
+		/* Who sends it again may want more of an answer than before. */
+		rxe_pkt(before)->ack_req |= rxe_pkt(skb)->ack_req;
+		rxe_skb_free(skb);
+	}
 }
 
 /**
