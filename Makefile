@@ -66,7 +66,7 @@ fuzz: ## hostile packets, rings, commands (KERNEL=uml DEBUG=kasan SEED=1)
 .PHONY: storm
 storm: ## processes, devices and connections that come and go, at length (KERNEL=uml DEBUG=kasan)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -v -f -s $(SEED) -l 3400 \
-		storm unplug fork
+		storm:wire unplug:loop fork:loop
 
 .PHONY: soak
 soak: DEBUG =
@@ -77,7 +77,7 @@ soak: ## an hour of traffic while memory is paged, moved, merged, split (KERNEL=
 .PHONY: inject
 inject: ## allocations that fail (KERNEL=uml DEBUG=kasan)
 	tests/vm --kernel $(KERNEL) --debug=$(DEBUG) --timeout 14000 -- -v -f -s $(SEED) -l 3400 \
-		inject injectlink starve
+		inject:loop injectlink:loop starve:loop
 
 built = $(CURDIR)/build/$(notdir $(KDIR:/build=))
 release = $(shell cat $(KDIR)/include/config/kernel.release)
