@@ -23,7 +23,7 @@ shell: ## a shell in a guest with our driver (KERNEL=uml, 6.1, 6.12 or 7.3)
 	@tools/vm shell --kernel $(KERNEL)
 
 .PHONY: test
-test: ## all tests on every kernel; the last line counts them
+test: ## the tests on every kernel, as CI does; the last line counts them
 	@tests/all
 
 .PHONY: test-uml
