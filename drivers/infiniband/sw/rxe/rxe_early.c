@@ -23,10 +23,7 @@ void rxe_early_keep(struct sk_buff_head *early, struct sk_buff_head *queue,
 	struct sk_buff *before = skb_peek_tail(early);
 	u32 psn = rxe_pkt(skb)->psn;
 
-	spin_lock(&queue->lock);
-	__skb_unlink(skb, queue);
-	spin_unlock(&queue->lock);
-
+	skb_unlink(skb, queue);
 	while (before && rxe_psn_cmp(rxe_pkt(before)->psn, psn) > 0)
 		before = skb_queue_is_first(early, before) ?
 				 NULL : skb_queue_prev(early, before);
