@@ -56,6 +56,8 @@ struct samples {
 void samples_open(struct samples *samples, size_t room);
 /* What does not find room is left out. */
 void samples_add(struct samples *samples, uint64_t ns);
+/* Is there room, and time until @until (ns), for one more? Some are taken whatever it takes. */
+bool samples_more(const struct samples *samples, uint64_t until);
 /* The value that @permille of them do not exceed, in ns. */
 uint64_t samples_at(struct samples *samples, unsigned int permille);
 void samples_close(struct samples *samples);

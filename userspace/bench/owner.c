@@ -12,9 +12,7 @@
 
 #include "bench.h"
 
-/* As many as there is time for, but some. */
 #define ROUNDS 15
-#define ROUNDS_LEAST 5
 #define TIME_NS 500000000ull
 #define MANY 10000
 
@@ -134,7 +132,7 @@ static double deed_us(struct owner *owner, const struct deed *deed)
 	double us;
 
 	samples_open(&samples, ROUNDS);
-	for (int i = 0; i < ROUNDS && (i < ROUNDS_LEAST || now_ns() < until); i++) {
+	while (samples_more(&samples, until)) {
 		struct memory memory = { map(deed->len), deed->len, -1, NULL };
 		uint64_t start;
 

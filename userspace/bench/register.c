@@ -6,9 +6,7 @@
 
 #include "bench.h"
 
-/* As many as there is time for, but some. */
 #define ROUNDS 50
-#define ROUNDS_LEAST 5
 #define TIME_NS 200000000ull
 #define PINNED_MOST (256 * MIB)
 
@@ -25,7 +23,7 @@ static bool cost_of(struct ibv_pd *pd, void *p, size_t len, int access, struct c
 
 	samples_open(&reg, ROUNDS);
 	samples_open(&dereg, ROUNDS);
-	for (int i = 0; can && i < ROUNDS && (i < ROUNDS_LEAST || now_ns() < until); i++) {
+	while (can && samples_more(&reg, until)) {
 		uint64_t start = now_ns();
 		struct ibv_mr *mr = ibv_reg_mr(pd, p, len, access);
 

@@ -4,6 +4,8 @@
 
 #include "bench.h"
 
+#define LEAST 5
+
 void samples_open(struct samples *samples, size_t room)
 {
 	*samples = (struct samples){ .ns = malloc(room * sizeof(*samples->ns)), .room = room };
@@ -22,6 +24,11 @@ static int compare(const void *a, const void *b)
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return (x > y) - (x < y);
+}
+
+bool samples_more(const struct samples *samples, uint64_t until)
+{
+	return samples->n < samples->room && (samples->n < LEAST || now_ns() < until);
 }
 
 uint64_t samples_at(struct samples *samples, unsigned int permille)
