@@ -26,16 +26,25 @@ linux_config() {
 	cat "${parts[@]}"
 }
 
-linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(declare -f linux_unpack) <<<"$LINUX_SERIES")"; }
+# What the source is made by, that of all and that of uml.
+linux_origin() { echo "$LINUX_SERIES"; declare -f linux_unpack; }
+linux_origin_uml() { declare -f linux_amend_uml; cat "$VM_LIB/uml-pin.h"; }
+
+linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_uml))"; }
 
 linux_dir() {
-	echo "$VM_CACHE/linux-$(guest_name)-$(hash_of <(linux_config; declare -f linux_recipe linux_unpack))"
+	echo "$VM_CACHE/linux-$(guest_name)-$(hash_of <(
+		linux_config
+		declare -f linux_recipe
+		linux_origin
+		[[ $VM_KERNEL != uml ]] || linux_origin_uml
+	))"
 }
 
 linux_ensure() {
 	root_ensure
 	[[ ! -e $VM_LINUX ]] || return 0
-	once "$(linux_source_dir)" 'linux source' linux_unpack
+	once "$(linux_source_dir)" 'linux source' linux_source_make
 	once "$VM_LINUX" "linux $(guest_name)" linux_make
 }
 
@@ -106,10 +115,27 @@ linux_unpack() {
 		as_root tar -xJ -C "$dir" --strip-components=1 --exclude='*/Documentation/?*/*' \
 			--exclude='*/drivers/gpu/drm/amd/include' --exclude='*/tools/testing/selftests'
 	as_root rm "$dir/$name"_*.deb
+}
+
+# What is wrong or slow in uml itself.
+linux_amend_uml() {
+	local um=$1/arch/um/os-Linux
 
 	# uml's unblock_signals() returns with signals still blocked where it is called in a timer's
 	# softirq while one is pending: interrupts stay off, and lockdep says so a moment later.
 	as_root sed -i '/Rerun the loop only/,/return;/s/^\t*return;/{ um_trace_signals_on(); __unblock_signals(); & }/' \
-		"$dir/arch/um/os-Linux/signal.c"
-	grep -q 'um_trace_signals_on(); __unblock_signals();.*return' "$dir/arch/um/os-Linux/signal.c"
+		"$um/signal.c"
+	grep -q 'um_trace_signals_on(); __unblock_signals();.*return' "$um/signal.c"
+
+	# See uml-pin.h.
+	as_root cp "$VM_LIB/uml-pin.h" "$um/skas/"
+	as_root sed -i -e '/^#include "..\/internal.h"/a #include "uml-pin.h"' \
+		-e 's/^\t\t\tdata->futex = FUTEX_IN_CHILD;/\t\t\tpin_follow(mm_idp->pid);\n&/' \
+		"$um/skas/process.c"
+	(($(grep -cE '"uml-pin.h"|pin_follow\(mm_idp' "$um/skas/process.c") == 2))
+}
+
+linux_source_make() {
+	linux_unpack "$1"
+	linux_amend_uml "$1"
 }
