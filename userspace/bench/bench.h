@@ -62,7 +62,7 @@ bool samples_more(const struct samples *samples, uint64_t until);
 uint64_t samples_at(struct samples *samples, unsigned int permille);
 void samples_close(struct samples *samples);
 
-/* --- cpu.c: processor time of all the machine ------------------------------------------ */
+/* --- cpu.c: processor time of all the machine; on which one a thread is ---------------- */
 
 struct cpu_time {
 	double user, system, softirq;	/* s */
@@ -70,6 +70,9 @@ struct cpu_time {
 
 struct cpu_time cpu_now(void);
 struct cpu_time cpu_since(struct cpu_time then);
+/* From now on, the calling thread stays where it is; it may go where it wants again. */
+void cpu_stay(void);
+void cpu_roam(void);
 
 /* --- memory.c ----------------------------------------------------------------------------- */
 
@@ -129,6 +132,8 @@ struct link {
 
 /* @depth: requests in flight on a lane. */
 void link_open(struct link *link, unsigned int lanes, unsigned int depth);
+/* Other queue pairs in the place of its own. */
+void link_renew(struct link *link);
 void link_close(struct link *link);
 /* Can both devices page on demand? */
 bool have_odp(void);

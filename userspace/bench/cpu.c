@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -26,4 +27,28 @@ struct cpu_time cpu_since(struct cpu_time then)
 	return (struct cpu_time){
 		now.user - then.user, now.system - then.system, now.softirq - then.softirq,
 	};
+}
+
+static void bind_to(const cpu_set_t *cpus)
+{
+	if (sched_setaffinity(0, sizeof(*cpus), cpus))
+		die(errno, "choosing a processor");
+}
+
+static cpu_set_t allowed;
+
+void cpu_stay(void)
+{
+	cpu_set_t here;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		die(errno, "which processors there are");
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	bind_to(&here);
+}
+
+void cpu_roam(void)
+{
+	bind_to(&allowed);
 }

@@ -112,6 +112,26 @@ static void qp_join(struct ibv_qp *qp, const struct side *side, const struct sid
 		die(errno, "%s: a queue pair to RTS", side->name);
 }
 
+static void lanes_open(struct link *link)
+{
+	for (unsigned int i = 0; i < link->nr_lanes; i++) {
+		struct lane *lane = &link->lanes[i];
+
+		lane->a = qp_make(&link->a, link->depth);
+		lane->b = qp_make(&link->b, link->depth);
+		qp_join(lane->a, &link->a, &link->b, lane->b->qp_num);
+		qp_join(lane->b, &link->b, &link->a, lane->a->qp_num);
+	}
+}
+
+static void lanes_close(struct link *link)
+{
+	for (unsigned int i = 0; i < link->nr_lanes; i++) {
+		ibv_destroy_qp(link->lanes[i].a);
+		ibv_destroy_qp(link->lanes[i].b);
+	}
+}
+
 void link_open(struct link *link, unsigned int lanes, unsigned int depth)
 {
 	*link = (struct link){ .nr_lanes = lanes, .depth = depth };
@@ -121,22 +141,18 @@ void link_open(struct link *link, unsigned int lanes, unsigned int depth)
 	link->lanes = calloc(lanes, sizeof(*link->lanes));
 	if (!link->lanes)
 		die(errno, "%u lanes", lanes);
-	for (unsigned int i = 0; i < lanes; i++) {
-		struct lane *lane = &link->lanes[i];
+	lanes_open(link);
+}
 
-		lane->a = qp_make(&link->a, depth);
-		lane->b = qp_make(&link->b, depth);
-		qp_join(lane->a, &link->a, &link->b, lane->b->qp_num);
-		qp_join(lane->b, &link->b, &link->a, lane->a->qp_num);
-	}
+void link_renew(struct link *link)
+{
+	lanes_close(link);
+	lanes_open(link);
 }
 
 void link_close(struct link *link)
 {
-	for (unsigned int i = 0; i < link->nr_lanes; i++) {
-		ibv_destroy_qp(link->lanes[i].a);
-		ibv_destroy_qp(link->lanes[i].b);
-	}
+	lanes_close(link);
 	free(link->lanes);
 	side_close(&link->a);
 	side_close(&link->b);

@@ -11,7 +11,7 @@ import sys
 
 WHO = ('driver', 'path')
 WHAT = ('section', 'request', 'memory', 'where', 'wait', 'cold by', 'deed', 'regions', 'bytes', 'lanes',
-        'processes', 'mib', 'kib', 'wanted_s', 'fault_ms', 'behind')
+        'processes', 'threads', 'mib', 'kib', 'wanted_s', 'fault_ms', 'behind')
 
 rows = [json.loads(line) for line in sys.stdin]
 
@@ -95,6 +95,9 @@ def targets():
     yield ('two processes / one, bandwidth', '>= 1.7',
            ratios('mib_s', {'section': 'processes', 'processes': 2, **pinned, **loop},
                   {'section': 'processes', 'processes': 1, **pinned, **loop}))
+    yield ('two threads in the same memory: on-demand / pinned, bandwidth', '',
+           ratios('mib_s', {'section': 'threads', 'threads': 2, **odp, **loop},
+                  {'section': 'threads', 'threads': 2, **pinned, **loop}))
     for kind, aim in (('anon', '<= 538'), ('thp', '<= 16')):
         yield (f'tables for 256 MiB, {kind}, KiB', aim,
                list(figures('table_kib', section='tables', memory=kind, **loop).values()))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory that is there: latency, bandwidth, processor time; many queue pairs, several processes. */
+/* Memory that is there: latency, bandwidth, processor time; many queue pairs, several processes or threads. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,9 +24,9 @@ static const struct {
 	{ "fetch_add", IBV_WR_ATOMIC_FETCH_AND_ADD, 8, 8 },
 };
 
-/* One case: @depth requests in flight on each of @lanes queue pairs, of each of @processes. */
+/* One case: @depth requests in flight on each of @lanes queue pairs, of each of @parties. */
 struct job {
-	int request, processes;
+	int request, parties;
 	size_t bytes;
 	unsigned int lanes, depth;
 	bool odp, events, lists;
@@ -87,6 +88,23 @@ static void run(struct rig *rig, unsigned int ms)
 	stream_run(&rig->stream);
 }
 
+/*
+ * All of both areas is there afterwards. The faults leave their queue pairs' work with the processors that
+ * had the pages come, and who polls may be on another one, which makes a difference, but not one between
+ * kinds of memory: so other queue pairs take over.
+ */
+static void warm_up(struct rig *rig)
+{
+	struct stream touch = rig->stream;
+
+	touch.opcode = IBV_WR_RDMA_WRITE;
+	touch.bytes = 64 * KIB;
+	touch.requests = AREA / touch.bytes;
+	stream_run(&touch);
+	link_renew(&rig->link);
+	run(rig, options.ms / 10);
+}
+
 static void row_case(const char *section, const struct job *job)
 {
 	row_begin(section);
@@ -106,8 +124,9 @@ static void latency(const struct areas *areas, struct job job)
 	struct rig rig;
 
 	job.lanes = job.depth = 1;
+	cpu_stay();
 	rig_open(&rig, areas, &job);
-	run(&rig, options.ms / 10);
+	warm_up(&rig);
 	run(&rig, options.ms / 2);
 	row_case("latency", &job);
 	row_text("wait", job.events ? "event" : "poll");
@@ -116,6 +135,7 @@ static void latency(const struct areas *areas, struct job job)
 	row_number("p999_us", us(&rig.stream.samples, 999), 2);
 	row_end();
 	rig_close(&rig);
+	cpu_roam();
 }
 
 /* There, who polls takes it from the driver's workers. */
@@ -133,8 +153,9 @@ static void bandwidth(const struct areas *areas, struct job job)
 	job.depth = job.bytes >= MIB ? 4 : job.lanes > 16 ? 8 : 32;
 	job.lists = true;
 	job.events = one_processor();
+	cpu_stay();
 	rig_open(&rig, areas, &job);
-	run(&rig, options.ms / 10);
+	warm_up(&rig);
 	cpu = cpu_now();
 	run(&rig, options.ms);
 	cpu = cpu_since(cpu);
@@ -147,67 +168,121 @@ static void bandwidth(const struct areas *areas, struct job job)
 	row_number("softirq_us_mib", cpu.softirq * 1e6 / mib, 1);
 	row_end();
 	rig_close(&rig);
+	cpu_roam();
 }
 
-/* --- several processes at once ------------------------------------------------------ */
+/* --- several at once: processes with areas of their own, or threads of one in the same ones --- */
 
-#define PROCESSES_MAX 8
+#define PARTIES_MAX 8
 
+/* In memory that processes share. */
 struct shared {
-	int ready;
-	double mib_s[PROCESSES_MAX];
+	int n, ready;
+	double mib_s[PARTIES_MAX];
 };
 
-static void child(struct shared *shared, int i, int processes, const struct job *job)
+struct party {
+	struct shared *shared;
+	const struct areas *areas;
+	const struct job *job;
+	int number;
+	pid_t pid;
+	pthread_t thread;
+};
+
+static void *party_run(void *arg)
 {
-	struct areas areas;
+	const struct party *party = arg;
+	struct shared *shared = party->shared;
 	struct rig rig;
 
-	areas_open(&areas);
-	rig_open(&rig, &areas, job);
-	run(&rig, options.ms / 10);
+	rig_open(&rig, party->areas, party->job);
+	warm_up(&rig);
 	__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < processes)
+	while (__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) < shared->n)
 		usleep(100);
 	run(&rig, options.ms);
-	shared->mib_s[i] = stream_mib_s(&rig.stream);
+	shared->mib_s[party->number] = stream_mib_s(&rig.stream);
 	rig_close(&rig);
+	return NULL;
+}
+
+static void process_begin(struct party *party)
+{
+	struct areas areas;
+
+	party->pid = fork();
+	if (party->pid < 0)
+		die(errno, "a process");
+	if (party->pid)
+		return;
+	areas_open(&areas);
+	party->areas = &areas;
+	party_run(party);
 	_exit(0);
 }
 
-static void processes(const struct areas *areas, struct job job)
+static void process_end(struct party *party)
+{
+	int status;
+
+	if (waitpid(party->pid, &status, 0) != party->pid || status)
+		die(0, "a process of %d failed", party->shared->n);
+}
+
+static void thread_begin(struct party *party)
+{
+	int err = pthread_create(&party->thread, NULL, party_run, party);
+
+	if (err)
+		die(err, "a thread");
+}
+
+static void thread_end(struct party *party)
+{
+	pthread_join(party->thread, NULL);
+}
+
+static void at_once(const char *section, const struct areas *areas, struct job job,
+		    void (*begin)(struct party *), void (*end)(struct party *))
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int pids[PROCESSES_MAX], status, failed = 0, n = job.processes;
+	struct party parties[PARTIES_MAX];
 	double sum = 0;
 
-	(void)areas;	/* Each child has its own. */
 	if (shared == MAP_FAILED)
 		die(errno, "memory to share");
+	shared->n = job.parties;
 	job.lanes = 1;
 	job.depth = 32;
 	job.lists = true;
 	job.events = one_processor();
 	fflush(stdout);
-	for (int i = 0; i < n; i++) {
-		pids[i] = fork();
-		if (pids[i] < 0)
-			die(errno, "a process");
-		if (!pids[i])
-			child(shared, i, n, &job);
+	for (int i = 0; i < job.parties; i++) {
+		parties[i] = (struct party){ .shared = shared, .areas = areas, .job = &job,
+					     .number = i };
+		begin(&parties[i]);
 	}
-	for (int i = 0; i < n; i++) {
-		failed |= waitpid(pids[i], &status, 0) != pids[i] || status;
+	for (int i = 0; i < job.parties; i++) {
+		end(&parties[i]);
 		sum += shared->mib_s[i];
 	}
-	if (failed)
-		die(0, "one of %d processes failed", n);
-	row_case("processes", &job);
-	row_number("processes", n, 0);
+	row_case(section, &job);
+	row_number(section, job.parties, 0);
 	row_number("mib_s", sum, 1);
 	row_end();
 	munmap(shared, sizeof(*shared));
+}
+
+static void processes(const struct areas *areas, struct job job)
+{
+	at_once("processes", areas, job, process_begin, process_end);
+}
+
+static void threads(const struct areas *areas, struct job job)
+{
+	at_once("threads", areas, job, thread_begin, thread_end);
 }
 
 /* --- all cases ------------------------------------------------------------------------- */
@@ -262,7 +337,9 @@ static void crowds(const struct areas *areas)
 	for (size_t i = 0; i < ARRAY_SIZE(lanes); i++)
 		both(areas, bandwidth, (struct job){ .bytes = 64 * KIB, .lanes = lanes[i] });
 	for (int n = 1; n <= 2; n++)
-		both(areas, processes, (struct job){ .bytes = 64 * KIB, .processes = n });
+		both(areas, processes, (struct job){ .bytes = 64 * KIB, .parties = n });
+	for (int n = 1; n <= 2; n++)
+		both(areas, threads, (struct job){ .bytes = 64 * KIB, .parties = n });
 }
 
 void bench_warm(void)
