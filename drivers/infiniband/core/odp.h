@@ -18,8 +18,10 @@
  *	  mirror->windows_lock
  *	    mmap_lock, then the mm's own locks
  *	      window->dirty_lock	callbacks; never in a softirq
- *	        leaf->lock		bottom halves off; one at a time, but for a
- *					copy between two: by their addresses
+ *	        window->gate		bottom halves off
+ *	          leaf->lock		bottom halves off; one at a time, but for a
+ *					copy between two, which has passed the
+ *					gates before: by their addresses
  *	        what folio_mark_dirty() takes
  *	      mirror->regions_lock	callbacks; never in a softirq
  *	mirror->faults_lock, mirror->prefetch_lock	nothing inside
@@ -58,21 +60,23 @@
  */
 #define ODP_VALID		BIT(0)
 #define ODP_WRITE		BIT(1)
-#define ODP_DIRTY		BIT(2)
+#define ODP_DIRTY_BIT		2
+#define ODP_DIRTY		BIT(ODP_DIRTY_BIT)
 #define ODP_HUGE		BIT(3)
+/* In a leaf's word only: something was accessed through it since odp_leaf_age(). */
+#define ODP_USED_BIT		4
+#define ODP_USED		BIT(ODP_USED_BIT)
 
 /**
  * struct odp_leaf - the translations of an aligned 2 MiB
- * @lock: held while pages are accessed through the leaf, and while entries
- *	change. Not a reader-writer lock: with bottom halves off readers pass
- *	waiting writers, and could keep the notifier's callback out for ever.
- * @used: something was accessed through it since odp_leaf_age(). Under @lock.
+ * @lock: for reading while pages are accessed through the leaf, for writing
+ *	while entries change; see odp_leaf_enter() and odp_leaf_lock()
  * @word: 0: none; with ODP_HUGE: the one entry; else the address of a table
- *	of ODP_LEAF_PAGES entries. Under @lock.
+ *	of ODP_LEAF_PAGES entries. Under @lock; who has it for reading may set
+ *	ODP_USED here, and ODP_DIRTY in an entry.
  */
 struct odp_leaf {
-	spinlock_t lock;
-	bool used;
+	rwlock_t lock;
 	unsigned long word;
 };
 
@@ -83,6 +87,7 @@ struct odp_leaf {
  * @base: first address
  * @dirty_lock: held from taking entries that are dirty until their folios have
  *	heard of it, so that no other callback for them returns before
+ * @gate: held by who waits to change a leaf's entries
  * @refs: one for being in mirror->windows, one for each fault under way
  * @rcu: frees it
  * @populated: leaves whose word is not 0; a bit changes under the leaf's lock
@@ -93,6 +98,7 @@ struct odp_window {
 	struct odp_mirror *mirror;
 	unsigned long base;
 	spinlock_t dirty_lock;
+	spinlock_t gate;
 	refcount_t refs;
 	struct rcu_head rcu;
 	DECLARE_BITMAP(populated, ODP_WINDOW_LEAVES);
@@ -244,9 +250,56 @@ static inline unsigned int odp_page_index(unsigned long addr)
 	return (addr >> PAGE_SHIFT) & (ODP_LEAF_PAGES - 1);
 }
 
+/*
+ * With bottom halves off, readers of a rwlock_t pass writers that wait: a few busy
+ * processors would keep the notifier's callback out for ever. So who begins to
+ * read waits until nobody waits to write. Caller: holds no leaf's lock.
+ */
+static inline void odp_gate_pass(struct odp_window *window)
+{
+	if (unlikely(spin_is_locked(&window->gate))) {
+		spin_lock(&window->gate);
+		spin_unlock(&window->gate);
+	}
+}
+
+/* The leaf, for accesses, until odp_leaf_leave(). */
+static inline struct odp_leaf *odp_leaf_enter(struct odp_window *window,
+					      unsigned long index)
+{
+	struct odp_leaf *leaf = &window->leaves[index];
+
+	local_bh_disable();
+	odp_gate_pass(window);
+	read_lock(&leaf->lock);
+	return leaf;
+}
+
+static inline void odp_leaf_leave(struct odp_leaf *leaf)
+{
+	read_unlock_bh(&leaf->lock);
+}
+
+/* The leaf, with no access under way, until odp_leaf_unlock(). */
+static inline struct odp_leaf *odp_leaf_lock(struct odp_window *window,
+					     unsigned long index)
+{
+	struct odp_leaf *leaf = &window->leaves[index];
+
+	spin_lock_bh(&window->gate);
+	write_lock(&leaf->lock);
+	spin_unlock(&window->gate);
+	return leaf;
+}
+
+static inline void odp_leaf_unlock(struct odp_leaf *leaf)
+{
+	write_unlock_bh(&leaf->lock);
+}
+
 static inline unsigned long *odp_leaf_table(unsigned long word)
 {
-	return (unsigned long *)word;
+	return (unsigned long *)(word & PAGE_MASK);
 }
 
 /*
@@ -256,9 +309,11 @@ static inline unsigned long *odp_leaf_table(unsigned long word)
 static inline unsigned long *odp_leaf_entry(struct odp_leaf *leaf,
 					    unsigned int i)
 {
-	if (leaf->word & ODP_HUGE)
+	unsigned long word = READ_ONCE(leaf->word);
+
+	if (word & ODP_HUGE)
 		return &leaf->word;
-	return leaf->word ? odp_leaf_table(leaf->word) + i : NULL;
+	return word ? odp_leaf_table(word) + i : NULL;
 }
 
 static inline struct page *odp_entry_page(unsigned long entry, unsigned int i)

@@ -3,8 +3,8 @@
  * DOC: Accesses
  *
  * The routines that move bytes between a region and the kernel, and between
- * regions. A page is touched only while its leaf's lock is held, so that the
- * notifier's callback waits for it.
+ * regions. A page is touched only while its leaf's lock is held for
+ * reading, so that the notifier's callback waits for it.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -21,31 +21,29 @@ static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 	return offset <= umem->length && len <= umem->length - offset;
 }
 
-/* The leaf that holds @addr, or NULL. Caller: in an RCU read section. */
-static struct odp_leaf *odp_leaf_find(struct odp_mirror *mirror,
-				      unsigned long addr)
+/* Others may note something else in the same word at the same time. */
+static void odp_note(unsigned long *word, unsigned int bit)
 {
-	struct odp_window *window = odp_window_find(mirror, addr);
-
-	return window ? &window->leaves[odp_leaf_index(addr)] : NULL;
+	if (!test_bit(bit, word))
+		set_bit(bit, word);
 }
 
 /*
  * The page behind an entry, if the entry allows the access; else NULL. The leaf
- * is noted as used, a page about to be written as dirty. Caller: holds the leaf's
- * lock.
+ * is noted as used, a page about to be written as dirty. Caller: is in the leaf.
  */
 static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
 				  bool write)
 {
 	unsigned long *entry = odp_leaf_entry(leaf, i);
+	unsigned long value = entry ? READ_ONCE(*entry) : 0;
 
-	if (!entry || !(*entry & ODP_VALID) || (write && !(*entry & ODP_WRITE)))
+	if (!(value & ODP_VALID) || (write && !(value & ODP_WRITE)))
 		return NULL;
-	leaf->used = true;
+	odp_note(&leaf->word, ODP_USED_BIT);
 	if (write)
-		*entry |= ODP_DIRTY;
-	return odp_entry_page(*entry, i);
+		odp_note(entry, ODP_DIRTY_BIT);
+	return odp_entry_page(value, i);
 }
 
 static size_t odp_to_page_end(unsigned long addr)
@@ -68,12 +66,12 @@ static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
 }
 
 /* Returns bytes copied; @addr + @len is not beyond the leaf. */
-static size_t odp_copy_leaf(struct odp_leaf *leaf, unsigned long addr,
+static size_t odp_copy_leaf(struct odp_window *window, unsigned long addr,
 			    void *buf, size_t len, enum odp_direction dir)
 {
+	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(addr));
 	size_t done = 0;
 
-	spin_lock_bh(&leaf->lock);
 	while (done < len) {
 		size_t n = min(len - done, odp_to_page_end(addr + done));
 		struct page *page = odp_use_entry(leaf,
@@ -86,7 +84,7 @@ static size_t odp_copy_leaf(struct odp_leaf *leaf, unsigned long addr,
 			      dir);
 		done += n;
 	}
-	spin_unlock_bh(&leaf->lock);
+	odp_leaf_leave(leaf);
 	return done;
 }
 
@@ -101,14 +99,15 @@ static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
 
 	rcu_read_lock();
 	while (done < len) {
-		struct odp_leaf *leaf = odp_leaf_find(umem->mirror, addr + done);
+		struct odp_window *window = odp_window_find(umem->mirror,
+							    addr + done);
 		size_t n = min_t(size_t, len - done,
 				 odp_leaf_end(addr + done) - (addr + done));
 		size_t copied;
 
-		if (!leaf)
+		if (!window)
 			break;
-		copied = odp_copy_leaf(leaf, addr + done, buf + done, n, dir);
+		copied = odp_copy_leaf(window, addr + done, buf + done, n, dir);
 		done += copied;
 		if (copied < n)
 			break;
@@ -135,20 +134,45 @@ EXPORT_SYMBOL_GPL(umem_odp_write);
 
 /* --- between regions ------------------------------------------------------ */
 
-/* Both, in the order of their addresses: it is the same for whoever copies. */
-static void odp_lock_leaves(struct odp_leaf *a, struct odp_leaf *b)
+/* One end of a copy, which does not go beyond the leaf */
+struct odp_end {
+	struct odp_window *window;
+	struct odp_leaf *leaf;
+	unsigned long addr;
+};
+
+/* Returns whether there is a leaf. Caller: in an RCU read section. */
+static bool odp_end_find(struct odp_end *end, struct odp_mirror *mirror,
+			 unsigned long addr)
 {
-	spin_lock_bh(a < b ? &a->lock : &b->lock);
-	if (a != b)
-		spin_lock_nested(a < b ? &b->lock : &a->lock,
-				 SINGLE_DEPTH_NESTING);
+	end->window = odp_window_find(mirror, addr);
+	end->addr = addr;
+	if (!end->window)
+		return false;
+	end->leaf = &end->window->leaves[odp_leaf_index(addr)];
+	return true;
 }
 
-static void odp_unlock_leaves(struct odp_leaf *a, struct odp_leaf *b)
+/*
+ * Both gates before the first lock: who waits behind a gate waits for whoever has
+ * one. Then in the order of their addresses, the same for whoever copies.
+ */
+static void odp_enter_both(const struct odp_end *a, const struct odp_end *b)
 {
-	if (a != b)
-		spin_unlock(a < b ? &b->lock : &a->lock);
-	spin_unlock_bh(a < b ? &a->lock : &b->lock);
+	local_bh_disable();
+	odp_gate_pass(a->window);
+	if (a->window != b->window)
+		odp_gate_pass(b->window);
+	read_lock(&min(a->leaf, b->leaf)->lock);
+	if (a->leaf != b->leaf)
+		read_lock(&max(a->leaf, b->leaf)->lock);
+}
+
+static void odp_leave_both(const struct odp_end *a, const struct odp_end *b)
+{
+	if (a->leaf != b->leaf)
+		read_unlock(&max(a->leaf, b->leaf)->lock);
+	read_unlock_bh(&min(a->leaf, b->leaf)->lock);
 }
 
 static void odp_move_page(struct page *to, unsigned int to_offset,
@@ -167,32 +191,34 @@ static void odp_move_page(struct page *to, unsigned int to_offset,
 	kunmap_local(dst);
 }
 
-/* As umem_odp_copy(), where neither range goes beyond its leaf. */
-static size_t odp_copy_leaves(struct odp_leaf *to, unsigned long to_addr,
-			      struct odp_leaf *from, unsigned long from_addr,
-			      size_t len, enum umem_odp_side *missing)
+/* As umem_odp_copy(). */
+static size_t odp_copy_ends(const struct odp_end *to,
+			    const struct odp_end *from, size_t len,
+			    enum umem_odp_side *missing)
 {
 	size_t done = 0;
 
-	odp_lock_leaves(to, from);
+	odp_enter_both(to, from);
 	while (done < len) {
-		size_t n = min3(len - done, odp_to_page_end(to_addr + done),
-				odp_to_page_end(from_addr + done));
+		unsigned long to_addr = to->addr + done;
+		unsigned long from_addr = from->addr + done;
+		size_t n = min3(len - done, odp_to_page_end(to_addr),
+				odp_to_page_end(from_addr));
 		struct page *src, *dst;
 
-		src = odp_use_entry(from, odp_page_index(from_addr + done),
+		src = odp_use_entry(from->leaf, odp_page_index(from_addr),
 				    false);
-		dst = src ? odp_use_entry(to, odp_page_index(to_addr + done),
+		dst = src ? odp_use_entry(to->leaf, odp_page_index(to_addr),
 					  true) : NULL;
 		if (!dst) {
 			*missing = src ? UMEM_ODP_TO : UMEM_ODP_FROM;
 			break;
 		}
-		odp_move_page(dst, offset_in_page(to_addr + done), src,
-			      offset_in_page(from_addr + done), n);
+		odp_move_page(dst, offset_in_page(to_addr), src,
+			      offset_in_page(from_addr), n);
 		done += n;
 	}
-	odp_unlock_leaves(to, from);
+	odp_leave_both(to, from);
 	return done;
 }
 
@@ -216,16 +242,15 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 		unsigned long dst = to_addr + done, src = from_addr + done;
 		size_t n = min3(len - done, odp_leaf_end(dst) - dst,
 				odp_leaf_end(src) - src);
-		struct odp_leaf *to_leaf = odp_leaf_find(to->mirror, dst);
-		struct odp_leaf *from_leaf = odp_leaf_find(from->mirror, src);
+		struct odp_end to_end, from_end;
+		bool has_from = odp_end_find(&from_end, from->mirror, src);
 		size_t copied;
 
-		if (!to_leaf || !from_leaf) {
-			*missing = from_leaf ? UMEM_ODP_TO : UMEM_ODP_FROM;
+		if (!has_from || !odp_end_find(&to_end, to->mirror, dst)) {
+			*missing = has_from ? UMEM_ODP_TO : UMEM_ODP_FROM;
 			break;
 		}
-		copied = odp_copy_leaves(to_leaf, dst, from_leaf, src, n,
-					 missing);
+		copied = odp_copy_ends(&to_end, &from_end, n, missing);
 		done += copied;
 		if (copied < n)
 			break;
@@ -265,6 +290,7 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 		    u64 *old)
 {
 	unsigned long addr = umem->address + offset;
+	struct odp_window *window;
 	struct odp_leaf *leaf;
 	struct page *page;
 	int ret = -EAGAIN;
@@ -276,17 +302,17 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 		return -EPERM;
 
 	rcu_read_lock();
-	leaf = odp_leaf_find(umem->mirror, addr);
-	if (!leaf)
+	window = odp_window_find(umem->mirror, addr);
+	if (!window)
 		goto out;
-	spin_lock_bh(&leaf->lock);
+	leaf = odp_leaf_enter(window, odp_leaf_index(addr));
 	page = odp_use_entry(leaf, odp_page_index(addr), true);
 	if (page) {
 		*old = odp_atomic_page(page, offset_in_page(addr), op, operand,
 				       compare);
 		ret = 0;
 	}
-	spin_unlock_bh(&leaf->lock);
+	odp_leaf_leave(leaf);
 out:
 	rcu_read_unlock();
 	return ret;
@@ -297,16 +323,17 @@ unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset)
 {
 	unsigned long addr = umem->address + offset;
 	unsigned long value = 0, *entry;
+	struct odp_window *window;
 	struct odp_leaf *leaf;
 
 	rcu_read_lock();
-	leaf = odp_leaf_find(umem->mirror, addr);
-	if (leaf) {
-		spin_lock_bh(&leaf->lock);
+	window = odp_window_find(umem->mirror, addr);
+	if (window) {
+		leaf = odp_leaf_enter(window, odp_leaf_index(addr));
 		entry = odp_leaf_entry(leaf, odp_page_index(addr));
 		if (entry)
-			value = *entry;
-		spin_unlock_bh(&leaf->lock);
+			value = READ_ONCE(*entry);
+		odp_leaf_leave(leaf);
 	}
 	rcu_read_unlock();
 

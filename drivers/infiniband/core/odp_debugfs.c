@@ -31,11 +31,12 @@ static void odp_census_entry(struct odp_census *census, unsigned long entry,
 		census->dirty += pages;
 }
 
-static void odp_census_leaf(struct odp_census *census, struct odp_leaf *leaf)
+static void odp_census_leaf(struct odp_census *census,
+			    struct odp_window *window, unsigned long index)
 {
+	struct odp_leaf *leaf = odp_leaf_lock(window, index);
 	unsigned long i;
 
-	spin_lock_bh(&leaf->lock);
 	if (leaf->word & ODP_HUGE) {
 		census->huge++;
 		odp_census_entry(census, leaf->word, ODP_LEAF_PAGES);
@@ -44,7 +45,7 @@ static void odp_census_leaf(struct odp_census *census, struct odp_leaf *leaf)
 			odp_census_entry(census, odp_leaf_table(leaf->word)[i],
 					 1);
 	}
-	spin_unlock_bh(&leaf->lock);
+	odp_leaf_unlock(leaf);
 }
 
 static void odp_census_take(struct odp_census *census,
@@ -56,7 +57,7 @@ static void odp_census_take(struct odp_census *census,
 	mutex_lock(&mirror->windows_lock);
 	xa_for_each(&mirror->windows, index, window) {
 		for_each_set_bit(i, window->populated, ODP_WINDOW_LEAVES)
-			odp_census_leaf(census, &window->leaves[i]);
+			odp_census_leaf(census, window, i);
 		cond_resched();
 	}
 	mutex_unlock(&mirror->windows_lock);

@@ -173,7 +173,6 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 				  unsigned long index, unsigned long start,
 				  unsigned long end, enum odp_verdict verdict)
 {
-	struct odp_leaf *leaf = &window->leaves[index];
 	struct odp_sweep sweep = {
 		.i = odp_page_index(start),
 		.last = odp_page_index(end - 1),
@@ -181,10 +180,12 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 	};
 
 	while (sweep.i <= sweep.last) {
+		struct odp_leaf *leaf;
+
 		spin_lock(&window->dirty_lock);
-		spin_lock_bh(&leaf->lock);
+		leaf = odp_leaf_lock(window, index);
 		odp_leaf_sweep(&sweep, window, index);
-		spin_unlock_bh(&leaf->lock);
+		odp_leaf_unlock(leaf);
 		odp_dirtied_flush(&sweep.dirtied);
 		spin_unlock(&window->dirty_lock);
 	}
@@ -220,17 +221,16 @@ static bool odp_entry_allows(const unsigned long *entry, bool write)
 bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 		      unsigned long end, bool write)
 {
-	struct odp_leaf *leaf = &window->leaves[odp_leaf_index(addr)];
+	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(addr));
 	unsigned int i;
 	bool present = true;
 
-	spin_lock_bh(&leaf->lock);
 	for (i = odp_page_index(addr); i <= odp_page_index(end - 1); i++) {
 		present = odp_entry_allows(odp_leaf_entry(leaf, i), write);
 		if (!present)
 			break;
 	}
-	spin_unlock_bh(&leaf->lock);
+	odp_leaf_leave(leaf);
 	return present;
 }
 
@@ -259,7 +259,6 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 	unsigned long *entries;
 	unsigned int i;
 
-	leaf->used = true;
 	if (odp_is_huge(hmm_pfns)) {
 		odp_leaf_set_word(window, index,
 				  odp_entry_from_hmm(hmm_pfns[0]) | ODP_HUGE |
@@ -270,6 +269,7 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 		odp_leaf_set_word(window, index, (unsigned long)*table);
 		*table = NULL;
 	}
+	leaf->word |= ODP_USED;
 	entries = odp_leaf_table(leaf->word);
 	for (i = 0; i < ODP_LEAF_PAGES; i++) {
 		unsigned long entry = odp_entry_from_hmm(hmm_pfns[i]);
@@ -306,10 +306,9 @@ int odp_leaf_commit(struct odp_window *window, unsigned long base,
 		    unsigned long **table)
 {
 	unsigned long index = odp_leaf_index(base);
-	struct odp_leaf *leaf = &window->leaves[index];
+	struct odp_leaf *leaf = odp_leaf_lock(window, index);
 	int ret = 0;
 
-	spin_lock_bh(&leaf->lock);
 	set_bit(index, window->populated);
 	smp_mb__after_atomic(); /* pairs with the one in odp_notify() */
 	if (mmu_interval_read_retry(&window->notifier, seq))
@@ -322,7 +321,7 @@ int odp_leaf_commit(struct odp_window *window, unsigned long base,
 		odp_leaf_fill(window, index, hmm_pfns, table);
 	if (!leaf->word)
 		clear_bit(index, window->populated);
-	spin_unlock_bh(&leaf->lock);
+	odp_leaf_unlock(leaf);
 	return ret;
 }
 

@@ -211,9 +211,10 @@ static struct odp_window *odp_window_create(struct odp_mirror *mirror,
 	window->mirror = mirror;
 	window->base = ALIGN_DOWN(addr, ODP_WINDOW_SIZE);
 	spin_lock_init(&window->dirty_lock);
+	spin_lock_init(&window->gate);
 	refcount_set(&window->refs, 1);
 	for (i = 0; i < ODP_WINDOW_LEAVES; i++)
-		spin_lock_init(&window->leaves[i].lock);
+		rwlock_init(&window->leaves[i].lock);
 
 	if (mirror->mm) {
 		ret = mmu_interval_notifier_insert(&window->notifier,

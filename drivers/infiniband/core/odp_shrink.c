@@ -24,14 +24,12 @@ static struct shrinker *odp_shrinker;
 /* Frees the table of a leaf that was not used since the last time. */
 static bool odp_leaf_age(struct odp_window *window, unsigned long index)
 {
-	struct odp_leaf *leaf = &window->leaves[index];
 	unsigned long base = window->base + (index << ODP_LEAF_SHIFT);
-	bool idle;
+	struct odp_leaf *leaf = odp_leaf_lock(window, index);
+	bool idle = leaf->word && !(leaf->word & (ODP_HUGE | ODP_USED));
 
-	spin_lock_bh(&leaf->lock);
-	idle = !leaf->used && leaf->word && !(leaf->word & ODP_HUGE);
-	leaf->used = false;
-	spin_unlock_bh(&leaf->lock);
+	leaf->word &= ~ODP_USED;
+	odp_leaf_unlock(leaf);
 	if (idle)
 		odp_leaf_invalidate(window, index, base, base + ODP_LEAF_SIZE,
 				    ODP_FREE);
