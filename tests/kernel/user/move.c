@@ -283,6 +283,30 @@ static void test_opposite_ways(void **state)
 	same_bytes(a.memory + GUARD + 4 * PAGE, a.want + GUARD + 4 * PAGE, ROOM - 4 * PAGE, "the rest");
 }
 
+/* Nor does whoever takes pages of either away meanwhile. */
+static void test_opposite_ways_taken_away(void **state)
+{
+	struct place a, b;
+	struct mover there = { &a, &b, 20000 }, back = { &b, &a, 20000 };
+	char *pages[2];
+	int fd = odp_open();
+	pthread_t threads[2];
+
+	(void)state;
+	place_make(&a, fd, ODP_TEST_WRITABLE, FIRST);
+	place_make(&b, fd, ODP_TEST_WRITABLE, FIRST + 1);
+	pages[0] = a.memory + PAGE;
+	pages[1] = b.memory + PAGE;
+	assert_int_equal(pthread_create(&threads[0], NULL, keep_moving, &there), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, keep_moving, &back), 0);
+	for (int i = 0; i < 4000; i++)
+		assert_int_equal(madvise(pages[i % 2], PAGE, MADV_DONTNEED), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	same_bytes(a.memory + GUARD + 4 * PAGE, a.want + GUARD + 4 * PAGE, ROOM - 4 * PAGE, "the rest");
+	same_bytes(b.memory + GUARD + 4 * PAGE, b.want + GUARD + 4 * PAGE, ROOM - 4 * PAGE, "the rest");
+}
+
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
@@ -295,6 +319,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_another_process),
 		cmocka_unit_test(test_opposite_ways),
+		cmocka_unit_test(test_opposite_ways_taken_away),
 	};
 
 	parse_options(argc, argv);
