@@ -55,7 +55,8 @@ struct umem_odp_counters {
  * @counters: of all its regions, those that are gone, too
  * @table_bytes: kernel memory of the tables of all its mirrors
  *
- * Part of the driver's own device.
+ * Part of the driver's own device, in the memory that ib_alloc_device() gave: a
+ * fault that cannot be interrupted uses it after the device has been unregistered.
  */
 struct umem_odp_device {
 	struct ib_device *ibdev;

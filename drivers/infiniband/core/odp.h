@@ -107,7 +107,8 @@ struct odp_window {
 
 /**
  * struct odp_mirror - the translations of an address space for a device
- * @dev: the device
+ * @dev: the device, whose memory a reference to @dev->ibdev->dev keeps, also
+ *	after it has been unregistered
  * @mm: the address space, of which a mm_count is held; NULL if pinned
  * @owner: process number of who made it, for people
  * @nr_regions: regions that use it; under odp_mirrors_lock

@@ -317,6 +317,7 @@ struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 		return ERR_PTR(-ENOMEM);
 
 	mirror->dev = dev;
+	get_device(&dev->ibdev->dev);
 	mirror->mm = mm;
 	mirror->owner = task_tgid_nr(current);
 	if (mm) {
@@ -324,6 +325,7 @@ struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 						   ODP_FAULT_WORKERS,
 						   mirror->owner);
 		if (!mirror->fault_wq) {
+			put_device(&dev->ibdev->dev);
 			kfree(mirror);
 			return ERR_PTR(-ENOMEM);
 		}
@@ -364,6 +366,7 @@ void odp_mirror_destroy(struct odp_mirror *mirror)
 		destroy_workqueue(mirror->fault_wq);
 		mmdrop(mirror->mm);
 	}
+	put_device(&mirror->dev->ibdev->dev);
 	kfree(mirror);
 }
 
