@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A file system that stops answering. */
+#ifndef TENANT_FROZEN_H
+#define TENANT_FROZEN_H
+
+#include <stddef.h>
+
+/* A shared mapping of @len bytes of a new file on ext4; skips the test where the kernel has none. */
+void *ext4_map(const char *name, size_t len);
+/* Who writes to a page there waits, uninterruptibly, until ext4_thaw() or the end of the test. */
+void ext4_freeze(void);
+void ext4_thaw(void);
+
+#endif
