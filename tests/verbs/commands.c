@@ -82,6 +82,14 @@ static uint32_t amount(struct fuzz *fuzz, uint32_t usual)
 	return n > 4096 && n < 1 << 23 ? n % 4096 : n;
 }
 
+/* Of a queue pair's capabilities: none, the least, any, the most that there may be, and one more. */
+static uint32_t corner(struct fuzz *fuzz, uint32_t usual, uint32_t most)
+{
+	uint32_t corners[] = { 0, 1, amount(fuzz, usual), most, most + 1 };
+
+	return corners[roll(fuzz, ARRAY_SIZE(corners))];
+}
+
 /* --- right commands ------------------------------------------------------------------ */
 
 static void fill_nothing(struct fuzz *fuzz, void *body)
@@ -178,11 +186,12 @@ static void fill_create_qp(struct fuzz *fuzz, void *body)
 	command->pd_handle = handle(fuzz, PD);
 	command->send_cq_handle = handle(fuzz, CQ);
 	command->recv_cq_handle = handle(fuzz, CQ);
-	command->max_send_wr = amount(fuzz, 100);
-	command->max_recv_wr = amount(fuzz, 100);
-	command->max_send_sge = amount(fuzz, 32);
-	command->max_recv_sge = amount(fuzz, 32);
-	command->max_inline_data = amount(fuzz, 512);
+	/* The most would take a good part of the machine's memory. */
+	command->max_send_wr = corner(fuzz, 100, 2047);
+	command->max_recv_wr = corner(fuzz, 100, 2047);
+	command->max_send_sge = corner(fuzz, 32, 32);
+	command->max_recv_sge = corner(fuzz, 32, 32);
+	command->max_inline_data = corner(fuzz, 512, 512);
 	command->sq_sig_all = roll(fuzz, 2);
 	command->qp_type = roll(fuzz, 8) ? IBV_QPT_RC : roll(fuzz, 16);
 	command->is_srq = !roll(fuzz, 32);

@@ -189,13 +189,23 @@ static void use_cq(struct user *user, struct ibv_cq **cq)
 		*cq = ibv_cq_ex_to_cq(ibv_create_cq_ex(user->end.ctx, &attr));
 }
 
+/* Of a queue pair's capabilities: none, the least, any, the most that there may be. */
+static uint32_t corner(uint32_t usual, uint32_t most)
+{
+	uint32_t corners[] = { 0, 1, 1 + roll(usual), most };
+
+	return corners[roll(ARRAY_SIZE(corners))];
+}
+
 static struct ibv_qp *make_qp(struct user *user)
 {
 	struct ibv_qp_init_attr_ex attr = {
 		.send_cq = user->end.scq, .recv_cq = user->end.rcq, .pd = user->pd,
 		.qp_type = roll(8) ? IBV_QPT_RC : 2 + roll(8),
 		.comp_mask = IBV_QP_INIT_ATTR_PD,
-		.cap = { 1 + roll(60), 1 + roll(60), 1 + roll(8), 1 + roll(8), roll(100) },
+		/* The most requests would take a good part of the machine's memory. */
+		.cap = { corner(60, 1023), corner(60, 1023), corner(8, 32), corner(8, 32),
+			 corner(100, 512) },
 	};
 
 	if (roll(2)) {

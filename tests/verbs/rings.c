@@ -89,11 +89,12 @@ static struct rxe_sge random_sge(struct culprit *culprit)
 	return sge;
 }
 
-static void fill_list(struct culprit *culprit, struct rxe_dma_info *dma)
+/* @room: bytes of the slot from @dma on */
+static void fill_list(struct culprit *culprit, struct rxe_dma_info *dma, size_t room)
 {
 	uint32_t n = roll(culprit, 5);
 
-	for (uint32_t i = 0; i < n && i < 4; i++)
+	for (uint32_t i = 0; i < n && sizeof(*dma) + (i + 1) * sizeof(dma->sge[0]) <= room; i++)
 		dma->sge[i] = random_sge(culprit);
 	dma->num_sge = roll(culprit, 16) ? n : dice_size(&culprit->dice);
 	dma->length = roll(culprit, 2) ? roll(culprit, 80) : dice_size(&culprit->dice);
@@ -118,15 +119,26 @@ static void fill_remote(struct culprit *culprit, struct rxe_send_wr *wr)
 	}
 }
 
-/* A request that is mostly right. */
-static void fill_send(struct culprit *culprit, struct rxe_send_wqe *wqe)
+static void fill_receive(struct culprit *culprit, uint32_t index)
 {
+	const struct ring *ring = &culprit->rings[RQ];
+	struct rxe_recv_wqe *wqe = ring_slot(ring, index);
+
+	fill_list(culprit, &wqe->dma, (1u << ring->shift) - offsetof(struct rxe_recv_wqe, dma));
+}
+
+/* A request that is mostly right. */
+static void fill_send(struct culprit *culprit, uint32_t index)
+{
+	const struct ring *ring = &culprit->rings[SQ];
+	struct rxe_send_wqe *wqe = ring_slot(ring, index);
+
 	wqe->wr.wr_id = dice_roll(&culprit->dice);
 	wqe->wr.opcode = roll(culprit, 16) ? roll(culprit, 16) : dice_size(&culprit->dice);
 	wqe->wr.send_flags = roll(culprit, 4) ? roll(culprit, 16) : dice_size(&culprit->dice);
 	wqe->wr.ex.imm_data = dice_roll(&culprit->dice);
 	fill_remote(culprit, &wqe->wr);
-	fill_list(culprit, &wqe->dma);
+	fill_list(culprit, &wqe->dma, (1u << ring->shift) - offsetof(struct rxe_send_wqe, dma));
 }
 
 static void scribble_index(struct culprit *culprit, struct ring *ring)
@@ -158,11 +170,10 @@ static void scribble(struct culprit *culprit)
 		memset(slot, dice_roll(&culprit->dice), 1u << ring->shift);
 		break;
 	case 3:
-		fill_list(culprit, &((struct rxe_recv_wqe *)ring_slot(&culprit->rings[RQ],
-								       roll(culprit, 64)))->dma);
+		fill_receive(culprit, roll(culprit, 64));
 		break;
 	default:
-		fill_send(culprit, ring_slot(&culprit->rings[SQ], roll(culprit, 64)));
+		fill_send(culprit, roll(culprit, 64));
 		break;
 	}
 }
@@ -194,7 +205,7 @@ static void post_receive(struct culprit *culprit)
 	struct rxe_recv_wqe *wqe = ring_slot(ring, culprit->received);
 
 	wqe->wr_id = culprit->received;
-	fill_list(culprit, &wqe->dma);
+	fill_receive(culprit, culprit->received);
 	produce(ring, &culprit->received);
 }
 
@@ -202,7 +213,7 @@ static void post_request(struct culprit *culprit)
 {
 	struct ring *ring = &culprit->rings[SQ];
 
-	fill_send(culprit, ring_slot(ring, culprit->produced));
+	fill_send(culprit, culprit->produced);
 	produce(ring, &culprit->produced);
 	raw_doorbell(culprit->pair.a.qp);
 	culprit->common->doorbells++;
@@ -272,9 +283,28 @@ static void collect_events(struct ibv_context *ctx)
 		ibv_ack_async_event(&event);
 }
 
+static uint32_t corner(struct culprit *culprit, uint32_t usual, uint32_t most)
+{
+	uint32_t corners[] = { 0, 1, usual, most };
+
+	return corners[roll(culprit, ARRAY_SIZE(corners))];
+}
+
+/* Of the queue pair that is scribbled on; with room for one request, or it has nothing to do. */
+static struct rc corners(struct culprit *culprit, const struct rc *usual)
+{
+	struct rc rc = *usual;
+
+	rc.sge = corner(culprit, usual->sge, 32);
+	rc.inline_data = corner(culprit, usual->inline_data, 512);
+	rc.send_wr = 1 + corner(culprit, usual->send_wr, 511);
+	rc.recv_wr = corner(culprit, usual->recv_wr, 511);
+	return rc;
+}
+
 static void culprit_open(struct culprit *culprit)
 {
-	struct rc rc = rc_default();
+	struct rc rc = rc_default(), own = corners(culprit, &rc);
 	struct ibv_pd *pd;
 
 	rc.timeout = 8;		/* 1 ms */
@@ -283,7 +313,7 @@ static void culprit_open(struct culprit *culprit)
 	end_open(&culprit->pair.b, options.device, &rc);
 	culprit->pair.b.qp = end_qp(&culprit->pair.b, &rc);
 	end_open(&culprit->pair.a, options.device, &rc);
-	culprit->pair.a.qp = end_qp(&culprit->pair.a, &rc);
+	culprit->pair.a.qp = end_qp(&culprit->pair.a, &own);
 	rings_find(culprit->rings, RINGS);
 	reconnect(culprit);
 	pd = culprit->pair.a.pd;

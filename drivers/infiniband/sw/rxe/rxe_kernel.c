@@ -17,16 +17,15 @@ static int rxe_kernel_copy_inline(const struct rxe_sq *sq,
 				  struct rxe_swqe *wqe,
 				  const struct ib_send_wr *wr)
 {
-	u64 length = 0;
+	size_t length = 0;
 	int i;
 
 	for (i = 0; i < wr->num_sge; i++) {
 		const struct ib_sge *sge = &wr->sg_list[i];
 
-		if (length + sge->length > sq->max_inline)
+		if (!rxe_swqe_put(sq, wqe, length,
+				  (void *)(uintptr_t)sge->addr, sge->length))
 			return -EINVAL;
-		memcpy(wqe->inline_data + length,
-		       (void *)(uintptr_t)sge->addr, sge->length);
 		length += sge->length;
 	}
 	wqe->length = length;
@@ -38,14 +37,18 @@ static int rxe_kernel_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
 {
 	int i;
 
-	if (wr->num_sge > qp->sq.max_sge)
-		return -EINVAL;
-	wqe->num_sge = wr->num_sge;
 	for (i = 0; i < wr->num_sge; i++) {
-		wqe->sge[i].addr = wr->sg_list[i].addr;
-		wqe->sge[i].length = wr->sg_list[i].length;
-		wqe->sge[i].lkey = wr->sg_list[i].lkey;
+		struct rxe_sge sge = {
+			.addr = wr->sg_list[i].addr,
+			.length = wr->sg_list[i].length,
+			.lkey = wr->sg_list[i].lkey,
+		};
+
+		if (!rxe_swqe_put(&qp->sq, wqe, i * sizeof(sge), &sge,
+				  sizeof(sge)))
+			return -EINVAL;
 	}
+	wqe->num_sge = i;
 	return rxe_req_measure(qp, wqe) ? -EINVAL : 0;
 }
 

@@ -51,12 +51,14 @@ static int rxe_check_type(const struct ib_qp_init_attr *init,
 		       -EINVAL : 0;
 }
 
-static int rxe_check_cap(const struct ib_qp_cap *cap)
+/* With a shared receive queue, what is said of its own one means nothing. */
+static int rxe_check_cap(const struct ib_qp_cap *cap, bool shared)
 {
-	if (cap->max_send_wr > RXE_MAX_WR || cap->max_recv_wr > RXE_MAX_WR ||
-	    cap->max_send_sge > RXE_MAX_SGE ||
-	    cap->max_recv_sge > RXE_MAX_SGE ||
+	if (cap->max_send_wr > RXE_MAX_WR || cap->max_send_sge > RXE_MAX_SGE ||
 	    cap->max_inline_data > RXE_MAX_INLINE)
+		return -EINVAL;
+	if (!shared && (cap->max_recv_wr > RXE_MAX_WR ||
+			cap->max_recv_sge > RXE_MAX_SGE))
 		return -EINVAL;
 	return 0;
 }
@@ -67,7 +69,7 @@ static int rxe_check_init(const struct ib_qp_init_attr *init,
 	if (udata && (udata->inlen ||
 		      udata->outlen < sizeof(struct rxe_create_qp_resp)))
 		return -EINVAL;
-	return rxe_check_type(init, udata) ?: rxe_check_cap(&init->cap);
+	return rxe_check_type(init, udata) ?: rxe_check_cap(&init->cap, init->srq);
 }
 
 /* The ring for a user's requests, or, for the kernel's, only its size. */
@@ -80,24 +82,29 @@ static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
 }
 
 /*
- * The gather list and inline data share the end of a request, so there is as
- * much of the one as of the other.
+ * The gather list, inline data and the word of an ATOMIC WRITE, which takes
+ * neither capability, share the end of a request.
  */
+static u32 rxe_sq_room(const struct ib_qp_cap *cap)
+{
+	u32 room = max3(cap->max_inline_data,
+			cap->max_send_sge * (u32)sizeof(struct rxe_sge),
+			(u32)sizeof(u64));
+
+	return ALIGN(room, sizeof(struct rxe_sge));
+}
+
 static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 {
-	size_t bytes = ALIGN(max_t(size_t, cap->max_inline_data,
-				   cap->max_send_sge * sizeof(struct rxe_sge)),
-			     sizeof(struct rxe_sge));
 	struct rxe_sq *sq = &qp->sq;
 	int ret;
 
-	sq->max_sge = bytes / sizeof(struct rxe_sge);
-	sq->max_inline = bytes;
-	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + bytes, 8);
+	sq->room = rxe_sq_room(cap);
+	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + sq->room, 8);
 	if (qp->transport == IB_QPT_UD)
 		sq->wqe_size += ALIGN(sizeof(struct rxe_dest), 8);
 	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
-			       sizeof(struct rxe_send_wqe) + bytes);
+			       sizeof(struct rxe_send_wqe) + sq->room);
 	if (ret)
 		return ret;
 	sq->wqes = kvcalloc(sq->ring.mask + 1UL, sq->wqe_size,
@@ -106,8 +113,8 @@ static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 		return -ENOMEM;
 
 	cap->max_send_wr = sq->ring.mask;
-	cap->max_send_sge = sq->max_sge;
-	cap->max_inline_data = sq->max_inline;
+	cap->max_send_sge = sq->room / sizeof(struct rxe_sge);
+	cap->max_inline_data = sq->room;
 	return 0;
 }
 

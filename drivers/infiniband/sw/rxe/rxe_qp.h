@@ -42,7 +42,7 @@ struct rxe_service;
  * @reg: of registration: the kernel's region, its new key, and rights
  * @sge: gather or scatter list
  * @inline_data: payload, in place of @sge, with IB_SEND_INLINE and of ATOMIC
- *	WRITE
+ *	WRITE; both have rxe_sq.room bytes, and rxe_swqe_put() fills them
  */
 struct rxe_swqe {
 	u64 wr_id;
@@ -126,8 +126,8 @@ struct rxe_train {
  * @lock: protects everything in here, but for what @post_lock protects
  * @task: requester and completer
  * @ring: user space's; NULL buffer for the kernel's QPs
- * @max_sge: what each request may have
- * @max_inline: bytes
+ * @room: bytes behind each private copy for a gather list or inline data;
+ *	enough for the word of an ATOMIC WRITE, whatever was asked for
  * @sig_all: every request completes with a CQE
  * @wqes: private copies; as many slots as @ring, of @wqe_size bytes
  * @wqe_size: bytes of a slot
@@ -179,8 +179,7 @@ struct rxe_sq {
 	spinlock_t lock;
 	struct rxe_task task;
 	struct rxe_ring ring;
-	u32 max_sge;
-	u32 max_inline;
+	u32 room;
 	bool sig_all;
 	void *wqes;
 	size_t wqe_size;
@@ -382,6 +381,26 @@ static inline struct rxe_dest *rxe_swqe_dest(const struct rxe_sq *sq,
 					     const struct rxe_swqe *wqe)
 {
 	return (void *)wqe + sq->wqe_size - sizeof(struct rxe_dest);
+}
+
+/**
+ * rxe_swqe_put() - copy to the end of a request
+ * @sq: its send queue
+ * @wqe: the request
+ * @at: bytes behind it that are taken already
+ * @data: a part of its gather list, or of its inline data
+ * @len: bytes
+ *
+ * Context: who fills the request.
+ * Return: true; false: there is no room, and nothing was copied.
+ */
+static inline bool rxe_swqe_put(const struct rxe_sq *sq, struct rxe_swqe *wqe,
+				size_t at, const void *data, size_t len)
+{
+	if (at > sq->room || len > sq->room - at)
+		return false;
+	memcpy(wqe->inline_data + at, data, len);
+	return true;
 }
 
 /* rxe_rc.c, rxe_uc.c, rxe_ud.c */

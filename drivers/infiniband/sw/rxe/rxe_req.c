@@ -108,6 +108,16 @@ enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
+static enum ib_wc_status rxe_fetch_data(const struct rxe_qp *qp,
+					struct rxe_swqe *wqe, u32 len,
+					const void *data)
+{
+	if (!rxe_swqe_put(&qp->sq, wqe, 0, data, len))
+		return IB_WC_LOC_LEN_ERR;
+	wqe->length = len;
+	return IB_WC_SUCCESS;
+}
+
 /*
  * Copies the list or the inline data. Returns what is wrong with it. A FLUSH has
  * neither: librxe says there, not in the request's own part, how much it is of.
@@ -116,30 +126,20 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
 					   u32 data_len, const void *data)
 {
-	const struct rxe_sq *sq = &qp->sq;
-
 	if (wqe->opcode == IB_WR_FLUSH) {
 		wqe->flush.length = data_len;
 		return IB_WC_SUCCESS;
 	}
-	if (wqe->opcode == IB_WR_ATOMIC_WRITE) {
-		memcpy(wqe->inline_data, data, sizeof(u64));
-		wqe->length = sizeof(u64);
-		return IB_WC_SUCCESS;
-	}
+	if (wqe->opcode == IB_WR_ATOMIC_WRITE)
+		return rxe_fetch_data(qp, wqe, sizeof(u64), data);
 	if (wqe->flags & IB_SEND_INLINE && (rxe_is_send(wqe) ||
-					    rxe_is_write(wqe))) {
-		if (data_len > sq->max_inline)
-			return IB_WC_LOC_LEN_ERR;
-		memcpy(wqe->inline_data, data, data_len);
-		wqe->length = data_len;
-		return IB_WC_SUCCESS;
-	}
+					    rxe_is_write(wqe)))
+		return rxe_fetch_data(qp, wqe, data_len, data);
 	wqe->flags &= ~IB_SEND_INLINE;
 
-	if (num_sge > sq->max_sge)
+	if (!rxe_swqe_put(&qp->sq, wqe, 0, data,
+			  (size_t)num_sge * sizeof(*wqe->sge)))
 		return IB_WC_LOC_QP_OP_ERR;
-	memcpy(wqe->sge, data, num_sge * sizeof(*wqe->sge));
 	wqe->num_sge = num_sge;
 	return rxe_req_measure(qp, wqe);
 }
