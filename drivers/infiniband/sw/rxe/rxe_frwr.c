@@ -67,7 +67,7 @@ struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
 	mr = rxe_frwr_make_mr(pd, max_num_sg);
 	if (!mr)
 		return ERR_PTR(-ENOMEM);
-	ret = rxe_mr_give_key(mr, RXE_KEY_FREE_MR, false);
+	ret = rxe_mr_give_key(mr, RXE_KEY_FREE_MR, true);
 	if (ret) {
 		kvfree(mr->frwr);
 		kfree(mr);

@@ -8,8 +8,10 @@
  * and takes no reference; deregistration waits for it.
  */
 #include <linux/capability.h>
+#include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <rdma/ib_umem.h>
 
@@ -26,10 +28,18 @@
 	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND | \
 	 IB_ACCESS_HUGETLB | IB_ACCESS_OPTIONAL)
 
+/* What a peer may do with a region's key, or be given a window for. */
+#define RXE_MR_LENT						\
+	(RXE_ACCESS_REMOTE | IB_ACCESS_FLUSH_GLOBAL |		\
+	 IB_ACCESS_FLUSH_PERSISTENT | IB_ACCESS_MW_BIND)
+
+/* The longest region that is one of the owner's buffers, in bytes. */
+#define RXE_MAX_BUFFER		(16ULL << 40)
+
 /*
- * A key to a whole address space is worth guessing (ReDMArk, USENIX Security
- * 2021): it is drawn at random, and who may ask for one is the administrator's
- * choice.
+ * Who may give peers a wide key: one that reaches memory which its owner has not
+ * named. The owner does not know what will be there, and a stranger who guesses the
+ * key has it all (ReDMArk, USENIX Security 2021).
  */
 enum rxe_implicit_remote {
 	RXE_IMPLICIT_REMOTE_NEVER,
@@ -40,16 +50,32 @@ enum rxe_implicit_remote {
 static unsigned int rxe_implicit_remote = RXE_IMPLICIT_REMOTE_PRIVILEGED;
 module_param_named(implicit_remote, rxe_implicit_remote, uint, 0644);
 MODULE_PARM_DESC(implicit_remote,
-		 "Who may give peers a key to a whole address space (implicit on-demand regions with remote rights): 0 nobody, 1 who has CAP_NET_RAW (default), 2 everybody");
+		 "Who may give peers, or bind windows to, on-demand regions that are implicit, longer than 16 TiB, or not mapped throughout: 0 nobody, 1 who has CAP_NET_RAW (default), 2 everybody");
 
 /* --- keys ----------------------------------------------------------------- */
+
+/*
+ * A random index, if possible one that rxe_table_near() will find. (That takes up to
+ * 6 of the 32 bits that have to be guessed.)
+ */
+static u32 rxe_key_draw(struct rxe_dev *rxe)
+{
+	u32 index = get_random_u32_inclusive(RXE_TABLE_NEAR, RXE_MAX_KEY_INDEX);
+	u32 i;
+
+	for (i = 0; i < RXE_TABLE_NEAR; i++)
+		if (!rcu_access_pointer(rxe->keys.near[(index ^ i) %
+						       RXE_TABLE_NEAR]))
+			return index ^ i;
+	return index;
+}
 
 /**
  * rxe_key_reserve() - choose a key
  * @rxe: the device
  * @key: filled in; nothing is found by it until rxe_key_publish()
  * @type: what it is embedded in
- * @secret: no one must be able to guess it from other keys
+ * @secret: no one must be able to guess it from other keys: a peer can use it
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -57,7 +83,7 @@ MODULE_PARM_DESC(implicit_remote,
 int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
 		    enum rxe_key_type type, bool secret)
 {
-	u32 anywhere = get_random_u32_inclusive(1, RXE_MAX_KEY_INDEX);
+	u32 anywhere = secret ? rxe_key_draw(rxe) : 0;
 	u32 index;
 	int ret;
 
@@ -292,19 +318,70 @@ static int rxe_check_mr(struct rxe_dev *rxe, u64 length, u64 iova, int access)
 	return ib_check_mr_access(&rxe->ib, access);
 }
 
-/* May the current process have a key to all of its memory? */
-static int rxe_check_implicit(int access)
+/* Is each page of the range in a mapping of the current process? */
+static bool rxe_is_mapped(u64 start, u64 length)
 {
-	if (!(access & RXE_ACCESS_REMOTE))
-		return 0;
+	struct mm_struct *mm = current->mm;
+	const struct vm_area_struct *vma;
+	u64 end = start + length;
+
+	mmap_read_lock(mm);
+	while (start < end) {
+		vma = find_vma(mm, start);
+		if (!vma || vma->vm_start > start)
+			break;
+		start = vma->vm_end;
+	}
+	mmap_read_unlock(mm);
+	return start >= end;
+}
+
+/*
+ * Does an on-demand region of the current process reach memory that the process has
+ * not named: all that there will be, most of the address space, or what will be
+ * mapped where nothing is now?
+ */
+static bool rxe_is_wide(u64 start, u64 length)
+{
+	return length > min_t(u64, RXE_MAX_BUFFER, current->mm->task_size / 2) ||
+	       !rxe_is_mapped(start, length);
+}
+
+/* @trusted: the owner had CAP_NET_RAW when the region was registered. */
+static bool rxe_wide_allowed(bool trusted)
+{
 	switch (READ_ONCE(rxe_implicit_remote)) {
 	case RXE_IMPLICIT_REMOTE_NEVER:
-		return -EPERM;
+		return false;
 	case RXE_IMPLICIT_REMOTE_PRIVILEGED:
-		return capable(CAP_NET_RAW) ? 0 : -EPERM;
+		return trusted;
 	default:
-		return 0;
+		return true;
 	}
+}
+
+/**
+ * rxe_mr_may_lend() - may peers have rights to a region's memory?
+ * @mr: the region; what was asked for has been checked in all other respects
+ *
+ * The administrator may have changed the answer since the region was registered.
+ *
+ * Context: any.
+ */
+bool rxe_mr_may_lend(const struct rxe_mr *mr)
+{
+	return !mr->wide || rxe_wide_allowed(mr->trusted);
+}
+
+/* May the current process register it with rights that peers can have? */
+static int rxe_mr_check_wide(struct rxe_mr *mr, u64 start, u64 length)
+{
+	if (!(mr->access & IB_ACCESS_ON_DEMAND) ||
+	    !(mr->access & RXE_MR_LENT))
+		return 0;
+	mr->wide = rxe_is_wide(start, length);
+	mr->trusted = mr->wide && capable(CAP_NET_RAW);
+	return rxe_mr_may_lend(mr) ? 0 : -EPERM;
 }
 
 static struct ib_umem_odp *rxe_get_memory(struct rxe_dev *rxe, u64 start,
@@ -315,46 +392,57 @@ static struct ib_umem_odp *rxe_get_memory(struct rxe_dev *rxe, u64 start,
 	return umem_odp_get_pinned(&rxe->odp, start, length, access);
 }
 
-/* Makes a region that lacks only its key. */
-static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
-				  u64 iova, int access)
-{
-	struct rxe_dev *rxe = to_rxe(pd->device);
-	bool implicit = access & IB_ACCESS_ON_DEMAND && !start &&
-			length == U64_MAX;
-	struct rxe_mr *mr;
-	int ret;
-
-	ret = rxe_check_mr(rxe, length, iova, access);
-	if (!ret && implicit)
-		ret = rxe_check_implicit(access);
-	if (ret)
-		return ERR_PTR(ret);
-	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
-	if (!mr)
-		return ERR_PTR(-ENOMEM);
-
-	mr->umem = rxe_get_memory(rxe, start, length, access);
-	if (IS_ERR(mr->umem)) {
-		ret = PTR_ERR(mr->umem);
-		kfree(mr);
-		return ERR_PTR(ret);
-	}
-	mr->access = access;
-	mr->implicit = implicit;
-	mr->ib.device = pd->device;
-	mr->ib.pd = pd;
-	mr->ib.iova = iova;
-	mr->ib.length = length;
-	return mr;
-}
-
 static void rxe_mr_free(struct rxe_mr *mr)
 {
 	if (mr->umem)
 		umem_odp_put(mr->umem);
 	kvfree(mr->frwr);
 	kfree(mr);
+}
+
+/* @mr has its device, protection domain and rights. */
+static int rxe_mr_fill(struct rxe_mr *mr, u64 start, u64 length, u64 iova)
+{
+	struct rxe_dev *rxe = to_rxe(mr->ib.device);
+	struct ib_umem_odp *umem;
+	int ret;
+
+	ret = rxe_mr_check_wide(mr, start, length);
+	if (ret)
+		return ret;
+	umem = rxe_get_memory(rxe, start, length, mr->access);
+	if (IS_ERR(umem))
+		return PTR_ERR(umem);
+	mr->umem = umem;
+	mr->implicit = mr->access & IB_ACCESS_ON_DEMAND && !start &&
+		       length == U64_MAX;
+	mr->ib.iova = iova;
+	mr->ib.length = length;
+	return 0;
+}
+
+/* Makes a region that lacks only its key. */
+static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
+				  u64 iova, int access)
+{
+	struct rxe_mr *mr;
+	int ret;
+
+	ret = rxe_check_mr(to_rxe(pd->device), length, iova, access);
+	if (ret)
+		return ERR_PTR(ret);
+	mr = kzalloc(sizeof(*mr), GFP_KERNEL_ACCOUNT);
+	if (!mr)
+		return ERR_PTR(-ENOMEM);
+	mr->access = access;
+	mr->ib.device = pd->device;
+	mr->ib.pd = pd;
+	ret = rxe_mr_fill(mr, start, length, iova);
+	if (ret) {
+		rxe_mr_free(mr);
+		return ERR_PTR(ret);
+	}
+	return mr;
 }
 
 /**
@@ -392,8 +480,8 @@ int rxe_mr_give_key(struct rxe_mr *mr, enum rxe_key_type type, bool secret)
  *
  * Context: process context; may sleep.
  * Return: the region, or an ERR_PTR: -EINVAL for ranges or rights that cannot
- * be, -EOPNOTSUPP for flags that are not known, -EPERM for remote rights to
- * the whole address space where the implicit_remote parameter says so, -ENOMEM,
+ * be, -EOPNOTSUPP for flags that are not known, -EPERM for rights that peers can
+ * have to more memory than the implicit_remote parameter allows, -ENOMEM,
  * -EFAULT.
  */
 struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
@@ -405,7 +493,7 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->implicit);
+	ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
 	if (ret) {
 		rxe_mr_free(mr);
 		return ERR_PTR(ret);
@@ -472,7 +560,7 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		goto err_reopen;
 	}
 	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
-		ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->implicit);
+		ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
 	if (ret)
 		goto err_free;
 	return &mr->ib;

@@ -57,6 +57,9 @@ struct rxe_frwr {
  * @frwr: the pages, if it is the kernel's; NULL: its addresses are pointers
  * @access: IB_ACCESS_* flags; of @frwr's, changed while the key is free
  * @implicit: it is the whole address space
+ * @wide: with rights that peers can have, and it reaches memory that its owner has
+ *	not named
+ * @trusted: @wide, and its owner had CAP_NET_RAW when it was registered
  * @num_mw: memory windows bound to it; negative: there will be none any more
  */
 struct rxe_mr {
@@ -66,6 +69,8 @@ struct rxe_mr {
 	struct rxe_frwr *frwr;
 	int access;
 	bool implicit;
+	bool wide;
+	bool trusted;
 	atomic_t num_mw;
 };
 
@@ -92,6 +97,7 @@ int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
 		     int access, struct rxe_place *place);
 int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access);
 int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey);
+bool rxe_mr_may_lend(const struct rxe_mr *mr);
 bool rxe_mr_hold(struct rxe_mr *mr);
 void rxe_mr_release(struct rxe_mr *mr);
 

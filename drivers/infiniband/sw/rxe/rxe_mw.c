@@ -64,7 +64,7 @@ static int rxe_mw_check(const struct rxe_mw *mw, const struct rxe_swqe *wqe)
 
 static int rxe_mw_check_mr(const struct rxe_mr *mr, const struct rxe_swqe *wqe)
 {
-	if (!(mr->access & IB_ACCESS_MW_BIND))
+	if (!(mr->access & IB_ACCESS_MW_BIND) || !rxe_mr_may_lend(mr))
 		return -EINVAL;
 	if (wqe->mw.access & (IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC) &&
 	    !(mr->access & IB_ACCESS_LOCAL_WRITE))
@@ -261,7 +261,7 @@ int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 	int ret;
 
 	spin_lock_init(&mw->lock);
-	ret = rxe_key_reserve(rxe, &mw->key, RXE_KEY_MW, false);
+	ret = rxe_key_reserve(rxe, &mw->key, RXE_KEY_MW, true);
 	if (ret)
 		return ret;
 	ibmw->rkey = mw->key.value;
