@@ -37,9 +37,15 @@ static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_STATS] = {
 	[RXE_CNT_LINK_DOWNED].name = "link_downed",
 	[RXE_CNT_RDMA_SEND].name = "rdma_sends",
 	[RXE_CNT_RDMA_RECV].name = "rdma_recvs",
+	[RXE_CNT_SENT_BYTES].name = "sent_bytes",
+	[RXE_CNT_RCVD_BYTES].name = "rcvd_bytes",
+	[RXE_CNT_ACK_DEFERRED].name = "ack_deferred",
 	[RXE_CNT_PAGE_FAULT_WAITS].name = "page_fault_waits",
 	[RXE_CNT_PAGE_FAULT_RNR].name = "page_fault_rnr",
 	[RXE_CNT_DIRECT_PKTS].name = "direct_pkts",
+	[RXE_CNT_DIRECT_BYTES].name = "direct_bytes",
+	[RXE_CNT_SENT_MCAST].name = "sent_mcast_pkts",
+	[RXE_CNT_RCVD_MCAST].name = "rcvd_mcast_pkts",
 	[RXE_ODP_PAGE_FAULTS].name = "page_faults",
 	[RXE_ODP_PAGE_FAULTS_HANDLED].name = "page_faults_handled",
 	[RXE_ODP_PAGE_FAULT_US].name = "page_fault_us",
@@ -63,7 +69,14 @@ struct rdma_hw_stats *rxe_alloc_hw_port_stats(struct ib_device *ibdev, u32 port)
 					  RDMA_HW_STATS_DEFAULT_LIFESPAN);
 }
 
-static u64 rxe_counter_sum(struct rxe_dev *rxe, enum rxe_counter counter)
+/**
+ * rxe_counter_sum() - read one of the driver's counters
+ * @rxe: the device, registered
+ * @counter: which
+ *
+ * Context: any.
+ */
+u64 rxe_counter_sum(struct rxe_dev *rxe, enum rxe_counter counter)
 {
 	u64 sum = 0;
 	int cpu;

@@ -80,6 +80,7 @@ static int rxe_query_device(struct ib_device *ibdev,
 		.max_total_mcast_qp_attach = RXE_MAX_MCAST_GRP *
 					     RXE_MAX_MCAST_QP,
 		.max_pkeys = 1,
+		.local_ca_ack_delay = RXE_ACK_DELAY,
 		.odp_caps = {
 			.general_caps = IB_ODP_SUPPORT |
 					IB_ODP_SUPPORT_IMPLICIT,
@@ -128,6 +129,7 @@ static int rxe_query_port(struct ib_device *ibdev, u32 port,
 	attr->max_mtu = IB_MTU_4096;
 	attr->active_mtu = rxe_active_mtu(rxe);
 	attr->gid_tbl_len = RXE_GID_TABLE;
+	attr->port_cap_flags = IB_PORT_CM_SUP;
 	attr->pkey_tbl_len = 1;
 	attr->max_msg_sz = RXE_MAX_MSG;
 	attr->max_vl_num = 1;
@@ -304,6 +306,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.post_recv = rxe_post_recv,
 	.post_send = rxe_post_send,
 	.post_srq_recv = rxe_post_srq_recv,
+	.process_mad = rxe_process_mad,
 	.query_ah = rxe_query_ah,
 	.query_device = rxe_query_device,
 	.query_pkey = rxe_query_pkey,

@@ -306,6 +306,7 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 	sq->offset += move->done;
 	rxe_comp_progress(move->qp, sq->psn);
 	rxe_count_add(qp_rxe(move->qp), RXE_CNT_DIRECT_PKTS, packets);
+	rxe_count_add(qp_rxe(move->qp), RXE_CNT_DIRECT_BYTES, move->done);
 	if (sq->offset < move->wqe->length)
 		return;
 	sq->offset = 0;

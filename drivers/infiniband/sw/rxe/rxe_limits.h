@@ -34,6 +34,8 @@
 #define RXE_MAX_PACKETS		(1U << 22)
 #define RXE_GID_TABLE		1024
 #define RXE_PKEY		0xffff
+/* How long a responder may take, 4.096 us * 2^this = 134 ms: a page may be missing. */
+#define RXE_ACK_DELAY		15
 
 /* PSNs that may be under way, and how many go by without asking for an ACK. */
 #define RXE_WINDOW		256

@@ -270,7 +270,8 @@ void rxe_mcast_deliver(struct rxe_dev *rxe, const union ib_gid *gid,
 
 	if (!group)
 		return;
-	rxe_count(rxe, RXE_CNT_RCVD_PKTS);
+	rxe_count_received(rxe, skb);
+	rxe_count(rxe, RXE_CNT_RCVD_MCAST);
 	list_for_each_entry_rcu(member, &group->members, node) {
 		struct sk_buff *copy = skb_clone(skb, GFP_ATOMIC);
 

@@ -86,6 +86,8 @@ void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 		kfree_skb(skb);
 		return;
 	}
+	if (response && !skb_queue_empty_lockless(queue))
+		rxe_count(qp_rxe(qp), RXE_CNT_ACK_DEFERRED);
 	spin_lock(&queue->lock);
 	__skb_queue_tail(queue, skb);
 	spin_unlock(&queue->lock);
@@ -247,7 +249,7 @@ static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 		rxe_count(qp_rxe(qp), RXE_CNT_ICRC_ERR);
 		goto drop;
 	}
-	rxe_count(qp_rxe(qp), RXE_CNT_RCVD_PKTS);
+	rxe_count_received(qp_rxe(qp), skb);
 	skb_dst_drop(skb);
 	rxe_net_deliver(qp, skb);
 	return;

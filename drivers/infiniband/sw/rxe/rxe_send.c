@@ -281,11 +281,27 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 	return net_xmit_eval(ret) ?: full ? -EBUSY : 0;
 }
 
-static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets, int ret)
+/* What UDP and IP put in front of each packet, in bytes. */
+static unsigned int rxe_net_overhead(const struct rxe_qp *qp)
 {
-	rxe_count_add(qp_rxe(qp), ret && ret != -EBUSY ? RXE_CNT_SEND_ERR :
-							 RXE_CNT_SENT_PKTS,
-		      packets);
+	return sizeof(struct udphdr) +
+	       (qp->av.network_type == RXE_NETWORK_TYPE_IPV4 ?
+			sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+}
+
+/* @bytes: of all @packets, from their BTH on */
+static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets,
+			   unsigned int bytes, int ret)
+{
+	struct rxe_dev *rxe = qp_rxe(qp);
+
+	if (ret && ret != -EBUSY) {
+		rxe_count_add(rxe, RXE_CNT_SEND_ERR, packets);
+		return;
+	}
+	rxe_count_add(rxe, RXE_CNT_SENT_PKTS, packets);
+	rxe_count_add(rxe, RXE_CNT_SENT_BYTES,
+		      bytes + packets * rxe_net_overhead(qp));
 }
 
 /**
@@ -299,12 +315,14 @@ static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets, int ret)
 int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
 {
 	unsigned int packets = train->packets;
+	unsigned int bytes;
 	int ret;
 
 	if (!packets)
 		return 0;
+	bytes = train->head->len;
 	ret = rxe_net_transmit(qp, rxe_train_close(train));
-	rxe_count_sent(qp, packets, ret);
+	rxe_count_sent(qp, packets, bytes, ret);
 	return ret;
 }
 
@@ -363,6 +381,8 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 		if (peer->transport == IB_QPT_UD)
 			rxe_loop_address(qp, skb);
 		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
+		rxe_count_add(qp_rxe(peer), RXE_CNT_RCVD_BYTES,
+			      skb->len + rxe_net_overhead(qp));
 		rxe_net_deliver(peer, skb);
 		if (rxe_is_behind(peer))
 			ret = -EBUSY;
@@ -397,6 +417,7 @@ bool rxe_net_is_up(const struct rxe_dev *rxe)
 int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
 		 struct sk_buff *skb)
 {
+	unsigned int bytes = skb->len;
 	int ret;
 
 	if (!rxe_net_is_up(qp_rxe(qp))) {
@@ -408,6 +429,6 @@ int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
 		rxe_net_join(qp, train, skb);
 		return qp->service->reliable ? 0 : rxe_net_flush(qp, train);
 	}
-	rxe_count_sent(qp, 1, ret);
+	rxe_count_sent(qp, 1, bytes, ret);
 	return ret;
 }

@@ -20,6 +20,8 @@
 #ifndef RXE_TRANSPORT_H
 #define RXE_TRANSPORT_H
 
+#include <linux/udp.h>
+
 #include "rxe_qp.h"
 #include "rxe_wire.h"
 
@@ -73,6 +75,16 @@ struct rxe_service {
 
 /* rxe_net.c */
 void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb);
+
+/* Of a packet that begins with the BTH, behind IP and UDP. Caller: bottom halves are off. */
+static inline void rxe_count_received(struct rxe_dev *rxe,
+				      const struct sk_buff *skb)
+{
+	rxe_count(rxe, RXE_CNT_RCVD_PKTS);
+	rxe_count_add(rxe, RXE_CNT_RCVD_BYTES,
+		      skb->len + sizeof(struct udphdr) +
+			      skb_network_header_len(skb));
+}
 void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb);
 struct sock *rxe_net_sock(struct net *net, __be16 protocol);
 

@@ -104,19 +104,20 @@ int rxe_ud_post(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	return 0;
 }
 
-/* The way to a multicast group depends on who is in it at the moment. */
-static bool rxe_ud_knows_way(const struct rxe_qp *qp, const struct rxe_av *av)
+static bool rxe_ud_is_mcast(const struct rxe_av *av)
 {
 	struct in6_addr addr;
 
 	memcpy(&addr, &av->grh.dgid, sizeof(addr));
-	return !memcmp(&qp->av, av, sizeof(*av)) &&
-	       !rdma_is_multicast_addr(&addr);
+	return rdma_is_multicast_addr(&addr);
 }
 
+/* The way to a multicast group depends on who is in it at the moment. */
 static void rxe_ud_aim(struct rxe_qp *qp, const struct rxe_av *av)
 {
-	if (rxe_ud_knows_way(qp, av))
+	if (rxe_ud_is_mcast(av))
+		rxe_count(qp_rxe(qp), RXE_CNT_SENT_MCAST);
+	else if (!memcmp(&qp->av, av, sizeof(*av)))
 		return;
 	qp->av = *av;
 	qp->loopback = rxe_av_is_local(qp_rxe(qp), av);

@@ -19,6 +19,13 @@ struct rdma_hw_stats *rxe_alloc_hw_port_stats(struct ib_device *ibdev,
 					      u32 port);
 int rxe_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
 		     u32 port, int index);
+u64 rxe_counter_sum(struct rxe_dev *rxe, enum rxe_counter counter);
+
+/* rxe_mad.c */
+int rxe_process_mad(struct ib_device *ibdev, int flags, u32 port,
+		    const struct ib_wc *wc, const struct ib_grh *grh,
+		    const struct ib_mad *in, struct ib_mad *out,
+		    size_t *out_size, u16 *out_pkey_index);
 
 /* rxe_pd.c */
 int rxe_alloc_ucontext(struct ib_ucontext *ibcontext, struct ib_udata *udata);
