@@ -63,6 +63,30 @@
 #include "shrinker.h"
 #endif
 
+#ifndef HAVE_LIST_LRU_ADD_OBJ
+#define list_lru_add_obj list_lru_add
+#define list_lru_del_obj list_lru_del
+#endif
+
+#ifndef HAVE_LIST_LRU_WALK_UNLOCKED
+#define compat_lru_lock_param spinlock_t *lock,
+#else
+#define compat_lru_lock_param
+#endif
+
+#ifndef HAVE_ACCOUNT_RECLAIMED
+#define mm_account_reclaimed_pages(pages) do {				\
+	if (current->reclaim_state)					\
+		current->reclaim_state->reclaimed_slab += (pages);	\
+} while (0)
+#endif
+
+#ifndef HAVE_YOUNG_BOOL
+#define compat_young int
+#else
+#define compat_young bool
+#endif
+
 #ifndef HAVE_INET_FLAGS
 #define compat_mc_loop(sk) (inet_sk(sk)->mc_loop = 1)
 #else

@@ -50,4 +50,82 @@ static inline void compat_copy(void *to, const void *from, size_t len)
 		compat_copy_long(to, from, len);
 }
 
+/*
+ * The same out of memory that may have failed. The kernel's copy_mc_to_kernel() moves
+ * byte by byte, and does so only where the processor is known for it; here it is the
+ * instructions of the copies above, and where a machine check hits one of them the
+ * kernel goes on behind it.
+ */
+#if defined(CONFIG_X86_64) && defined(CONFIG_ARCH_HAS_COPY_MC)
+#include <asm/asm.h>
+
+#define COMPAT_MC_MOVE(insn, reg)					\
+	asm goto("1: " insn " (%0), " reg "\n\t"			\
+		 insn " " reg ", (%1)\n\t"				\
+		 _ASM_EXTABLE_TYPE(1b, %l2, EX_TYPE_DEFAULT_MCE_SAFE)	\
+		 : : "r"(from), "r"(to) : "memory", "rax" : failed)
+
+/* Returns how many of @words it has not moved. */
+static inline size_t compat_mc_words(void *to, const void *from, size_t words)
+{
+	asm volatile("1: rep movsq\n"
+		     "2:\n\t"
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_DEFAULT_MCE_SAFE)
+		     : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+	return words;
+}
+
+static inline bool compat_mc_short(void *to, const void *from, size_t len)
+{
+	for (; len >= 8; len -= 8, to += 8, from += 8)
+		COMPAT_MC_MOVE("movq", "%%rax");
+	if (len & 4) {
+		COMPAT_MC_MOVE("movl", "%%eax");
+		to += 4;
+		from += 4;
+	}
+	if (len & 2) {
+		COMPAT_MC_MOVE("movw", "%%ax");
+		to += 2;
+		from += 2;
+	}
+	if (len & 1)
+		COMPAT_MC_MOVE("movb", "%%al");
+	return true;
+failed:
+	return false;
+}
+
+/**
+ * compat_copy_mc() - copy, where reading may find that the memory has failed
+ * @to: where
+ * @from: what; does not overlap @to
+ * @len: bytes
+ *
+ * Context: any.
+ * Return: false if it has; part of @to has been written then.
+ */
+static inline bool compat_copy_mc(void *to, const void *from, size_t len)
+{
+	kasan_check_read(from, len);
+	kasan_check_write(to, len);
+	if (len >= COMPAT_LONG_COPY) {
+		size_t whole = len & ~(sizeof(u64) - 1);
+
+		if (compat_mc_words(to, from, len / sizeof(u64)))
+			return false;
+		to += whole;
+		from += whole;
+		len -= whole;
+	}
+	return compat_mc_short(to, from, len);
+}
+#else
+static inline bool compat_copy_mc(void *to, const void *from, size_t len)
+{
+	compat_copy(to, from, len);
+	return true;
+}
+#endif
+
 #endif /* RXE_ODP_COMPAT_COPY_H */

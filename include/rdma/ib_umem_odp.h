@@ -17,6 +17,12 @@
  *
  * A region made by umem_odp_get_pinned() is used in the same way; its pages
  * never go missing.
+ *
+ * How long a call may keep a processor: umem_odp_read(), _write() and _copy() hold
+ * a lock, with bottom halves off, for 256 KiB at most, and then let in who waits to
+ * change the translations. Who calls them with bottom halves off already has to
+ * bound what it copies in a row itself: 64 KiB take some 10 us. The others take no
+ * longer for a longer region, or for more regions.
  */
 #ifndef IB_UMEM_ODP_H
 #define IB_UMEM_ODP_H
@@ -85,7 +91,8 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
  * @writable: the region may be written to
  * @node: the region among its mirror's; the core's
  * @counters: what was done for the region; an invalidation counts for each
- *	region that its range touches
+ *	region that its range touches, but for no more than 32 of them, those
+ *	with the lowest addresses: the mm does not wait for as many as there are
  * @stream_next: where a sequential stream of faults would go on (a hint,
  *	written without a lock)
  * @stream_bytes: how far the next fault of that stream looks ahead (a hint,
@@ -119,7 +126,8 @@ struct ib_umem_odp {
  *
  * Context: process context of the owner; may sleep; takes no mmap lock.
  * Return: the region, or an ERR_PTR: -EINVAL for an empty range or one that
- * wraps or leaves the user address space, -ENOMEM.
+ * wraps or leaves the user address space, -ESRCH for a caller without an address
+ * space (a kernel thread), -ENOMEM.
  */
 struct ib_umem_odp *umem_odp_get(struct umem_odp_device *dev, u64 address,
 				 u64 length, int access);
@@ -134,7 +142,8 @@ struct ib_umem_odp *umem_odp_get(struct umem_odp_device *dev, u64 address,
  * Accounts the pages as ib_umem_get() does (RLIMIT_MEMLOCK, VmPin).
  *
  * Context: process context of the owner; may sleep.
- * Return: the region, or an ERR_PTR: what ib_umem_get() gives, or -ENOMEM.
+ * Return: the region, or an ERR_PTR: what ib_umem_get() gives, -ESRCH for a caller
+ * without an address space, or -ENOMEM.
  */
 struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
 					u64 address, u64 length, int access);
@@ -143,8 +152,10 @@ struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
  * umem_odp_put() - deregister a region
  * @umem: the region; no call on it may be under way
  *
- * The last on-demand region of a (device, mm) takes the mirror with it. Pages
- * written through the region are marked dirty before it returns.
+ * The last on-demand region of a (device, mm) takes the mirror with it. A page
+ * that was written is marked dirty when its translation loses the right to write:
+ * before the mm cleans or takes the page, and at the latest when the mirror goes.
+ * It may not be marked yet when this returns.
  *
  * Context: process context; may sleep; no mmap lock held.
  */
@@ -160,7 +171,9 @@ void umem_odp_put(struct ib_umem_odp *umem);
  *
  * Context: any but hard interrupt; never sleeps.
  * Return: bytes copied. Fewer than @len: the page at @offset + that many is
- * not present, see umem_odp_fault().
+ * not present, see umem_odp_fault(). So is a page whose memory turns out to have
+ * failed while it is read, where the processor can go on after that (x86 with
+ * recovery from machine checks): the mm is told, and the fault says -EHWPOISON.
  */
 size_t umem_odp_read(struct ib_umem_odp *umem, u64 offset, void *dst,
 		     size_t len);

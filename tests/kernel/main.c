@@ -7,10 +7,13 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem_odp.h>
 #include <rdma/ib_verbs.h>
@@ -74,6 +77,30 @@ static struct ib_umem_odp *umem_get(const struct odp_test_register *args)
 	return umem_odp_get(&test_device->odp, args->address, args->length, access);
 }
 
+struct umem_work {
+	struct work_struct work;
+	const struct odp_test_register *args;
+	struct ib_umem_odp *umem;
+};
+
+static void umem_get_work(struct work_struct *work)
+{
+	struct umem_work *get = container_of(work, struct umem_work, work);
+
+	get->umem = umem_get(get->args);
+}
+
+static struct ib_umem_odp *umem_get_by_thread(const struct odp_test_register *args)
+{
+	struct umem_work get = { .args = args };
+
+	INIT_WORK_ONSTACK(&get.work, umem_get_work);
+	schedule_work(&get.work);
+	flush_work(&get.work);
+	destroy_work_on_stack(&get.work);
+	return get.umem;
+}
+
 static int do_register(struct test_file *file, struct odp_test_register *args)
 {
 	struct region *region = kzalloc(sizeof(*region), GFP_KERNEL);
@@ -82,7 +109,8 @@ static int do_register(struct test_file *file, struct odp_test_register *args)
 	if (!region)
 		return -ENOMEM;
 	kref_init(&region->ref);
-	region->umem = umem_get(args);
+	region->umem = args->flags & ODP_TEST_BY_THREAD ? umem_get_by_thread(args) :
+							  umem_get(args);
 	if (IS_ERR(region->umem)) {
 		ret = PTR_ERR(region->umem);
 		kfree(region);
@@ -328,7 +356,31 @@ static int do_race_stop(struct test_file *file, struct odp_test_race_stop *args)
 	return race ? race_stop(race, args) : -ENOENT;
 }
 
-/* Every call but RACE_STOP starts with it. */
+/* Behind a page of vmalloc() there is none, which stands for memory that has failed. */
+static int do_failing(struct odp_test_failing *args)
+{
+	u8 *page, *to;
+	int ret = -ENOMEM;
+
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_COPY_MC) || IS_ENABLED(CONFIG_KASAN))
+		return -EOPNOTSUPP;
+	if (args->before > PAGE_SIZE || args->length > 2 * PAGE_SIZE)
+		return -EINVAL;
+	page = vmalloc(PAGE_SIZE);
+	to = kzalloc(2 * PAGE_SIZE, GFP_KERNEL);
+	if (page && to) {
+		get_random_bytes(page, PAGE_SIZE);
+		args->good = compat_copy_mc(to, page + PAGE_SIZE - args->before, args->length);
+		args->right = !memcmp(to, page + PAGE_SIZE - args->before,
+				      min(args->before, args->length) & ~7);
+		ret = 0;
+	}
+	kfree(to);
+	vfree(page);
+	return ret;
+}
+
+/* Every call on a region starts with it. */
 union test_args {
 	u32 handle;
 	struct odp_test_register reg;
@@ -341,6 +393,7 @@ union test_args {
 	struct odp_test_stats stats;
 	struct odp_test_race_start race_start;
 	struct odp_test_race_stop race_stop;
+	struct odp_test_failing failing;
 };
 
 static int region_call(struct test_file *file, struct region *region, unsigned int cmd,
@@ -380,6 +433,8 @@ static int file_call(struct test_file *file, unsigned int cmd, union test_args *
 		return do_put(file, &args->put);
 	case ODP_TEST_RACE_STOP:
 		return do_race_stop(file, &args->race_stop);
+	case ODP_TEST_FAILING:
+		return do_failing(&args->failing);
 	}
 	region = region_get(file, args->handle);
 	if (!region)

@@ -14,6 +14,7 @@
 enum odp_test_register_flags {
 	ODP_TEST_WRITABLE = 1 << 0,
 	ODP_TEST_PINNED = 1 << 1,
+	ODP_TEST_BY_THREAD = 1 << 2,	/* by a thread of the kernel's, which has no memory */
 };
 
 /* A region belongs to the open file; the memory to whoever registers it. */
@@ -96,6 +97,14 @@ struct odp_test_stats {
 	__u64 region_pages;
 };
 
+/* The copy out of memory that may have failed, of the last @before bytes of a page and what follows: nothing. */
+struct odp_test_failing {
+	__u32 before;
+	__u32 length;
+	__u32 good;	/* out: as far as it could be seen, it was all there */
+	__u32 right;	/* out: what was there has arrived */
+};
+
 /*
  * The race: workers of the kernel write stamps into the pages of a region and read them
  * back, while the program takes the pages away under them.
@@ -144,5 +153,6 @@ struct odp_test_race_stop {
 #define ODP_TEST_RACE_START	_IOW('O', 9, struct odp_test_race_start)
 #define ODP_TEST_RACE_STOP	_IOWR('O', 10, struct odp_test_race_stop)
 #define ODP_TEST_MOVE		_IOWR('O', 11, struct odp_test_move)
+#define ODP_TEST_FAILING	_IOWR('O', 12, struct odp_test_failing)
 
 #endif

@@ -10,6 +10,7 @@
  *	odp_bring.c	having the mm make pages present
  *	odp_prefetch.c	the same before anybody waits for them
  *	odp_shrink.c	giving tables back
+ *	odp_watch.c	the end of the address space; which pages were used
  *	odp_debugfs.c	what people can look at
  *
  * Lock order, outermost first:
@@ -22,9 +23,11 @@
  *	          leaf->lock		bottom halves off; one at a time, but for a
  *					copy between two, which has passed the
  *					gates before: by their addresses
+ *	            a list's lock in odp_tables	bottom halves off
  *	        what folio_mark_dirty() takes
  *	      mirror->regions_lock	callbacks; never in a softirq
- *	mirror->faults_lock, mirror->prefetch_lock	nothing inside
+ *	mirror->faults_lock, mirror->prefetch_lock, mirror->mm_lock
+ *						nothing inside
  *
  * The notifier's callback takes dirty_lock, leaf->lock and regions_lock, copies
  * leaf->lock. Windows are found under RCU.
@@ -33,23 +36,34 @@
 #define ODP_H
 
 #include <linux/bitmap.h>
+#include <linux/list_lru.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem_odp.h>
 #include <rdma/ib_verbs.h>
 
-#define ODP_LEAF_SHIFT		21
+#ifndef CONFIG_64BIT
+#error "On-demand paging needs a 64-bit kernel: an entry and a range are a long."
+#endif
+
+/*
+ * A table is one page, whatever the size of a page. So a leaf is what the CPU's page
+ * table has one table of entries for: 2 MiB with pages of 4 KiB, 512 MiB with pages
+ * of 64 KiB.
+ */
+#define ODP_LEAF_ORDER		(PAGE_SHIFT - 3)
+#define ODP_LEAF_SHIFT		(PAGE_SHIFT + ODP_LEAF_ORDER)
 #define ODP_LEAF_SIZE		(1UL << ODP_LEAF_SHIFT)
-#define ODP_LEAF_ORDER		(ODP_LEAF_SHIFT - PAGE_SHIFT)
 #define ODP_LEAF_PAGES		(1UL << ODP_LEAF_ORDER)
 #define ODP_LEAF_TABLE_SIZE	(ODP_LEAF_PAGES * sizeof(unsigned long))
 
-#define ODP_WINDOW_SHIFT	29
+#define ODP_WINDOW_SHIFT	(ODP_LEAF_SHIFT + 8)
 #define ODP_WINDOW_SIZE		(1UL << ODP_WINDOW_SHIFT)
 #define ODP_WINDOW_LEAVES	(1UL << (ODP_WINDOW_SHIFT - ODP_LEAF_SHIFT))
 #define ODP_NEAR_WINDOWS	8
@@ -58,22 +72,52 @@
  * An entry translates a page, or, with ODP_HUGE, a whole leaf:
  * pfn << PAGE_SHIFT | flags. 0 is no translation.
  */
-#define ODP_VALID		BIT(0)
+#define ODP_VALID_BIT		0
+#define ODP_VALID		BIT(ODP_VALID_BIT)
 #define ODP_WRITE		BIT(1)
 #define ODP_DIRTY_BIT		2
 #define ODP_DIRTY		BIT(ODP_DIRTY_BIT)
 #define ODP_HUGE		BIT(3)
-/* In a leaf's word only: something was accessed through it since odp_leaf_age(). */
+/*
+ * In an entry: the page was accessed since the mm or the search for idle tables
+ * asked last. In the word of a leaf with a table: some page of the leaf was, since
+ * that search came by; always set where an entry has the bit.
+ */
 #define ODP_USED_BIT		4
 #define ODP_USED		BIT(ODP_USED_BIT)
+/* In an entry: it had ODP_USED when that search came by; the mm has not asked. */
+#define ODP_YOUNG_BIT		5
+#define ODP_YOUNG		BIT(ODP_YOUNG_BIT)
+/* What an entry keeps when it is entered again. */
+#define ODP_NOTES		(ODP_DIRTY | ODP_USED | ODP_YOUNG)
 
 /**
- * struct odp_leaf - the translations of an aligned 2 MiB
+ * struct odp_table - what is known of a leaf's table, a page of entries
+ * @lru: in odp_tables, by memory cgroup, while it is the table of a leaf of an
+ *	on-demand mirror
+ * @window: the leaf's window
+ * @index: the leaf's place in it
+ *
+ * An object of its own, charged as the table is; page_private() of the table's page
+ * points to it. Under the leaf's lock, and constant while it is in odp_tables.
+ */
+struct odp_table {
+	struct list_head lru;
+	struct odp_window *window;
+	unsigned long index;
+};
+
+/* Kernel memory of a table. */
+#define ODP_TABLE_BYTES		(ODP_LEAF_TABLE_SIZE + sizeof(struct odp_table))
+
+/**
+ * struct odp_leaf - the translations of an aligned ODP_LEAF_SIZE bytes
  * @lock: for reading while pages are accessed through the leaf, for writing
  *	while entries change; see odp_leaf_enter() and odp_leaf_lock()
  * @word: 0: none; with ODP_HUGE: the one entry; else the address of a table
- *	of ODP_LEAF_PAGES entries. Under @lock; who has it for reading may set
- *	ODP_USED here, and ODP_DIRTY in an entry.
+ *	of ODP_LEAF_PAGES entries. Under @lock; who has it for reading may
+ *	atomically set ODP_USED here, set or clear ODP_NOTES in an entry, and
+ *	clear ODP_VALID there.
  */
 struct odp_leaf {
 	rwlock_t lock;
@@ -81,7 +125,7 @@ struct odp_leaf {
 };
 
 /**
- * struct odp_window - an aligned 512 MiB of an address space
+ * struct odp_window - an aligned ODP_WINDOW_SIZE bytes of an address space
  * @notifier: not registered in a pinned mirror
  * @mirror: whose window it is
  * @base: first address
@@ -105,14 +149,31 @@ struct odp_window {
 	struct odp_leaf leaves[ODP_WINDOW_LEAVES];
 };
 
+/* A (device, address space). */
+struct odp_mirror_key {
+	struct umem_odp_device *dev;
+	struct mm_struct *mm;
+};
+
 /**
  * struct odp_mirror - the translations of an address space for a device
+ * @key: what it is found by; constant
  * @dev: the device, whose memory a reference to @dev->ibdev->dev keeps, also
- *	after it has been unregistered
- * @mm: the address space, of which a mm_count is held; NULL if pinned
+ *	after it has been unregistered, as long as there are regions
+ * @pinned: of pinned pages; it has no address space, and nothing invalidates it
+ * @mm: the address space, of which a mm_count is held; NULL if pinned, and when
+ *	the address space is gone; under @mm_lock, or with a mm_users held
+ * @mm_lock: protects @mm
  * @owner: process number of who made it, for people
  * @nr_regions: regions that use it; under odp_mirrors_lock
- * @node: in the list of all mirrors; under odp_mirrors_lock
+ * @refs: one for its regions, one while @watch is registered, one for each
+ *	@tidy that is queued; keeps the mirror's memory, and no more
+ * @rcu: frees it
+ * @hash: in the table of all on-demand mirrors; under odp_mirrors_lock
+ * @node: in the list of them; empty if it is not there (any more); under
+ *	odp_mirrors_lock
+ * @watch: hears of the end of the address space, is asked which pages were used
+ * @watching: @watch has been registered; under @windows_lock
  * @regions: on-demand regions by address; under @regions_lock
  * @regions_lock: protects @regions
  * @windows: by address >> ODP_WINDOW_SHIFT; changed under @windows_lock, read
@@ -131,7 +192,7 @@ struct odp_window {
  * @prefetch_lock: protects the four
  * @prefetch_wait: for the end of a request
  * @prefetch_work: serves one request after the other
- * @reap: removes windows that are empty
+ * @tidy: removes windows that are empty, or all when the address space is gone
  * @hand: where the search for tables to free goes on: a leaf's number in the
  *	address space (a hint, without a lock)
  * @nr_windows: see struct umem_odp_mirror_stats
@@ -141,11 +202,19 @@ struct odp_window {
  * @nr_invalidations: see struct umem_odp_mirror_stats
  */
 struct odp_mirror {
+	struct odp_mirror_key key;
 	struct umem_odp_device *dev;
+	bool pinned;
 	struct mm_struct *mm;
+	spinlock_t mm_lock;
 	pid_t owner;
 	unsigned int nr_regions;
+	refcount_t refs;
+	struct rcu_head rcu;
+	struct rhash_head hash;
 	struct list_head node;
+	struct mmu_notifier watch;
+	bool watching;
 	struct rb_root_cached regions;
 	spinlock_t regions_lock;
 	struct xarray windows;
@@ -162,7 +231,7 @@ struct odp_mirror {
 	spinlock_t prefetch_lock;
 	wait_queue_head_t prefetch_wait;
 	struct work_struct prefetch_work;
-	struct work_struct reap;
+	struct work_struct tidy;
 	unsigned long hand;
 	atomic_long_t nr_windows;
 	atomic_long_t nr_leaves;
@@ -181,13 +250,19 @@ enum odp_verdict {
 /* umem_odp.c */
 
 extern struct mutex odp_mirrors_lock;
-extern struct list_head odp_mirrors;	/* on-demand ones */
+extern struct list_head odp_mirrors;	/* on-demand ones, with an address space */
+
+void odp_mirror_forget(struct odp_mirror *mirror);
 
 /* odp_mirror.c */
 
 struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 				     struct mm_struct *mm);
 void odp_mirror_destroy(struct odp_mirror *mirror);
+void odp_mirror_put_ref(struct odp_mirror *mirror);
+struct mm_struct *odp_mirror_mmget(struct odp_mirror *mirror);
+void odp_mirror_tidy(struct odp_mirror *mirror);
+void odp_mirror_tidy_later(struct odp_mirror *mirror);
 int odp_mirror_module_init(void);
 void odp_mirror_module_exit(void);
 
@@ -197,7 +272,7 @@ odp_mirror_table_bytes(const struct odp_mirror *mirror)
 {
 	return atomic_long_read(&mirror->nr_windows) *
 		       sizeof(struct odp_window) +
-	       atomic_long_read(&mirror->nr_tables) * ODP_LEAF_TABLE_SIZE;
+	       atomic_long_read(&mirror->nr_tables) * ODP_TABLE_BYTES;
 }
 
 /* The device's name, for people. */
@@ -324,11 +399,13 @@ static inline struct page *odp_entry_page(unsigned long entry, unsigned int i)
 	return entry & ODP_HUGE ? page + i : page;
 }
 
-/* Tables of all mirrors but pinned ones. */
-extern atomic_long_t odp_nr_tables;
+static inline struct odp_table *odp_table_of(const unsigned long *entries)
+{
+	return (struct odp_table *)page_private(virt_to_page(entries));
+}
 
-unsigned long *odp_table_alloc(void);
-void odp_table_free(unsigned long *table);
+unsigned long *odp_table_alloc(gfp_t gfp);
+void odp_table_free(unsigned long *entries);
 
 bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 		      unsigned long end, bool write);
@@ -341,6 +418,11 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 				  unsigned long index, unsigned long start,
 				  unsigned long end, enum odp_verdict verdict);
 void odp_leaf_forget(struct odp_window *window, unsigned long index);
+bool odp_leaf_age(struct odp_window *window, unsigned long index);
+bool odp_leaf_young(struct odp_window *window, unsigned long start,
+		    unsigned long end, bool clear);
+int odp_leaf_module_init(void);
+void odp_leaf_module_exit(void);
 
 /* odp_bring.c */
 
@@ -350,13 +432,23 @@ long odp_bring(struct mm_struct *mm, unsigned long start, unsigned long end,
 
 /* odp_shrink.c */
 
+extern struct list_lru odp_tables;	/* struct odp_table; of on-demand mirrors */
+
 void odp_mirror_make_room(struct odp_mirror *mirror);
+void odp_mirror_reclaim(struct odp_mirror *mirror);
+unsigned long *odp_mirror_table(struct odp_mirror *mirror);
 int odp_shrink_module_init(void);
 void odp_shrink_module_exit(void);
 
+/* odp_watch.c */
+
+int odp_watch_start(struct odp_mirror *mirror);
+void odp_watch_stop(struct odp_mirror *mirror);
+void odp_watch_module_exit(void);
+
 /* odp_debugfs.c */
 
-void odp_debugfs_module_init(void);
+int odp_debugfs_module_init(void);
 void odp_debugfs_module_exit(void);
 
 /* odp_prefetch.c */

@@ -11,6 +11,9 @@
 
 #include "odp.h"
 
+/* The most that is copied in a row with a leaf's lock held; divides a leaf. */
+#define ODP_PIECE	((unsigned long)SZ_256K)
+
 enum odp_direction {
 	ODP_OUT,		/* memory -> buffer */
 	ODP_IN,			/* buffer -> memory */
@@ -21,29 +24,46 @@ static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 	return offset <= umem->length && len <= umem->length - offset;
 }
 
-/* Others may note something else in the same word at the same time. */
-static void odp_note(unsigned long *word, unsigned int bit)
+/* What an entry has that has been used for such an access before. */
+static unsigned long odp_bits_noted(bool write)
 {
-	if (!test_bit(bit, word))
-		set_bit(bit, word);
+	return write ? ODP_VALID | ODP_USED | ODP_WRITE | ODP_DIRTY :
+		       ODP_VALID | ODP_USED;
 }
 
 /*
- * The page behind an entry, if the entry allows the access; else NULL. The leaf
- * is noted as used, a page about to be written as dirty. Caller: is in the leaf.
+ * The first such access since the mm or the search for idle tables has asked. Others
+ * may note something else in the same words at the same time. Returns the entry, or 0
+ * where it does not allow the access.
+ */
+static noinline unsigned long odp_note_use(struct odp_leaf *leaf,
+					   unsigned long *entry, bool write)
+{
+	unsigned long value = entry ? READ_ONCE(*entry) : 0;
+
+	if (!(value & ODP_VALID) || (write && !(value & ODP_WRITE)))
+		return 0;
+	set_bit(ODP_USED_BIT, &leaf->word);
+	set_bit(ODP_USED_BIT, entry);
+	if (write)
+		set_bit(ODP_DIRTY_BIT, entry);
+	return value;
+}
+
+/*
+ * The page behind an entry, if the entry allows the access; else NULL. That it is used,
+ * and about to be written, is noted in it. Caller: is in the leaf.
  */
 static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
 				  bool write)
 {
 	unsigned long *entry = odp_leaf_entry(leaf, i);
 	unsigned long value = entry ? READ_ONCE(*entry) : 0;
+	unsigned long want = odp_bits_noted(write);
 
-	if (!(value & ODP_VALID) || (write && !(value & ODP_WRITE)))
-		return NULL;
-	odp_note(&leaf->word, ODP_USED_BIT);
-	if (write)
-		odp_note(entry, ODP_DIRTY_BIT);
-	return odp_entry_page(value, i);
+	if (unlikely((value & want) != want))
+		value = odp_note_use(leaf, entry, write);
+	return value ? odp_entry_page(value, i) : NULL;
 }
 
 static size_t odp_to_page_end(unsigned long addr)
@@ -51,18 +71,32 @@ static size_t odp_to_page_end(unsigned long addr)
 	return PAGE_SIZE - offset_in_page(addr);
 }
 
-static void odp_copy_page(struct page *page, unsigned int offset, void *buf,
+/*
+ * The page's memory has failed. The mm is told, which takes the page out of use and
+ * the entry away; until then the entry does not allow anything. Caller: is in the leaf.
+ */
+static noinline void odp_page_failed(struct odp_leaf *leaf, unsigned int i,
+				     struct page *page)
+{
+	clear_bit(ODP_VALID_BIT, odp_leaf_entry(leaf, i));
+	memory_failure_queue(page_to_pfn(page), 0);
+}
+
+/* Returns false where the page's memory has failed. */
+static bool odp_copy_page(struct page *page, unsigned int offset, void *buf,
 			  size_t len, enum odp_direction dir)
 {
 	void *va = kmap_local_page(page);
+	bool good = true;
 
 	if (dir == ODP_IN) {
 		compat_copy(va + offset, buf, len);
 		flush_dcache_page(page);
 	} else {
-		compat_copy(buf, va + offset, len);
+		good = compat_copy_mc(buf, va + offset, len);
 	}
 	kunmap_local(va);
+	return good;
 }
 
 /* Returns bytes copied; @addr + @len is not beyond the leaf. */
@@ -74,18 +108,26 @@ static size_t odp_copy_leaf(struct odp_window *window, unsigned long addr,
 
 	while (done < len) {
 		size_t n = min(len - done, odp_to_page_end(addr + done));
-		struct page *page = odp_use_entry(leaf,
-						  odp_page_index(addr + done),
-						  dir == ODP_IN);
+		unsigned int i = odp_page_index(addr + done);
+		struct page *page = odp_use_entry(leaf, i, dir == ODP_IN);
 
 		if (!page)
 			break;
-		odp_copy_page(page, offset_in_page(addr + done), buf + done, n,
-			      dir);
+		if (unlikely(!odp_copy_page(page, offset_in_page(addr + done),
+					    buf + done, n, dir))) {
+			odp_page_failed(leaf, i, page);
+			break;
+		}
 		done += n;
 	}
 	odp_leaf_leave(leaf);
 	return done;
+}
+
+/* Where a copy lets others in: bottom halves, and who waits to change the leaf. */
+static unsigned long odp_piece_end(unsigned long addr)
+{
+	return (addr | (ODP_PIECE - 1)) + 1;
 }
 
 static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
@@ -102,7 +144,7 @@ static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
 		struct odp_window *window = odp_window_find(umem->mirror,
 							    addr + done);
 		size_t n = min_t(size_t, len - done,
-				 odp_leaf_end(addr + done) - (addr + done));
+				 odp_piece_end(addr + done) - (addr + done));
 		size_t copied;
 
 		if (!window)
@@ -175,20 +217,23 @@ static void odp_leave_both(const struct odp_end *a, const struct odp_end *b)
 	read_unlock_bh(&min(a->leaf, b->leaf)->lock);
 }
 
-static void odp_move_page(struct page *to, unsigned int to_offset,
+/* Returns false where the memory of @from has failed. */
+static bool odp_move_page(struct page *to, unsigned int to_offset,
 			  struct page *from, unsigned int from_offset,
 			  size_t len)
 {
 	void *dst = kmap_local_page(to);
 	void *src = kmap_local_page(from);
+	bool good = true;
 
 	if (to == from)
 		memmove(dst + to_offset, src + from_offset, len);
 	else
-		compat_copy(dst + to_offset, src + from_offset, len);
+		good = compat_copy_mc(dst + to_offset, src + from_offset, len);
 	flush_dcache_page(to);
 	kunmap_local(src);
 	kunmap_local(dst);
+	return good;
 }
 
 /* As umem_odp_copy(). */
@@ -214,8 +259,13 @@ static size_t odp_copy_ends(const struct odp_end *to,
 			*missing = src ? UMEM_ODP_TO : UMEM_ODP_FROM;
 			break;
 		}
-		odp_move_page(dst, offset_in_page(to_addr), src,
-			      offset_in_page(from_addr), n);
+		if (unlikely(!odp_move_page(dst, offset_in_page(to_addr), src,
+					    offset_in_page(from_addr), n))) {
+			odp_page_failed(from->leaf, odp_page_index(from_addr),
+					src);
+			*missing = UMEM_ODP_FROM;
+			break;
+		}
 		done += n;
 	}
 	odp_leave_both(to, from);
@@ -240,8 +290,8 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 	rcu_read_lock();
 	while (done < len) {
 		unsigned long dst = to_addr + done, src = from_addr + done;
-		size_t n = min3(len - done, odp_leaf_end(dst) - dst,
-				odp_leaf_end(src) - src);
+		size_t n = min3(len - done, odp_piece_end(dst) - dst,
+				odp_piece_end(src) - src);
 		struct odp_end to_end, from_end;
 		bool has_from = odp_end_find(&from_end, from->mirror, src);
 		size_t copied;

@@ -94,10 +94,11 @@ static int mirrors_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(mirrors);
 
-void odp_debugfs_module_init(void)
+int odp_debugfs_module_init(void)
 {
 	odp_debugfs = debugfs_create_dir("ib_umem_odp", NULL);
 	debugfs_create_file("mirrors", 0400, odp_debugfs, NULL, &mirrors_fops);
+	return 0;
 }
 
 void odp_debugfs_module_exit(void)

@@ -247,8 +247,7 @@ static int odp_span_enter(struct odp_fault *f, struct odp_window *window,
 					    span->base + ODP_LEAF_SIZE,
 					    ODP_FREE);
 		} else if (ret == -ENOSPC) {
-			odp_mirror_make_room(f->umem->mirror);
-			f->table = odp_table_alloc();
+			f->table = odp_mirror_table(f->umem->mirror);
 			if (!f->table)
 				return -ENOMEM;
 		} else {
@@ -545,7 +544,6 @@ ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 {
 	struct odp_fault f = {
 		.umem = umem,
-		.mm = umem->mirror->mm,
 		.write = flags & UMEM_ODP_FAULT_WRITE,
 		.snapshot = flags & UMEM_ODP_FAULT_SNAPSHOT,
 		.prefetch = flags & UMEM_ODP_FAULT_PREFETCH,
@@ -559,7 +557,8 @@ ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 		return -EFAULT;
 	if (f.write && !umem->writable)
 		return -EPERM;
-	if (!mmget_not_zero(f.mm))
+	f.mm = odp_mirror_mmget(umem->mirror);
+	if (!f.mm)
 		return -ESRCH;
 
 	addr = umem->address + offset;

@@ -10,43 +10,82 @@
 #include <linux/hmm.h>
 #include <linux/gfp.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 
 #include "odp.h"
 
-atomic_long_t odp_nr_tables;
+static struct kmem_cache *odp_table_cache;
 
 /**
  * odp_table_alloc() - an empty table of ODP_LEAF_PAGES entries
+ * @gfp: %GFP_KERNEL, and how hard to try
  *
  * Charged to the active memory cgroup.
  *
  * Context: may sleep; no leaf lock held.
- * Return: the table, for odp_table_free(); or NULL.
+ * Return: the entries, for odp_table_free(); or NULL.
  */
-unsigned long *odp_table_alloc(void)
+unsigned long *odp_table_alloc(gfp_t gfp)
 {
-	return (unsigned long *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO,
-						 get_order(ODP_LEAF_TABLE_SIZE));
+	struct odp_table *table;
+	struct page *page;
+
+	gfp |= __GFP_ACCOUNT | __GFP_ZERO;
+	table = kmem_cache_alloc_lru(odp_table_cache, &odp_tables, gfp);
+	if (!table)
+		return NULL;
+	page = alloc_page(gfp);
+	if (!page) {
+		kmem_cache_free(odp_table_cache, table);
+		return NULL;
+	}
+	INIT_LIST_HEAD(&table->lru);
+	set_page_private(page, (unsigned long)table);
+	return page_address(page);
 }
 
 /**
  * odp_table_free() - give a table back
- * @table: may be NULL
+ * @entries: no leaf's any more; may be NULL
  *
  * Context: any but hard interrupt.
  */
-void odp_table_free(unsigned long *table)
+void odp_table_free(unsigned long *entries)
 {
-	free_pages((unsigned long)table, get_order(ODP_LEAF_TABLE_SIZE));
+	if (!entries)
+		return;
+	kmem_cache_free(odp_table_cache, odp_table_of(entries));
+	set_page_private(virt_to_page(entries), 0);
+	free_page((unsigned long)entries);
 }
 
 static void odp_count_tables(struct odp_mirror *mirror, long tables)
 {
-	if (mirror->mm)
-		atomic_long_add(tables, &odp_nr_tables);
 	atomic_long_add(tables, &mirror->nr_tables);
-	atomic_long_add(tables * ODP_LEAF_TABLE_SIZE,
-			&mirror->dev->table_bytes);
+	atomic_long_add(tables * ODP_TABLE_BYTES, &mirror->dev->table_bytes);
+}
+
+/* Caller: holds the leaf's lock. A pinned mirror's tables do not go. */
+static void odp_leaf_add_table(struct odp_window *window, unsigned long index,
+			       unsigned long *entries)
+{
+	struct odp_table *table = odp_table_of(entries);
+
+	table->window = window;
+	table->index = index;
+	odp_count_tables(window->mirror, 1);
+	if (!window->mirror->pinned)
+		list_lru_add_obj(&odp_tables, &table->lru);
+}
+
+/* Caller: holds the leaf's lock. */
+static void odp_leaf_free_table(struct odp_window *window,
+				unsigned long *entries)
+{
+	if (!window->mirror->pinned)
+		list_lru_del_obj(&odp_tables, &odp_table_of(entries)->lru);
+	odp_count_tables(window->mirror, -1);
+	odp_table_free(entries);
 }
 
 /* Caller: holds the leaf's lock. Frees the table that was there. */
@@ -66,11 +105,9 @@ static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 		atomic_long_dec(&mirror->nr_leaves);
 	}
 	if (word && !(word & ODP_HUGE))
-		odp_count_tables(mirror, 1);
-	if (old && !(old & ODP_HUGE)) {
-		odp_count_tables(mirror, -1);
-		odp_table_free(odp_leaf_table(old));
-	}
+		odp_leaf_add_table(window, index, odp_leaf_table(word));
+	if (old && !(old & ODP_HUGE))
+		odp_leaf_free_table(window, odp_leaf_table(old));
 }
 
 /*
@@ -192,6 +229,76 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 	return sweep.pages;
 }
 
+/* The search comes by. Returns whether nobody has used the table since last time. */
+static bool odp_leaf_pass(struct odp_leaf *leaf)
+{
+	unsigned long *entries = odp_leaf_table(leaf->word);
+	unsigned int i;
+
+	if (!(leaf->word & ODP_USED))
+		return true;
+	leaf->word &= ~ODP_USED;
+	for (i = 0; i < ODP_LEAF_PAGES; i++)
+		if (entries[i] & ODP_USED)
+			entries[i] = (entries[i] & ~ODP_USED) | ODP_YOUNG;
+	return false;
+}
+
+/**
+ * odp_leaf_age() - free the table of a leaf that was not used since the last call
+ * @window: the leaf's window
+ * @index: the leaf's place in it
+ *
+ * Context: as odp_leaf_invalidate().
+ * Return: whether there was such a table.
+ */
+bool odp_leaf_age(struct odp_window *window, unsigned long index)
+{
+	unsigned long base = window->base + (index << ODP_LEAF_SHIFT);
+	struct odp_leaf *leaf = odp_leaf_lock(window, index);
+	bool idle = leaf->word && !(leaf->word & ODP_HUGE) &&
+		    odp_leaf_pass(leaf);
+
+	odp_leaf_unlock(leaf);
+	if (idle)
+		odp_leaf_invalidate(window, index, base, base + ODP_LEAF_SIZE,
+				    ODP_FREE);
+	return idle;
+}
+
+/**
+ * odp_leaf_young() - was one of the pages accessed since the mm asked last?
+ * @window: the leaf's window
+ * @start: first address, inside a leaf
+ * @end: where the range ends, not beyond the leaf
+ * @clear: begin anew
+ *
+ * Accesses go on meanwhile.
+ *
+ * Context: any but hard interrupt; does not sleep.
+ */
+bool odp_leaf_young(struct odp_window *window, unsigned long start,
+		    unsigned long end, bool clear)
+{
+	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(start));
+	unsigned int i;
+	bool young = false;
+
+	for (i = odp_page_index(start); i <= odp_page_index(end - 1); i++) {
+		unsigned long *entry = odp_leaf_entry(leaf, i);
+
+		if (!entry || !(READ_ONCE(*entry) & (ODP_USED | ODP_YOUNG)))
+			continue;
+		young = true;
+		if (clear) {
+			clear_bit(ODP_USED_BIT, entry);
+			clear_bit(ODP_YOUNG_BIT, entry);
+		}
+	}
+	odp_leaf_leave(leaf);
+	return young;
+}
+
 /**
  * odp_leaf_forget() - free a leaf of a pinned mirror
  * @window: the leaf's window
@@ -250,7 +357,7 @@ static bool odp_is_huge(const unsigned long *hmm_pfns)
 
 /*
  * A valid entry and a page table read under a valid sequence agree on the page,
- * so what is new can only add the right to write, and ODP_DIRTY is kept.
+ * so what is new can only add the right to write, and what was noted is kept.
  */
 static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 			  const unsigned long *hmm_pfns, unsigned long **table)
@@ -262,7 +369,7 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 	if (odp_is_huge(hmm_pfns)) {
 		odp_leaf_set_word(window, index,
 				  odp_entry_from_hmm(hmm_pfns[0]) | ODP_HUGE |
-				  (leaf->word & ODP_DIRTY));
+				  (leaf->word & ODP_NOTES));
 		return;
 	}
 	if (!leaf->word) {
@@ -275,7 +382,7 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 		unsigned long entry = odp_entry_from_hmm(hmm_pfns[i]);
 
 		if (entry)
-			entries[i] = entry | (entries[i] & ODP_DIRTY);
+			entries[i] = entry | (entries[i] & ODP_NOTES);
 	}
 }
 
@@ -342,7 +449,7 @@ int odp_leaf_set(struct odp_window *window, unsigned long addr,
 	struct odp_leaf *leaf = &window->leaves[index];
 
 	if (!leaf->word) {
-		unsigned long *table = odp_table_alloc();
+		unsigned long *table = odp_table_alloc(GFP_KERNEL);
 
 		if (!table)
 			return -ENOMEM;
@@ -352,4 +459,17 @@ int odp_leaf_set(struct odp_window *window, unsigned long addr,
 		page_to_pfn(page) << PAGE_SHIFT | ODP_VALID |
 		(write ? ODP_WRITE : 0);
 	return 0;
+}
+
+int odp_leaf_module_init(void)
+{
+	BUILD_BUG_ON(ODP_LEAF_TABLE_SIZE != PAGE_SIZE);
+	odp_table_cache = KMEM_CACHE(odp_table, SLAB_ACCOUNT);
+	return odp_table_cache ? 0 : -ENOMEM;
+}
+
+/* Context: may sleep; there are no tables any more. */
+void odp_leaf_module_exit(void)
+{
+	kmem_cache_destroy(odp_table_cache);
 }

@@ -39,6 +39,7 @@
 
 /* kmalloc() would take the next power of two, almost twice as much. */
 static struct kmem_cache *odp_window_cache;
+static struct workqueue_struct *odp_tidy_wq;
 
 static enum odp_verdict odp_verdict(enum mmu_notifier_event event)
 {
@@ -77,6 +78,13 @@ static unsigned long odp_window_invalidate(struct odp_window *window,
 	return pages;
 }
 
+/*
+ * So many regions hear of an invalidation, those with the lowest addresses: whoever
+ * takes a page away, of a file that a stranger has mapped and registered, too, does
+ * not wait for as many as there are.
+ */
+#define ODP_COUNTED_REGIONS	32
+
 static void odp_count_pages_lost(struct umem_odp_counters *counters,
 				 unsigned long pages)
 {
@@ -93,13 +101,15 @@ static void odp_count_invalidation(struct odp_mirror *mirror,
 				   unsigned long pages)
 {
 	unsigned long start = range->start, last = range->end - 1;
+	unsigned int left = ODP_COUNTED_REGIONS;
 	struct interval_tree_node *node;
 
 	atomic64_inc(&mirror->nr_invalidations);
 	odp_count_pages_lost(&mirror->dev->counters, pages);
 	spin_lock(&mirror->regions_lock);
 	for (node = interval_tree_iter_first(&mirror->regions, start, last);
-	     node; node = interval_tree_iter_next(node, start, last)) {
+	     node && left--;
+	     node = interval_tree_iter_next(node, start, last)) {
 		struct ib_umem_odp *umem =
 			container_of(node, struct ib_umem_odp, node);
 		unsigned long from = max(start, node->start) >> PAGE_SHIFT;
@@ -139,7 +149,7 @@ static bool odp_notify(struct mmu_interval_notifier *notifier,
 
 	if (range->event == MMU_NOTIFY_UNMAP &&
 	    bitmap_empty(window->populated, ODP_WINDOW_LEAVES))
-		schedule_work(&window->mirror->reap);
+		odp_mirror_tidy_later(window->mirror);
 	return true;
 }
 
@@ -176,7 +186,10 @@ static int odp_window_publish(struct odp_window *window)
 	return ret;
 }
 
-/* Caller: holds windows_lock; has the last reference. */
+/*
+ * Caller: holds windows_lock; has the last reference. Who is freeing one of its
+ * tables (the shrinker) is through with the mirror and the device when it returns.
+ */
 static void odp_window_remove(struct odp_window *window)
 {
 	struct odp_mirror *mirror = window->mirror;
@@ -185,10 +198,12 @@ static void odp_window_remove(struct odp_window *window)
 	if (rcu_access_pointer(*slot) == window)
 		RCU_INIT_POINTER(*slot, NULL);
 	xa_erase(&mirror->windows, window->base >> ODP_WINDOW_SHIFT);
-	if (mirror->mm) {
+	if (!mirror->pinned) {
 		odp_window_invalidate(window, window->base,
 				      window->base + ODP_WINDOW_SIZE, ODP_FREE);
 		mmu_interval_notifier_remove(&window->notifier);
+		spin_lock(&window->dirty_lock);
+		spin_unlock(&window->dirty_lock);
 	} else {
 		odp_window_forget(window);
 	}
@@ -197,17 +212,15 @@ static void odp_window_remove(struct odp_window *window)
 	call_rcu(&window->rcu, odp_window_free);
 }
 
-static struct odp_window *odp_window_create(struct odp_mirror *mirror,
-					    unsigned long addr)
+/* An empty window, which nothing knows of. */
+static struct odp_window *odp_window_alloc(struct odp_mirror *mirror,
+					   unsigned long addr, gfp_t gfp)
 {
-	struct odp_window *window;
+	struct odp_window *window = kmem_cache_zalloc(odp_window_cache, gfp);
 	unsigned long i;
-	int ret;
 
-	window = kmem_cache_zalloc(odp_window_cache, GFP_KERNEL);
 	if (!window)
-		return ERR_PTR(-ENOMEM);
-
+		return NULL;
 	window->mirror = mirror;
 	window->base = ALIGN_DOWN(addr, ODP_WINDOW_SIZE);
 	spin_lock_init(&window->dirty_lock);
@@ -215,29 +228,93 @@ static struct odp_window *odp_window_create(struct odp_mirror *mirror,
 	refcount_set(&window->refs, 1);
 	for (i = 0; i < ODP_WINDOW_LEAVES; i++)
 		rwlock_init(&window->leaves[i].lock);
+	return window;
+}
 
-	if (mirror->mm) {
-		ret = mmu_interval_notifier_insert(&window->notifier,
+/* Caller: holds windows_lock. */
+static int odp_window_subscribe(struct odp_window *window)
+{
+	struct odp_mirror *mirror = window->mirror;
+	int ret = odp_watch_start(mirror);
+
+	return ret ?: mmu_interval_notifier_insert(&window->notifier,
 						   mirror->mm, window->base,
 						   ODP_WINDOW_SIZE,
 						   &odp_notifier_ops);
+}
+
+/* Makes @window one of the mirror's. Caller: holds windows_lock. */
+static int odp_window_insert(struct odp_window *window)
+{
+	struct odp_mirror *mirror = window->mirror;
+	int ret;
+
+	if (!mirror->pinned) {
+		ret = odp_window_subscribe(window);
 		if (ret)
-			goto err_free;
+			return ret;
 	}
 	ret = odp_window_publish(window);
-	if (ret)
-		goto err_remove;
-
+	if (ret) {
+		if (!mirror->pinned)
+			mmu_interval_notifier_remove(&window->notifier);
+		return ret;
+	}
 	atomic_long_inc(&mirror->nr_windows);
 	atomic_long_add(sizeof(*window), &mirror->dev->table_bytes);
-	return window;
+	return 0;
+}
 
-err_remove:
-	if (mirror->mm)
-		mmu_interval_notifier_remove(&window->notifier);
-err_free:
-	kmem_cache_free(odp_window_cache, window);
-	return ERR_PTR(ret);
+/* The window that holds @addr, with a reference, if there is one. */
+static struct odp_window *odp_window_try(struct odp_mirror *mirror,
+					 unsigned long addr)
+{
+	struct odp_window *window;
+
+	rcu_read_lock();
+	window = odp_window_find(mirror, addr);
+	if (window && !refcount_inc_not_zero(&window->refs))
+		window = NULL;
+	rcu_read_unlock();
+	return window;
+}
+
+/* As odp_mirror_table(): nobody is killed for what the mirror can give back. */
+static struct odp_window *odp_window_memory(struct odp_mirror *mirror,
+					    unsigned long addr)
+{
+	struct odp_window *window;
+
+	if (!mirror->pinned) {
+		window = odp_window_alloc(mirror, addr, GFP_KERNEL |
+					  __GFP_NORETRY | __GFP_NOWARN);
+		if (window)
+			return window;
+		odp_mirror_reclaim(mirror);
+	}
+	return odp_window_alloc(mirror, addr, GFP_KERNEL);
+}
+
+/* Takes @fresh as the window of @addr, or frees it where another one is there. */
+static struct odp_window *odp_window_settle(struct odp_window *fresh,
+					    unsigned long addr)
+{
+	struct odp_mirror *mirror = fresh->mirror;
+	struct odp_window *window;
+	int ret = 0;
+
+	mutex_lock(&mirror->windows_lock);
+	window = odp_window_find(mirror, addr);
+	if (!window) {
+		ret = odp_window_insert(fresh);
+		window = fresh;
+	}
+	if (!ret)
+		refcount_inc(&window->refs);
+	mutex_unlock(&mirror->windows_lock);
+	if (ret || window != fresh)
+		kmem_cache_free(odp_window_cache, fresh);
+	return ret ? ERR_PTR(ret) : window;
 }
 
 /**
@@ -252,24 +329,12 @@ err_free:
 struct odp_window *odp_window_get(struct odp_mirror *mirror,
 				  unsigned long addr)
 {
-	struct odp_window *window;
+	struct odp_window *window = odp_window_try(mirror, addr);
 
-	rcu_read_lock();
-	window = odp_window_find(mirror, addr);
-	if (window && !refcount_inc_not_zero(&window->refs))
-		window = NULL;
-	rcu_read_unlock();
 	if (window)
 		return window;
-
-	mutex_lock(&mirror->windows_lock);
-	window = odp_window_find(mirror, addr);
-	if (!window)
-		window = odp_window_create(mirror, addr);
-	if (!IS_ERR(window))
-		refcount_inc(&window->refs);
-	mutex_unlock(&mirror->windows_lock);
-	return window;
+	window = odp_window_memory(mirror, addr);
+	return window ? odp_window_settle(window, addr) : ERR_PTR(-ENOMEM);
 }
 
 /**
@@ -283,10 +348,70 @@ void odp_window_put(struct odp_window *window)
 	refcount_dec(&window->refs);
 }
 
-static void odp_mirror_reap(struct work_struct *work)
+/* --- mirrors -------------------------------------------------------------- */
+
+/**
+ * odp_mirror_mmget() - the address space, for a fault
+ * @mirror: the mirror
+ *
+ * Context: any but hard interrupt.
+ * Return: the mm with a mm_users held, for mmput(); NULL where it has been torn down.
+ */
+struct mm_struct *odp_mirror_mmget(struct odp_mirror *mirror)
 {
-	struct odp_mirror *mirror =
-		container_of(work, struct odp_mirror, reap);
+	struct mm_struct *mm;
+
+	spin_lock(&mirror->mm_lock);
+	mm = mirror->mm;
+	if (mm && !mmget_not_zero(mm))
+		mm = NULL;
+	spin_unlock(&mirror->mm_lock);
+	return mm;
+}
+
+static bool odp_mirror_is_dead(struct odp_mirror *mirror)
+{
+	bool dead;
+
+	spin_lock(&mirror->mm_lock);
+	dead = !mirror->mm || !atomic_read(&mirror->mm->mm_users);
+	spin_unlock(&mirror->mm_lock);
+	return dead;
+}
+
+static void odp_mirror_drop_mm(struct odp_mirror *mirror)
+{
+	struct mm_struct *mm;
+
+	spin_lock(&mirror->mm_lock);
+	mm = mirror->mm;
+	mirror->mm = NULL;
+	spin_unlock(&mirror->mm_lock);
+	if (mm)
+		mmdrop(mm);
+}
+
+/*
+ * Gives back all but the mirror's own few hundred bytes. More than one may do so; no
+ * fault is under way or can begin.
+ */
+static void odp_mirror_empty(struct odp_mirror *mirror)
+{
+	struct odp_window *window;
+	unsigned long index;
+
+	mutex_lock(&mirror->windows_lock);
+	xa_for_each(&mirror->windows, index, window) {
+		odp_window_remove(window);
+		cond_resched();
+	}
+	odp_watch_stop(mirror);
+	mutex_unlock(&mirror->windows_lock);
+	odp_mirror_drop_mm(mirror);
+}
+
+static void odp_mirror_reap(struct odp_mirror *mirror)
+{
 	struct odp_window *window;
 	unsigned long index;
 
@@ -295,8 +420,89 @@ static void odp_mirror_reap(struct work_struct *work)
 		if (bitmap_empty(window->populated, ODP_WINDOW_LEAVES) &&
 		    refcount_dec_if_one(&window->refs))
 			odp_window_remove(window);
+		cond_resched();
 	}
 	mutex_unlock(&mirror->windows_lock);
+}
+
+/**
+ * odp_mirror_tidy() - remove what a mirror needs no more
+ * @mirror: the mirror
+ *
+ * That is windows without an entry; all of them, and whatever else is large, if the
+ * address space is gone.
+ *
+ * Context: may sleep; no lock held.
+ */
+void odp_mirror_tidy(struct odp_mirror *mirror)
+{
+	if (odp_mirror_is_dead(mirror)) {
+		odp_mirror_forget(mirror);
+		odp_mirror_empty(mirror);
+	} else {
+		odp_mirror_reap(mirror);
+	}
+}
+
+static void odp_mirror_tidy_work(struct work_struct *work)
+{
+	struct odp_mirror *mirror =
+		container_of(work, struct odp_mirror, tidy);
+
+	odp_mirror_tidy(mirror);
+	odp_mirror_put_ref(mirror);
+}
+
+/**
+ * odp_mirror_tidy_later() - the same, in a worker
+ * @mirror: the mirror; its memory stays meanwhile (RCU), it may be gone
+ *
+ * Context: any but hard interrupt.
+ */
+void odp_mirror_tidy_later(struct odp_mirror *mirror)
+{
+	if (refcount_inc_not_zero(&mirror->refs) &&
+	    !queue_work(odp_tidy_wq, &mirror->tidy))
+		odp_mirror_put_ref(mirror);
+}
+
+/**
+ * odp_mirror_put_ref() - a user of the mirror's memory has gone
+ * @mirror: the mirror
+ *
+ * Context: any.
+ */
+void odp_mirror_put_ref(struct odp_mirror *mirror)
+{
+	if (refcount_dec_and_test(&mirror->refs))
+		kfree_rcu(mirror, rcu);
+}
+
+static int odp_mirror_attach(struct odp_mirror *mirror, struct mm_struct *mm)
+{
+	mirror->fault_wq = alloc_workqueue("odp_fault/%d", WQ_UNBOUND,
+					   ODP_FAULT_WORKERS, mirror->owner);
+	if (!mirror->fault_wq)
+		return -ENOMEM;
+	mmgrab(mm);
+	mirror->mm = mm;
+	return 0;
+}
+
+static void odp_mirror_init(struct odp_mirror *mirror)
+{
+	refcount_set(&mirror->refs, 1);
+	INIT_LIST_HEAD(&mirror->node);
+	spin_lock_init(&mirror->mm_lock);
+	xa_init_flags(&mirror->windows, XA_FLAGS_ACCOUNT);
+	mutex_init(&mirror->windows_lock);
+	mirror->regions = RB_ROOT_CACHED;
+	spin_lock_init(&mirror->regions_lock);
+	INIT_LIST_HEAD(&mirror->faults);
+	spin_lock_init(&mirror->faults_lock);
+	init_waitqueue_head(&mirror->fault_wait);
+	INIT_WORK(&mirror->tidy, odp_mirror_tidy_work);
+	odp_prefetch_init(mirror);
 }
 
 /**
@@ -316,69 +522,55 @@ struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 	if (!mirror)
 		return ERR_PTR(-ENOMEM);
 
+	odp_mirror_init(mirror);
+	mirror->key.dev = dev;
+	mirror->key.mm = mm;
 	mirror->dev = dev;
-	get_device(&dev->ibdev->dev);
-	mirror->mm = mm;
+	mirror->pinned = !mm;
 	mirror->owner = task_tgid_nr(current);
-	if (mm) {
-		mirror->fault_wq = alloc_workqueue("odp_fault/%d", WQ_UNBOUND,
-						   ODP_FAULT_WORKERS,
-						   mirror->owner);
-		if (!mirror->fault_wq) {
-			put_device(&dev->ibdev->dev);
-			kfree(mirror);
-			return ERR_PTR(-ENOMEM);
-		}
-		mmgrab(mm);
+	if (mm && odp_mirror_attach(mirror, mm)) {
+		kfree(mirror);
+		return ERR_PTR(-ENOMEM);
 	}
-	xa_init_flags(&mirror->windows, XA_FLAGS_ACCOUNT);
-	mutex_init(&mirror->windows_lock);
-	mirror->regions = RB_ROOT_CACHED;
-	spin_lock_init(&mirror->regions_lock);
-	INIT_LIST_HEAD(&mirror->faults);
-	spin_lock_init(&mirror->faults_lock);
-	init_waitqueue_head(&mirror->fault_wait);
-	INIT_WORK(&mirror->reap, odp_mirror_reap);
-	odp_prefetch_init(mirror);
+	get_device(&dev->ibdev->dev);
 	return mirror;
 }
 
 /**
  * odp_mirror_destroy() - give everything back
- * @mirror: no region uses it any more
+ * @mirror: no region uses it any more; it has been forgotten
  *
  * Context: may sleep; no mmap lock held.
  */
 void odp_mirror_destroy(struct odp_mirror *mirror)
 {
-	struct odp_window *window;
-	unsigned long index;
-
-	mutex_lock(&mirror->windows_lock);
-	xa_for_each(&mirror->windows, index, window)
-		odp_window_remove(window);
-	mutex_unlock(&mirror->windows_lock);
-	cancel_work_sync(&mirror->reap);
+	odp_mirror_empty(mirror);
 	cancel_work_sync(&mirror->prefetch_work);
-
 	xa_destroy(&mirror->windows);
-	if (mirror->mm) {
+	if (mirror->fault_wq)
 		destroy_workqueue(mirror->fault_wq);
-		mmdrop(mirror->mm);
-	}
 	put_device(&mirror->dev->ibdev->dev);
-	kfree(mirror);
+	odp_mirror_put_ref(mirror);
 }
 
 int odp_mirror_module_init(void)
 {
+	odp_tidy_wq = alloc_workqueue("odp_tidy", WQ_UNBOUND, 0);
+	if (!odp_tidy_wq)
+		return -ENOMEM;
 	odp_window_cache = KMEM_CACHE(odp_window, SLAB_ACCOUNT);
-	return odp_window_cache ? 0 : -ENOMEM;
+	if (!odp_window_cache) {
+		destroy_workqueue(odp_tidy_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Context: may sleep; there are no mirrors any more. */
 void odp_mirror_module_exit(void)
 {
+	destroy_workqueue(odp_tidy_wq);
+	odp_watch_module_exit();
 	rcu_barrier();
 	kmem_cache_destroy(odp_window_cache);
 }

@@ -6,6 +6,7 @@
  * anything is made by the first fault.
  */
 #include <linux/module.h>
+#include <linux/rhashtable.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <rdma/ib_umem.h>
@@ -15,27 +16,101 @@
 
 DEFINE_MUTEX(odp_mirrors_lock);
 LIST_HEAD(odp_mirrors);			/* odp_mirrors_lock */
+static struct rhashtable odp_mirror_hash;	/* odp_mirrors_lock */
 static struct workqueue_struct *odp_wq;	/* for what has no mirror's own */
 
+static const struct rhashtable_params odp_mirror_params = {
+	.key_len = sizeof(struct odp_mirror_key),
+	.key_offset = offsetof(struct odp_mirror, key),
+	.head_offset = offsetof(struct odp_mirror, hash),
+	.automatic_shrinking = true,
+};
+
+/*
+ * A process that ended before its first fault told nobody: the longest known two are
+ * looked at whenever a mirror is added, so that such mirrors do not pile up. Caller:
+ * holds odp_mirrors_lock.
+ */
+static void odp_mirrors_check(void)
+{
+	struct odp_mirror *mirror;
+	unsigned int i;
+
+	lockdep_assert_held(&odp_mirrors_lock);
+	for (i = 0; i < 2; i++) {
+		mirror = list_first_entry(&odp_mirrors, struct odp_mirror,
+					  node);
+		list_move_tail(&mirror->node, &odp_mirrors);
+		/* One that can be found has its mm_count. */
+		if (!atomic_read(&mirror->mm->mm_users))
+			odp_mirror_tidy_later(mirror);
+	}
+}
+
+/* The mirror of that key with one region more. Adds @fresh, if there is none yet. */
+static struct odp_mirror *odp_mirror_find(const struct odp_mirror_key *key,
+					  struct odp_mirror *fresh)
+{
+	struct odp_mirror *mirror;
+	int ret;
+
+	mutex_lock(&odp_mirrors_lock);
+	mirror = rhashtable_lookup_fast(&odp_mirror_hash, key,
+					odp_mirror_params);
+	if (!mirror && fresh) {
+		ret = rhashtable_insert_fast(&odp_mirror_hash, &fresh->hash,
+					     odp_mirror_params);
+		mirror = ret ? ERR_PTR(ret) : fresh;
+		if (!ret) {
+			list_add_tail(&fresh->node, &odp_mirrors);
+			odp_mirrors_check();
+		}
+	}
+	if (!IS_ERR_OR_NULL(mirror))
+		mirror->nr_regions++;
+	mutex_unlock(&odp_mirrors_lock);
+	return mirror;
+}
+
+/* A mirror is made with no lock held: its owner's cgroup may have to be reclaimed. */
 static struct odp_mirror *odp_mirror_get(struct umem_odp_device *dev,
 					 struct mm_struct *mm)
 {
-	struct odp_mirror *mirror;
+	const struct odp_mirror_key key = { .dev = dev, .mm = mm };
+	struct odp_mirror *mirror = odp_mirror_find(&key, NULL), *fresh;
 
-	mutex_lock(&odp_mirrors_lock);
-	list_for_each_entry(mirror, &odp_mirrors, node)
-		if (mirror->dev == dev && mirror->mm == mm)
-			goto found;
-
-	mirror = odp_mirror_create(dev, mm);
-	if (IS_ERR(mirror))
-		goto out;
-	list_add(&mirror->node, &odp_mirrors);
-found:
-	mirror->nr_regions++;
-out:
-	mutex_unlock(&odp_mirrors_lock);
+	if (mirror)
+		return mirror;
+	fresh = odp_mirror_create(dev, mm);
+	if (IS_ERR(fresh))
+		return fresh;
+	mirror = odp_mirror_find(&key, fresh);
+	if (mirror != fresh)
+		odp_mirror_destroy(fresh);
 	return mirror;
+}
+
+static void odp_mirror_unlist(struct odp_mirror *mirror)
+{
+	lockdep_assert_held(&odp_mirrors_lock);
+	if (list_empty(&mirror->node))
+		return;
+	list_del_init(&mirror->node);
+	rhashtable_remove_fast(&odp_mirror_hash, &mirror->hash,
+			       odp_mirror_params);
+}
+
+/**
+ * odp_mirror_forget() - no region is going to be added to a mirror
+ * @mirror: its address space is gone
+ *
+ * Context: may sleep; no lock held.
+ */
+void odp_mirror_forget(struct odp_mirror *mirror)
+{
+	mutex_lock(&odp_mirrors_lock);
+	odp_mirror_unlist(mirror);
+	mutex_unlock(&odp_mirrors_lock);
 }
 
 static void odp_mirror_put(struct odp_mirror *mirror)
@@ -45,7 +120,7 @@ static void odp_mirror_put(struct odp_mirror *mirror)
 	mutex_lock(&odp_mirrors_lock);
 	last = --mirror->nr_regions == 0;
 	if (last)
-		list_del(&mirror->node);
+		odp_mirror_unlist(mirror);
 	mutex_unlock(&odp_mirrors_lock);
 	if (last)
 		odp_mirror_destroy(mirror);
@@ -91,6 +166,8 @@ struct ib_umem_odp *umem_odp_get(struct umem_odp_device *dev, u64 address,
 {
 	struct ib_umem_odp *umem;
 
+	if (!current->mm)
+		return ERR_PTR(-ESRCH);
 	if (!address && length == U64_MAX)
 		length = TASK_SIZE;
 	if (!length || address > TASK_SIZE || length > TASK_SIZE - address)
@@ -140,6 +217,8 @@ struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
 	struct ib_umem_odp *umem;
 	int ret;
 
+	if (!current->mm)
+		return ERR_PTR(-ESRCH);
 	umem = odp_region_alloc(address, length, access);
 	if (IS_ERR(umem))
 		return umem;
@@ -202,41 +281,62 @@ bool umem_odp_queue_work(struct ib_umem_odp *umem, struct work_struct *work)
 }
 EXPORT_SYMBOL_GPL(umem_odp_queue_work);
 
+static int odp_umem_module_init(void)
+{
+	int ret = rhashtable_init(&odp_mirror_hash, &odp_mirror_params);
+
+	if (ret)
+		return ret;
+	odp_wq = alloc_workqueue("odp", WQ_UNBOUND, 0);
+	if (odp_wq)
+		return 0;
+	rhashtable_destroy(&odp_mirror_hash);
+	return -ENOMEM;
+}
+
+static void odp_umem_module_exit(void)
+{
+	destroy_workqueue(odp_wq);
+	rhashtable_destroy(&odp_mirror_hash);
+}
+
+/* What there is to be made, in that order, and unmade. */
+static const struct {
+	int (*init)(void);
+	void (*exit)(void);
+} odp_parts[] = {
+	{ odp_umem_module_init, odp_umem_module_exit },
+	{ odp_shrink_module_init, odp_shrink_module_exit },
+	{ odp_leaf_module_init, odp_leaf_module_exit },
+	{ odp_mirror_module_init, odp_mirror_module_exit },
+	{ odp_prefetch_module_init, odp_prefetch_module_exit },
+	{ odp_debugfs_module_init, odp_debugfs_module_exit },
+};
+
+static void odp_parts_exit(unsigned int n)
+{
+	while (n--)
+		odp_parts[n].exit();
+}
+
 static int __init odp_module_init(void)
 {
+	unsigned int i;
 	int ret;
 
-	odp_wq = alloc_workqueue("odp", WQ_UNBOUND, 0);
-	if (!odp_wq)
-		return -ENOMEM;
-	ret = odp_mirror_module_init();
-	if (ret)
-		goto err_wq;
-	ret = odp_prefetch_module_init();
-	if (ret)
-		goto err_mirror;
-	ret = odp_shrink_module_init();
-	if (ret)
-		goto err_prefetch;
-	odp_debugfs_module_init();
+	for (i = 0; i < ARRAY_SIZE(odp_parts); i++) {
+		ret = odp_parts[i].init();
+		if (ret) {
+			odp_parts_exit(i);
+			return ret;
+		}
+	}
 	return 0;
-
-err_prefetch:
-	odp_prefetch_module_exit();
-err_mirror:
-	odp_mirror_module_exit();
-err_wq:
-	destroy_workqueue(odp_wq);
-	return ret;
 }
 
 static void __exit odp_module_exit(void)
 {
-	odp_debugfs_module_exit();
-	odp_shrink_module_exit();
-	odp_prefetch_module_exit();
-	odp_mirror_module_exit();
-	destroy_workqueue(odp_wq);
+	odp_parts_exit(ARRAY_SIZE(odp_parts));
 }
 
 module_init(odp_module_init);

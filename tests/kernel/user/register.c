@@ -180,9 +180,21 @@ static void test_regions_share_translations(void **state)
 	assert_int_equal(region_stats(&third).faults, faults);
 }
 
+static void test_a_thread_of_the_kernel(void **state)
+{
+	struct region r;
+	int fd = odp_open();
+
+	(void)state;
+	assert_int_equal(region_try(&r, fd, 1ul << 20, PAGE, ODP_TEST_BY_THREAD), -ESRCH);
+	assert_int_equal(region_try(&r, fd, 1ul << 20, PAGE, ODP_TEST_BY_THREAD | ODP_TEST_PINNED),
+			 -ESRCH);
+}
+
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_thread_of_the_kernel),
 		cmocka_unit_test(test_any_length_costs_the_same),
 		cmocka_unit_test(test_huge_reservation_works),
 		cmocka_unit_test(test_wraps),
