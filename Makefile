@@ -42,6 +42,10 @@ test-newest: ## the tests of the newest rdma-core that Debian has (KERNEL=uml)
 test-wire: ## our driver and the kernel's own at the two ends of a wire, judged by tshark
 	@tests/suites/wire/run
 
+.PHONY: test-surface
+test-surface: ## what people and programs see of the device, beside the kernel's own (KERNEL=uml)
+	@tests/suites/surface/run --kernel $(KERNEL)
+
 .PHONY: test-apps
 test-apps: ## real consumers: perftest, UCX, MPI, NFS and more (KERNEL=uml)
 	@tests/suites/apps/run --kernel $(KERNEL)
@@ -119,6 +123,7 @@ style: ## shellcheck over the scripts
 	shellcheck tools/demo tests/demo/run
 	shellcheck -x tests/all tests/run tests/vm
 	shellcheck tests/suites/rdma-core/run tests/suites/rdma-core/newest tests/suites/in-root
+	shellcheck tests/suites/surface/run tests/suites/surface/show tests/suites/surface/compare
 	shellcheck tools/bench tools/bench-compare tools/profile userspace/bench/compare
 	shellcheck -x tests/suites/apps/run tests/suites/apps/in-guest tests/suites/apps/perftest \
 		tests/suites/apps/rdmacm tests/suites/apps/rsockets tests/suites/apps/ucx \

@@ -32,6 +32,7 @@ struct scene {
 	struct buf sink;	/* of pair.b */
 	struct ibv_qp *qp;	/* not connected */
 	struct ibv_cq *cq;
+	struct ibv_srq *srq;
 	struct ibv_mr *mr;
 };
 
@@ -59,6 +60,10 @@ static void scene_open(struct scene *s)
 	s->cq = ibv_create_cq(s->pair.a.ctx, 16, NULL, NULL, 0);
 	assert_non_null(s->cq);
 	defer((undo_fn)ibv_destroy_cq, s->cq);
+	s->srq = ibv_create_srq(s->pair.a.pd, &(struct ibv_srq_init_attr){
+					.attr = { .max_wr = 16, .max_sge = 1 } });
+	assert_non_null(s->srq);
+	defer((undo_fn)ibv_destroy_srq, s->srq);
 	s->mr = reg(s->pair.a.pd, s->memory, REGION, ALL_ACCESS | IBV_ACCESS_MW_BIND);
 	s->nldev = nldev_open();
 	s->device = nldev_index(s->nldev, options.device);
@@ -318,6 +323,15 @@ static int resize_cq(struct scene *s)
 	return to_errno(ibv_resize_cq(s->cq, s->cq->cqe == 63 ? 16 : 63));
 }
 
+static int resize_srq(struct scene *s)
+{
+	struct ibv_srq_attr attr;
+
+	assert_int_equal(ibv_query_srq(s->srq, &attr), 0);
+	attr.max_wr = attr.max_wr < 64 ? 200 : 16;
+	return to_errno(ibv_modify_srq(s->srq, &attr, IBV_SRQ_MAX_WR));
+}
+
 /* The library has no such call for this driver, the kernel has. */
 static int reregister(struct scene *s, int flags, int access)
 {
@@ -437,6 +451,7 @@ static const struct deed deeds[] = {
 	{ "query_qp", query_qp, NULL, 0 },
 	{ "req_notify_cq", notify_cq, NULL, 0 },
 	{ "resize_cq", resize_cq, NULL, 0 },
+	{ "modify_srq", resize_srq, NULL, 0 },
 	{ "rereg_mr, memory", rereg_memory, NULL, 0 },
 	{ "rereg_mr, access", rereg_access, NULL, 0 },
 	{ "modify_qp to RESET", to_reset, be_rts, 0 },

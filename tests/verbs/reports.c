@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What others have reported of the kernel's rxe, siw and RDMA core, where no other program tries it:
+ * Documentation/infiniband/public-reports.rst.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <rdma/ib_user_verbs.h>
+#include <rdma/rdma_user_rxe.h>
+
+#include "lib/census.h"
+#include "lib/dice.h"
+#include "lib/mem.h"
+#include "lib/pattern.h"
+#include "lib/rc.h"
+#include "lib/test.h"
+#include "lib/uverbs.h"
+#include "lib/wire.h"
+
+/* --- memory windows and protection domains ------------------------------------------------- */
+
+static struct ibv_pd *another_pd(struct ibv_context *ctx)
+{
+	struct ibv_pd *pd = ibv_alloc_pd(ctx);
+
+	assert_non_null(pd);
+	defer((undo_fn)ibv_dealloc_pd, pd);
+	return pd;
+}
+
+static struct ibv_mw *window(struct ibv_pd *pd)
+{
+	struct ibv_mw *mw = ibv_alloc_mw(pd, IBV_MW_TYPE_2);
+
+	assert_non_null(mw);
+	defer((undo_fn)ibv_dealloc_mw, mw);
+	return mw;
+}
+
+static enum ibv_wc_status bind(struct end *end, struct ibv_mw *mw, struct buf *buf)
+{
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = IBV_WR_BIND_MW,
+		.bind_mw = {
+			.mw = mw, .rkey = ibv_inc_rkey(mw->rkey),
+			.bind_info = {
+				.mr = buf->mr, .addr = (uintptr_t)buf->p, .length = buf->len,
+				.mw_access_flags = IBV_ACCESS_REMOTE_WRITE,
+			},
+		},
+	};
+
+	post_send(end, &wr);
+	return wait_wc(end->scq).status;
+}
+
+/* "RDMA/rxe: Check PDs for memory window binds": the three must be of one domain. */
+static void test_window_domains(void **state)
+{
+	int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND;
+	struct rc rc = rc_default();
+	struct buf own, foreign;
+	struct ibv_pd *other;
+	struct pair pair;
+
+	(void)state;
+	rc.access |= IBV_ACCESS_MW_BIND;
+	pair_open(&pair, &rc);
+	other = another_pd(pair.a.ctx);
+	own = buf_anon(pair.a.pd, PAGE, access);
+	foreign = buf_anon(other, PAGE, access);
+	assert_int_equal(bind(&pair.a, window(pair.a.pd), &own), IBV_WC_SUCCESS);
+	assert_int_equal(bind(&pair.a, window(pair.a.pd), &foreign), IBV_WC_MW_BIND_ERR);
+	pair_connect(&pair);
+	assert_int_equal(bind(&pair.a, window(other), &own), IBV_WC_MW_BIND_ERR);
+	pair_connect(&pair);
+	assert_int_equal(bind(&pair.a, window(other), &foreign), IBV_WC_MW_BIND_ERR);
+}
+
+/* --- registered anew ----------------------------------------------------------------------- */
+
+static int reregister(struct ibv_mr *mr, int access, uint32_t *rkey)
+{
+	struct ib_uverbs_rereg_mr command = {
+		.mr_handle = mr->handle, .flags = IBV_REREG_MR_CHANGE_ACCESS,
+		.access_flags = access, .pd_handle = mr->pd->handle,
+	};
+	struct ib_uverbs_rereg_mr_resp answer = {};
+	int ret = uverbs_command(mr->context->cmd_fd, IB_USER_VERBS_CMD_REREG_MR, &command,
+				 sizeof(command), &answer, sizeof(answer));
+
+	*rkey = answer.rkey;
+	return ret;
+}
+
+static enum ibv_wc_status write_into(struct pair *pair, struct buf *from, void *to, uint32_t rkey)
+{
+	struct ibv_sge list = sge(from, 0, 100);
+	struct ibv_send_wr wr = {
+		.wr_id = 2, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
+		.wr.rdma = { (uintptr_t)to, rkey },
+	};
+
+	post_send(&pair->a, &wr);
+	return wait_wc(pair->a.scq).status;
+}
+
+/*
+ * "RDMA: During rereg_mr ensure that REREG_ACCESS is compatible": pages that were pinned for reading do
+ * not become writable by a change of rights.
+ */
+static void test_readonly_stays(void **state)
+{
+	int write = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
+	uint8_t *p = map_anon(PAGE);
+	struct rc rc = rc_default();
+	struct pair pair;
+	struct ibv_mr *mr;
+	struct buf from;
+	uint32_t rkey;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	from = buf_anon(pair.a.pd, PAGE, 0);
+	memset(from.p, 0xaa, PAGE);
+	pattern_fill(p, PAGE, 0, 1);
+	assert_int_equal(mprotect(p, PAGE, PROT_READ), 0);
+	mr = reg(pair.b.pd, p, PAGE, IBV_ACCESS_REMOTE_READ);
+	assert_int_not_equal(reregister(mr, write, &rkey), 0);
+	assert_int_not_equal(write_into(&pair, &from, p, mr->rkey), IBV_WC_SUCCESS);
+	pair_connect(&pair);
+	if (device_has_odp(pair.b.ctx)) {
+		mr = reg(pair.b.pd, p, PAGE, IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND);
+		if (!reregister(mr, write | IBV_ACCESS_ON_DEMAND, &rkey))
+			assert_int_equal(write_into(&pair, &from, p, rkey), IBV_WC_REM_ACCESS_ERR);
+	}
+	pattern_check(p, PAGE, 0, 1, "memory for reading");
+}
+
+/* --- answers that cannot be written -------------------------------------------------------- */
+
+#define UNREADABLE ((void *)64)
+
+static int make_cq(struct end *end, size_t answer)
+{
+	struct ib_uverbs_create_cq command = { .cqe = 100, .comp_channel = -1 };
+
+	return uverbs_command(end->ctx->cmd_fd, IB_USER_VERBS_CMD_CREATE_CQ, &command,
+			      sizeof(command), UNREADABLE, answer);
+}
+
+static int make_srq(struct end *end, size_t answer)
+{
+	struct ib_uverbs_create_srq command = {
+		.pd_handle = end->pd->handle, .max_wr = 100, .max_sge = 2,
+	};
+
+	return uverbs_command(end->ctx->cmd_fd, IB_USER_VERBS_CMD_CREATE_SRQ, &command,
+			      sizeof(command), UNREADABLE, answer);
+}
+
+static int make_qp(struct end *end, size_t answer)
+{
+	struct ib_uverbs_create_qp command = {
+		.pd_handle = end->pd->handle, .send_cq_handle = end->scq->handle,
+		.recv_cq_handle = end->rcq->handle, .max_send_wr = 100, .max_recv_wr = 100,
+		.max_send_sge = 1, .max_recv_sge = 1, .qp_type = IBV_QPT_RC,
+	};
+
+	return uverbs_command(end->ctx->cmd_fd, IB_USER_VERBS_CMD_CREATE_QP, &command,
+			      sizeof(command), UNREADABLE, answer);
+}
+
+/*
+ * "Fix slab-use-after-free Read in rxe_queue_cleanup", "Fix double free in rxe_srq_from_init", "Fix trying
+ * to register non-static key in rxe_qp_do_cleanup": the end of what was half made.
+ */
+static void test_answers(void **state)
+{
+	struct rc rc = rc_default();
+	struct census before;
+	struct end end;
+
+	(void)state;
+	end_open(&end, options.device, &rc);
+	before = census_take();
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(make_cq(&end, sizeof(struct ib_uverbs_create_cq_resp) +
+					 sizeof(struct rxe_create_cq_resp)), EFAULT);
+		assert_int_equal(make_srq(&end, sizeof(struct ib_uverbs_create_srq_resp) +
+					  sizeof(struct rxe_create_srq_resp)), EFAULT);
+		assert_int_equal(make_qp(&end, sizeof(struct ib_uverbs_create_qp_resp) +
+					 sizeof(struct rxe_create_qp_resp)), EFAULT);
+		/* And one that has no room for the driver's part */
+		assert_int_not_equal(make_cq(&end, sizeof(struct ib_uverbs_create_cq_resp)), 0);
+		assert_int_not_equal(make_srq(&end, sizeof(struct ib_uverbs_create_srq_resp)), 0);
+		assert_int_not_equal(make_qp(&end, sizeof(struct ib_uverbs_create_qp_resp)), 0);
+	}
+	census_same(&before);
+}
+
+/* --- timers -------------------------------------------------------------------------------- */
+
+/*
+ * CVE-2026-45910, "Fix race condition in QP timer handlers": timers that run out while their queue pair
+ * goes, the retry timer's and the one of a receiver that is not ready.
+ */
+static void test_timers(void **state)
+{
+	struct dice dice = { .seed = options.seed };
+	int rounds = options.full ? 3000 : 300;
+	struct rc rc = rc_default();
+	struct pair pair;
+	struct buf buf;
+
+	(void)state;
+	rc.timeout = 1;
+	rc.rnr_retry = 7;
+	rc.retry_cnt = 7;
+	rc.min_rnr_timer = 1;
+	pair_open_ends(&pair, &rc);
+	buf = buf_anon(pair.a.pd, PAGE, IBV_ACCESS_LOCAL_WRITE);
+	for (int i = 0; i < rounds; i++) {
+		struct ibv_sge list = sge(&buf, 0, 64);
+		struct ibv_send_wr wr = {
+			.wr_id = 3, .opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1,
+		};
+		struct ibv_wc wc;
+
+		pair_open_qps(&pair);
+		if (i % 2)
+			qp_to(pair.b.qp, IBV_QPS_RESET);
+		post_send(&pair.a, &wr);
+		usleep(dice_below(&dice, 400));
+		undo(pair.a.qp);
+		undo(pair.b.qp);
+		while (ibv_poll_cq(pair.a.scq, 1, &wc) > 0)
+			;
+	}
+}
+
+/* --- fewer READs and atomics than are under way -------------------------------------------- */
+
+static int limit_atomics(struct ibv_qp *qp, uint8_t n)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTS, .max_dest_rd_atomic = n };
+
+	return ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_MAX_DEST_RD_ATOMIC);
+}
+
+static void sqd(struct ibv_qp *qp)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_SQD };
+
+	assert_int_equal(ibv_modify_qp(qp, &attr, IBV_QP_STATE), 0);
+}
+
+/*
+ * "Fix responder UAF on IB_QP_MAX_DEST_RD_ATOMIC modify_qp", "Fix OOB in free_rd_atomic_resources()": the
+ * responder's room changes while its peer goes on asking. Each addition is made once.
+ */
+static void test_room_changes(void **state)
+{
+	int rounds = options.full ? 400 : 60;
+	struct rc rc = rc_default();
+	uint64_t *sum, expected = 0;
+	struct pair pair;
+	struct buf old, to;
+
+	(void)state;
+	rc.rd_atomic = 16;
+	rc.send_wr = 32;
+	pair_open(&pair, &rc);
+	old = buf_anon(pair.a.pd, PAGE, IBV_ACCESS_LOCAL_WRITE);
+	to = buf_anon(pair.b.pd, PAGE, ALL_ACCESS);
+	sum = (uint64_t *)to.p;
+	for (int i = 0; i < rounds; i++) {
+		for (int k = 0; k < 16; k++) {
+			struct ibv_sge list = sge(&old, 8 * k, 8);
+			struct ibv_send_wr wr = {
+				.wr_id = 4, .opcode = IBV_WR_ATOMIC_FETCH_AND_ADD,
+				.sg_list = &list, .num_sge = 1,
+				.wr.atomic = {
+					.remote_addr = (uintptr_t)sum, .compare_add = 1,
+					.rkey = to.mr->rkey,
+				},
+			};
+
+			post_send(&pair.a, &wr);
+			expected++;
+		}
+		sqd(pair.b.qp);
+		limit_atomics(pair.b.qp, i % 2 ? 16 : 32);
+		for (int k = 0; k < 16; k++)
+			expect_wc(pair.a.scq, 4, IBV_WC_SUCCESS);
+		assert_int_equal(*sum, expected);
+	}
+}
+
+/* --- packets that outlive their device ----------------------------------------------------- */
+
+static int peer_again(void *unused)
+{
+	(void)unused;
+	shell("ip netns exec peer tc qdisc del dev veth1 root 2>/dev/null;"
+	      "[ -e /sys/class/infiniband/rxe1 ] ||"
+	      "ip netns exec peer rdma link add rxe1 type rxe netdev veth1;"
+	      "udevadm settle 2>/dev/null; [ -e /sys/class/infiniband/rxe1 ]");
+	return 0;
+}
+
+/* Leaves packets of the device in a queue of the network's. */
+static void child_sends(void *arg)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+	struct ibv_ah *ah;
+	struct buf buf;
+
+	(void)arg;
+	rc.type = IBV_QPT_UD;
+	pair_open(&pair, &rc);
+	buf = buf_anon(pair.b.pd, 64 * PAGE, 0);
+	ah = end_ah(&pair.b, &pair.a);
+	shell("ip netns exec peer tc qdisc add dev veth1 root netem delay 1500ms limit 10000");
+	for (int i = 0; i < 64; i++) {
+		struct ibv_sge list = sge(&buf, i * PAGE, 2000);
+		struct ibv_send_wr wr = {
+			.wr_id = i, .opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1,
+			.wr.ud = {
+				.ah = ah, .remote_qpn = pair.a.qp->qp_num, .remote_qkey = rc.qkey,
+			},
+		};
+
+		post_send(&pair.b, &wr);
+	}
+}
+
+/* "Flush delayed SKBs while releasing RXE resources": they leave when their sender and its socket are gone. */
+static void test_packets_outlive(void **state)
+{
+	(void)state;
+	need_wire();
+	if (strcmp(options.peer, "rxe1"))
+		skip_because("the peer is not rxe1");
+	defer(peer_again, NULL);
+	assert_int_equal(child_wait(child_start(child_sends, NULL)), 0);
+	shell("rdma link delete rxe1");
+	sleep_ms(2000);
+	undo(NULL);
+}
+
+static struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_window_domains),
+	cmocka_unit_test(test_readonly_stays),
+	cmocka_unit_test(test_answers),
+	cmocka_unit_test(test_timers),
+	cmocka_unit_test(test_room_changes),
+	cmocka_unit_test(test_packets_outlive),
+};
+
+int main(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	return run_group("reports", tests, ARRAY_SIZE(tests));
+}
