@@ -140,6 +140,27 @@ static void test_readonly_stays(void **state)
 	pattern_check(p, PAGE, 0, 1, "memory for reading");
 }
 
+/* "Reject IB_ACCESS_ON_DEMAND changes after MR creation": what is pinned stays so, and the other way round. */
+static void test_kind_stays(void **state)
+{
+	int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
+	static const int kinds[] = { 0, IBV_ACCESS_ON_DEMAND };
+	struct rc rc = rc_default();
+	struct buf from, to;
+	struct pair pair;
+	uint32_t rkey;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	need_odp(pair.b.ctx);
+	from = buf_anon(pair.a.pd, PAGE, 0);
+	for (int i = 0; i < 2; i++) {
+		to = buf_anon(pair.b.pd, PAGE, access | kinds[i]);
+		assert_int_equal(reregister(to.mr, access | kinds[!i], &rkey), EINVAL);
+		assert_int_equal(write_into(&pair, &from, to.p, to.mr->rkey), IBV_WC_SUCCESS);
+	}
+}
+
 /* --- answers that cannot be written -------------------------------------------------------- */
 
 #define UNREADABLE ((void *)64)
@@ -356,6 +377,7 @@ static void test_packets_outlive(void **state)
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_window_domains),
 	cmocka_unit_test(test_readonly_stays),
+	cmocka_unit_test(test_kind_stays),
 	cmocka_unit_test(test_answers),
 	cmocka_unit_test(test_timers),
 	cmocka_unit_test(test_room_changes),
