@@ -72,7 +72,7 @@ static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		.status = status,
 		.opcode = rxe_wc_opcode(wqe),
 		.byte_len = wqe->length,
-		.qp = &qp->ib,
+		.qp = qp->handle,
 	};
 	bool tell = status || sq->sig_all || wqe->flags & IB_SEND_SIGNALED;
 

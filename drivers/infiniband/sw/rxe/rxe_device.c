@@ -322,7 +322,7 @@ const struct ib_device_ops rxe_device_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_cq, rxe_cq, ib),
 	INIT_RDMA_OBJ_SIZE(ib_mw, rxe_mw, ib),
 	INIT_RDMA_OBJ_SIZE(ib_pd, rxe_pd, ib),
-	INIT_RDMA_OBJ_SIZE(ib_qp, rxe_qp, ib),
+	INIT_RDMA_OBJ_SIZE(ib_qp, rxe_qp_handle, ib),
 	INIT_RDMA_OBJ_SIZE(ib_srq, rxe_srq, ib),
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, rxe_ucontext, ib),
 };

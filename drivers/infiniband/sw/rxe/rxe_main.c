@@ -173,6 +173,8 @@ static void __exit rxe_exit(void)
 	rdma_link_unregister(&rxe_link_ops);
 	unregister_netdevice_notifier(&rxe_netdev_notifier);
 	ib_unregister_driver(RDMA_DRIVER_RXE);
+	/* Queue pairs that have been destroyed are freed by our code. */
+	rcu_barrier();
 	rxe_net_module_exit();
 	rxe_task_module_exit();
 	rxe_crc32_module_exit();

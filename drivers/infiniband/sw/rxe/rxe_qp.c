@@ -4,7 +4,15 @@
  *
  * What a queue pair is asked to be is checked and stored here; what it then does
  * is the transport's. A queue pair is found by its number from when it is
- * complete until it is destroyed, and freed when nobody who found it is left.
+ * complete until it is destroyed.
+ *
+ * Its end waits for its own tasks, not for an RCU grace period. Whoever has found
+ * the queue pair before it left the table may still queue a packet and kick a task,
+ * or try its lock (rxe_direct.c). Neither has an effect: the two tasks belong to
+ * rxe_destroy_qp() and run no more (rxe_task_retire()), and who gets rq.lock sees
+ * IB_QPS_RESET. So what the queue pair refers to can go at once; struct rxe_qp
+ * itself, with the packets that came too late, is freed after a grace period. The
+ * core's object goes at once, too: it is apart, in struct rxe_qp_handle.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -198,6 +206,12 @@ static int rxe_qpn_reserve(struct rxe_qp *qp)
 static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 			const struct ib_udata *udata)
 {
+	qp->ib.device = qp->handle->device;
+	qp->ib.pd = qp->handle->pd;
+	qp->ib.send_cq = qp->handle->send_cq;
+	qp->ib.recv_cq = qp->handle->recv_cq;
+	qp->ib.srq = qp->handle->srq;
+	qp->ib.qp_type = qp->handle->qp_type;
 	qp->user = udata;
 	qp->transport = rxe_transport_type(init->qp_type);
 	qp->service = rxe_service(init->qp_type);
@@ -215,6 +229,32 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 								  IB_MTU_256);
 }
 
+/* Makes a queue pair that is complete, and that only its number names. */
+static int rxe_qp_make(struct rxe_qp *qp, struct ib_qp_init_attr *init,
+		       struct ib_udata *udata)
+{
+	int ret;
+
+	rxe_qp_init(qp, init, udata);
+	ret = rxe_qpn_reserve(qp);
+	if (ret)
+		return ret;
+	ret = rxe_queues_init(qp, &init->cap, udata);
+	if (ret)
+		goto err_qpn;
+	qp->attr.cap = init->cap;
+	ret = rxe_transport_init(qp);
+	if (ret)
+		goto err_queues;
+	return 0;
+
+err_queues:
+	rxe_queues_free(qp);
+err_qpn:
+	rxe_table_erase(&qp_rxe(qp)->qps, qp->ib.qp_num, qp);
+	return ret;
+}
+
 /**
  * rxe_create_qp() - make a queue pair
  * @ibqp: the queue pair
@@ -229,33 +269,25 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)
 {
-	struct rxe_dev *rxe = to_rxe(ibqp->device);
-	struct rxe_qp *qp = to_rqp(ibqp);
+	struct rxe_qp *qp;
 	int ret;
 
 	ret = rxe_check_init(init, udata);
 	if (ret)
 		return ret;
-	rxe_qp_init(qp, init, udata);
-	ret = rxe_qpn_reserve(qp);
-	if (ret)
+	qp = kzalloc(sizeof(*qp), GFP_KERNEL_ACCOUNT);
+	if (!qp)
+		return -ENOMEM;
+	qp->handle = ibqp;
+	ret = rxe_qp_make(qp, init, udata);
+	if (ret) {
+		kfree(qp);
 		return ret;
-	ret = rxe_queues_init(qp, &init->cap, udata);
-	if (ret)
-		goto err_qpn;
-	qp->attr.cap = init->cap;
-	ret = rxe_transport_init(qp);
-	if (ret)
-		goto err_queues;
-
-	rxe_table_publish(&rxe->qps, ibqp->qp_num, qp);
+	}
+	ibqp->qp_num = qp->ib.qp_num;
+	container_of(ibqp, struct rxe_qp_handle, ib)->qp = qp;
+	rxe_table_publish(&to_rxe(ibqp->device)->qps, ibqp->qp_num, qp);
 	return 0;
-
-err_queues:
-	rxe_queues_free(qp);
-err_qpn:
-	rxe_table_erase(&rxe->qps, ibqp->qp_num, qp);
-	return ret;
 }
 
 /* --- modifying ------------------------------------------------------------ */
@@ -608,12 +640,12 @@ void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
 {
 	struct ib_event event = {
 		.device = qp->ib.device,
-		.element.qp = &qp->ib,
+		.element.qp = qp->handle,
 		.event = type,
 	};
 
-	if (qp->ib.event_handler)
-		qp->ib.event_handler(&event, qp->ib.qp_context);
+	if (qp->handle->event_handler)
+		qp->handle->event_handler(&event, qp->handle->qp_context);
 }
 
 /* --- destroying ----------------------------------------------------------- */
@@ -625,12 +657,25 @@ static void rxe_qp_stop(struct rxe_qp *qp)
 	mutex_unlock(&qp->modify_mutex);
 }
 
+/* Packets may have come while it was found by who did not know yet. */
+static void rxe_qp_free(struct rcu_head *rcu)
+{
+	struct rxe_qp *qp = container_of(rcu, struct rxe_qp, rcu);
+
+	skb_queue_purge(&qp->sq.responses);
+	skb_queue_purge(&qp->rq.requests);
+	kfree(qp);
+}
+
 /**
  * rxe_destroy_qp() - the end of a queue pair
  * @ibqp: the queue pair
  * @udata: not used
  *
- * Context: process context; waits for packets and faults under way.
+ * When this returns, the queue pair does not touch memory, CQs, its SRQ, or
+ * its owner any more.
+ *
+ * Context: process context; waits for faults under way, not for a grace period.
  * Return: 0.
  */
 int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
@@ -640,13 +685,13 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	rxe_qp_stop(qp);
 	rxe_mcast_forget_qp(qp);
 	rxe_table_erase(&qp_rxe(qp)->qps, ibqp->qp_num, qp);
-	synchronize_rcu_expedited();
+	rxe_transport_retire(qp);
 	rxe_qp_put(qp);
 	wait_for_completion(&qp->gone);
 
-	rxe_transport_drain(qp);
 	rxe_mw_forget_qp(qp);
 	rxe_queues_free(qp);
+	call_rcu(&qp->rcu, rxe_qp_free);
 	return 0;
 }
 

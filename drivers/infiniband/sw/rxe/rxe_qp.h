@@ -312,7 +312,12 @@ struct rxe_rq {
 
 /**
  * struct rxe_qp - a queue pair
- * @ib: what the core knows
+ * @handle: the core's object, which goes when destroy_qp() returns: for the two
+ *	tasks and the verbs only
+ * @ib: copies of what the core knows, for whoever has found the queue pair;
+ *	constant. The CQs and the SRQ themselves go when @handle does.
+ * @rcu: frees it: who has found it in an RCU read section may have it until
+ *	that ends
  * @refs: one for being registered, one for each fault under way
  * @gone: @refs came to 0
  * @modify_mutex: serialises modify_qp and destroy_qp
@@ -335,7 +340,17 @@ struct rxe_rq {
  * @rq: receiving
  */
 struct rxe_qp {
-	struct ib_qp ib;
+	struct ib_qp *handle;
+	struct {
+		struct ib_device *device;
+		struct ib_pd *pd;
+		struct ib_cq *send_cq;
+		struct ib_cq *recv_cq;
+		struct ib_srq *srq;
+		enum ib_qp_type qp_type;
+		u32 qp_num;
+	} ib;
+	struct rcu_head rcu;
 	refcount_t refs;
 	struct completion gone;
 	struct mutex modify_mutex;
@@ -357,9 +372,19 @@ struct rxe_qp {
 	struct rxe_rq rq;
 };
 
+/**
+ * struct rxe_qp_handle - what the core makes and frees for a queue pair
+ * @ib: what the core knows
+ * @qp: the queue pair
+ */
+struct rxe_qp_handle {
+	struct ib_qp ib;
+	struct rxe_qp *qp;
+};
+
 static inline struct rxe_qp *to_rqp(struct ib_qp *ib)
 {
-	return container_of(ib, struct rxe_qp, ib);
+	return container_of(ib, struct rxe_qp_handle, ib)->qp;
 }
 
 static inline struct rxe_dev *qp_rxe(const struct rxe_qp *qp)
@@ -434,7 +459,7 @@ int rxe_transport_init(struct rxe_qp *qp);
 void rxe_transport_reset(struct rxe_qp *qp);
 void rxe_transport_store(struct rxe_qp *qp, int mask);
 void rxe_transport_modified(struct rxe_qp *qp, int mask);
-void rxe_transport_drain(struct rxe_qp *qp);
+void rxe_transport_retire(struct rxe_qp *qp);
 
 /* rxe_req.c */
 int rxe_req_doorbell(struct rxe_qp *qp);

@@ -29,7 +29,7 @@
 void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc, bool solicited)
 {
 	wc->wr_id = qp->rq.wqe.wr_id;
-	wc->qp = &qp->ib;
+	wc->qp = qp->handle;
 	if (!wc->src_qp)
 		wc->src_qp = qp->attr.dest_qp_num;
 	wc->port_num = 1;

@@ -292,6 +292,22 @@ void rxe_task_drain(struct rxe_task *task)
 	flush_work(&task->work);
 }
 
+/**
+ * rxe_task_retire() - have a task never run again
+ * @task: the task; who still kicks it has no effect
+ *
+ * Waits until it is idle, and then owns it for good: no kick makes @task->pending 1
+ * any more.
+ *
+ * Context: may sleep, for the turns that are under way on the task's processor.
+ */
+void rxe_task_retire(struct rxe_task *task)
+{
+	while (atomic_cmpxchg(&task->pending, 0, 1))
+		usleep_range(20, 50);
+	flush_work(&task->work);
+}
+
 int rxe_task_module_init(void)
 {
 	int cpu;

@@ -37,6 +37,7 @@ void rxe_task_resume(struct rxe_task *task);
 void rxe_task_kick_apart(struct rxe_task *task);
 void rxe_task_hold(void);
 void rxe_task_drain(struct rxe_task *task);
+void rxe_task_retire(struct rxe_task *task);
 int rxe_task_module_init(void);
 void rxe_task_module_exit(void);
 

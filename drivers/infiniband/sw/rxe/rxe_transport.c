@@ -126,30 +126,56 @@ int rxe_transport_init(struct rxe_qp *qp)
 	return 0;
 }
 
-/**
- * rxe_transport_drain() - bring a QP's tasks, timers and faults to rest
- * @qp: its state is one in which tasks have nothing to do
- *
- * Context: may sleep, up to a second for a fault; no lock held.
- */
-void rxe_transport_drain(struct rxe_qp *qp)
+static void rxe_transport_quiet(struct rxe_qp *qp)
+{
+	rxe_fault_drain(&qp->sq.gather);
+	rxe_fault_drain(&qp->sq.scatter);
+	rxe_fault_drain(&qp->sq.direct);
+	rxe_fault_drain(&qp->rq.place);
+	hrtimer_cancel(&qp->sq.timer);
+	hrtimer_cancel(&qp->sq.rnr_timer);
+	hrtimer_cancel(&qp->rq.fault_timer);
+}
+
+static void rxe_transport_purge(struct rxe_qp *qp)
+{
+	rxe_early_purge(&qp->sq.early, &qp->sq.responses);
+	rxe_early_purge(&qp->rq.early, &qp->rq.requests);
+	rxe_net_forget_route(qp);
+}
+
+/* Brings tasks, timers and faults to rest. */
+static void rxe_transport_drain(struct rxe_qp *qp)
 {
 	/* A fault or a timer kicks a task; a task may start either, once. */
 	do {
 		rxe_task_drain(&qp->sq.task);
 		rxe_task_drain(&qp->rq.task);
-		rxe_fault_drain(&qp->sq.gather);
-		rxe_fault_drain(&qp->sq.scatter);
-		rxe_fault_drain(&qp->sq.direct);
-		rxe_fault_drain(&qp->rq.place);
-		hrtimer_cancel(&qp->sq.timer);
-		hrtimer_cancel(&qp->sq.rnr_timer);
-		hrtimer_cancel(&qp->rq.fault_timer);
+		rxe_transport_quiet(qp);
 	} while (atomic_read(&qp->sq.task.pending) ||
 		 atomic_read(&qp->rq.task.pending));
-	rxe_early_purge(&qp->sq.early, &qp->sq.responses);
-	rxe_early_purge(&qp->rq.early, &qp->rq.requests);
-	rxe_net_forget_route(qp);
+	rxe_transport_purge(qp);
+}
+
+/**
+ * rxe_transport_retire() - bring a QP's tasks, timers and faults to an end
+ * @qp: its state is IB_QPS_RESET, and stays so
+ *
+ * When this returns, nothing of what @qp refers to is used for it any more. Who
+ * has found @qp before may still queue packets.
+ *
+ * Context: may sleep, up to a second for a fault; no lock held.
+ */
+void rxe_transport_retire(struct rxe_qp *qp)
+{
+	rxe_task_retire(&qp->sq.task);
+	rxe_task_retire(&qp->rq.task);
+	/* A peer's task that had the lock before it could see the state. */
+	spin_lock_bh(&qp->rq.lock);
+	spin_unlock_bh(&qp->rq.lock);
+	/* Only tasks start timers and faults. */
+	rxe_transport_quiet(qp);
+	rxe_transport_purge(qp);
 }
 
 static void rxe_sq_reset(struct rxe_sq *sq)
