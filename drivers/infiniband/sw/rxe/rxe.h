@@ -100,7 +100,7 @@ enum rxe_dev_flags {
  * @mmaps: ring buffers waiting for their mmap()
  * @mmaps_lock: protects @mmaps and @next_mmap; held while one is mapped
  * @next_mmap: offset of the next one
- * @ahs: user space's address handles by number
+ * @ahs: struct rxe_named_av by number; RCU
  * @next_ah: where the search for a free number begins
  * @srqs: numbers of shared receive queues
  * @groups: multicast groups; RCU
@@ -155,6 +155,25 @@ struct rxe_pd {
 	struct ib_pd ib;
 };
 
+/**
+ * struct rxe_named_av - the address that a user's request names by a number
+ * @rcu: frees it: who has found it may be copying it
+ * @pd: that the request must belong to
+ * @av: the address; constant
+ */
+struct rxe_named_av {
+	struct rcu_head rcu;
+	const struct ib_pd *pd;
+	struct rxe_av av;
+};
+
+/**
+ * struct rxe_ah - an address handle
+ * @ib: what the core knows
+ * @av: the address
+ * @attr: the same as verbs have it
+ * @num: names the address in a user's requests; 0: nothing does
+ */
 struct rxe_ah {
 	struct ib_ah ib;
 	struct rxe_av av;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Addresses: of a connected QP's peer, and address handles. */
 #include <linux/etherdevice.h>
+#include <linux/slab.h>
 #include <net/ipv6.h>
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
@@ -134,24 +135,59 @@ static struct rdma_ah_attr rxe_ah_attr_keep(const struct rdma_ah_attr *attr)
 	return kept;
 }
 
+static struct rxe_named_av *rxe_named_av(const struct rxe_ah *ah)
+{
+	struct rxe_named_av *named = kmalloc(sizeof(*named),
+					     GFP_KERNEL_ACCOUNT);
+
+	if (named) {
+		named->pd = ah->ib.pd;
+		named->av = ah->av;
+	}
+	return named;
+}
+
+static void rxe_ah_forget_number(struct rxe_ah *ah)
+{
+	struct rxe_named_av *named = xa_erase(&to_rxe(ah->ib.device)->ahs,
+					      ah->num);
+
+	kfree_rcu(named, rcu);
+}
+
 /* Gives the handle the number by which user space's send requests refer to it. */
 static int rxe_ah_number(struct rxe_ah *ah, struct ib_udata *udata)
 {
 	struct rxe_dev *rxe = to_rxe(ah->ib.device);
 	struct rxe_create_ah_resp resp = {};
+	struct rxe_named_av *named;
 	int ret;
 
 	if (!udata || udata->outlen < sizeof(resp))
 		return 0;
-	ret = xa_alloc_cyclic(&rxe->ahs, &ah->num, ah, XA_LIMIT(1, RXE_MAX_AH),
-			      &rxe->next_ah, GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
+	named = rxe_named_av(ah);
+	if (!named)
+		return -ENOMEM;
+	ret = xa_alloc_cyclic(&rxe->ahs, &ah->num, named,
+			      XA_LIMIT(1, RXE_MAX_AH), &rxe->next_ah,
+			      GFP_KERNEL_ACCOUNT);
+	if (ret < 0) {
+		kfree(named);
 		return ret == -EBUSY ? -ENOMEM : ret;
-
+	}
 	resp.ah_num = ah->num;
 	ret = ib_copy_to_udata(udata, &resp, sizeof(resp));
 	if (ret)
-		xa_erase(&rxe->ahs, ah->num);
+		rxe_ah_forget_number(ah);
+	return ret;
+}
+
+static int rxe_ah_store(struct rxe_ah *ah, const struct rdma_ah_attr *attr)
+{
+	int ret = rxe_av_from_attr(to_rxe(ah->ib.device), &ah->av, attr);
+
+	if (!ret)
+		ah->attr = rxe_ah_attr_keep(attr);
 	return ret;
 }
 
@@ -169,28 +205,23 @@ int rxe_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 		  struct ib_udata *udata)
 {
 	struct rxe_ah *ah = to_rah(ibah);
-	int ret;
 
-	ret = rxe_modify_ah(ibah, init->ah_attr);
-	return ret ?: rxe_ah_number(ah, udata);
+	return rxe_ah_store(ah, init->ah_attr) ?: rxe_ah_number(ah, udata);
 }
 
 /**
  * rxe_modify_ah() - change an address handle
- * @ibah: the handle
+ * @ibah: the handle, of the kernel: there is no such command for users
  * @attr: the new address
  *
- * Return: 0 or -EINVAL as rxe_av_from_attr().
+ * Return: 0; -EINVAL as rxe_av_from_attr(); -EOPNOTSUPP for a handle that has a
+ * number.
  */
 int rxe_modify_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 {
 	struct rxe_ah *ah = to_rah(ibah);
-	int ret;
 
-	ret = rxe_av_from_attr(to_rxe(ibah->device), &ah->av, attr);
-	if (!ret)
-		ah->attr = rxe_ah_attr_keep(attr);
-	return ret;
+	return ah->num ? -EOPNOTSUPP : rxe_ah_store(ah, attr);
 }
 
 /**
@@ -211,17 +242,17 @@ int rxe_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
  * @ibah: the handle
  * @flags: not used
  *
- * Context: any; may sleep if the handle has a number.
+ * A request that is being picked up may still go to the address; later ones find
+ * that there is none.
+ *
+ * Context: any for the kernel, else process context; does not sleep.
  * Return: 0.
  */
 int rxe_destroy_ah(struct ib_ah *ibah, u32 flags)
 {
 	struct rxe_ah *ah = to_rah(ibah);
 
-	if (!ah->num)
-		return 0;
-	xa_erase(&to_rxe(ibah->device)->ahs, ah->num);
-	/* Somebody may just be looking at it. */
-	synchronize_rcu_expedited();
+	if (ah->num)
+		rxe_ah_forget_number(ah);
 	return 0;
 }

@@ -45,13 +45,13 @@ static enum ib_wc_status rxe_ud_check(const struct rxe_qp *qp,
 
 static int rxe_ud_handle(struct rxe_qp *qp, u32 num, struct rxe_av *av)
 {
-	struct rxe_ah *ah;
+	const struct rxe_named_av *named;
 	int ret = -EINVAL;
 
 	rcu_read_lock();
-	ah = xa_load(&qp_rxe(qp)->ahs, num);
-	if (ah && ah->ib.pd == qp->ib.pd) {
-		*av = ah->av;
+	named = xa_load(&qp_rxe(qp)->ahs, num);
+	if (named && named->pd == qp->ib.pd) {
+		*av = named->av;
 		ret = 0;
 	}
 	rcu_read_unlock();
