@@ -87,8 +87,9 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
  *	of one (device, mm), private to a pinned region
  * @pinned: the pinned pages; NULL for an on-demand region
  * @address: first byte, a user virtual address
- * @length: bytes
+ * @length: bytes; 0 from umem_odp_close() on
  * @writable: the region may be written to
+ * @rcu: frees it
  * @node: the region among its mirror's; the core's
  * @counters: what was done for the region; an invalidation counts for each
  *	region that its range touches, but for no more than 32 of them, those
@@ -98,7 +99,7 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
  * @stream_bytes: how far the next fault of that stream looks ahead (a hint,
  *	written without a lock)
  *
- * Everything but the counters and the hints is constant.
+ * Everything but the length, the counters and the hints is constant.
  */
 struct ib_umem_odp {
 	struct odp_mirror *mirror;
@@ -106,6 +107,7 @@ struct ib_umem_odp {
 	u64 address;
 	u64 length;
 	bool writable;
+	struct rcu_head rcu;
 	struct interval_tree_node node;
 	struct umem_odp_counters counters;
 	u64 stream_next;
@@ -149,13 +151,30 @@ struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
 					u64 address, u64 length, int access);
 
 /**
+ * umem_odp_close() - end all access through a region
+ * @umem: the region
+ *
+ * When this returns, no copy and no atomic touches memory through the region, and
+ * none will: whoever still calls has the answer that there is nothing. It waits for
+ * accesses under way, leaf after leaf, not for an RCU grace period. A fault under way
+ * goes on, which moves no bytes.
+ *
+ * Context: process context; may sleep. Its time grows with what has translations in
+ * the region's range, not with the range.
+ */
+void umem_odp_close(struct ib_umem_odp *umem);
+
+/**
  * umem_odp_put() - deregister a region
- * @umem: the region; no call on it may be under way
+ * @umem: the region; no call on it may be under way but of those functions that take
+ *	the region in an RCU read section, which is closed for them before
+ *	(umem_odp_close())
  *
  * The last on-demand region of a (device, mm) takes the mirror with it. A page
  * that was written is marked dirty when its translation loses the right to write:
  * before the mm cleans or takes the page, and at the latest when the mirror goes.
- * It may not be marked yet when this returns.
+ * It may not be marked yet when this returns. What who has found the region in
+ * an RCU read section may still look at is freed after that.
  *
  * Context: process context; may sleep; no mmap lock held.
  */

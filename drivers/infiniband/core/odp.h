@@ -263,6 +263,8 @@ void odp_mirror_put_ref(struct odp_mirror *mirror);
 struct mm_struct *odp_mirror_mmget(struct odp_mirror *mirror);
 void odp_mirror_tidy(struct odp_mirror *mirror);
 void odp_mirror_tidy_later(struct odp_mirror *mirror);
+void odp_mirror_pass(struct odp_mirror *mirror, unsigned long first,
+		     unsigned long last);
 int odp_mirror_module_init(void);
 void odp_mirror_module_exit(void);
 

@@ -4,7 +4,9 @@
  *
  * The routines that move bytes between a region and the kernel, and between
  * regions. A page is touched only while its leaf's lock is held for
- * reading, so that the notifier's callback waits for it.
+ * reading, so that the notifier's callback waits for it. Under the same lock the
+ * range is compared with the region's, so that umem_odp_close() can make it empty and
+ * then wait for who holds the lock.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -19,9 +21,12 @@ enum odp_direction {
 	ODP_IN,			/* buffer -> memory */
 };
 
+/* For who is about to touch pages: in the leaf that has them. */
 static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 {
-	return offset <= umem->length && len <= umem->length - offset;
+	u64 length = READ_ONCE(umem->length);
+
+	return offset <= length && len <= length - offset;
 }
 
 /* What an entry has that has been used for such an access before. */
@@ -99,13 +104,25 @@ static bool odp_copy_page(struct page *page, unsigned int offset, void *buf,
 	return good;
 }
 
+/* What is copied between a region and a buffer. */
+struct odp_copying {
+	const struct ib_umem_odp *umem;
+	u64 offset;
+	size_t len;
+	enum odp_direction dir;
+};
+
 /* Returns bytes copied; @addr + @len is not beyond the leaf. */
-static size_t odp_copy_leaf(struct odp_window *window, unsigned long addr,
-			    void *buf, size_t len, enum odp_direction dir)
+static size_t odp_copy_leaf(const struct odp_copying *all,
+			    struct odp_window *window, unsigned long addr,
+			    void *buf, size_t len)
 {
 	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(addr));
+	enum odp_direction dir = all->dir;
 	size_t done = 0;
 
+	if (!odp_in_region(all->umem, all->offset, all->len))
+		len = 0;
 	while (done < len) {
 		size_t n = min(len - done, odp_to_page_end(addr + done));
 		unsigned int i = odp_page_index(addr + done);
@@ -133,11 +150,9 @@ static unsigned long odp_piece_end(unsigned long addr)
 static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
 		       size_t len, enum odp_direction dir)
 {
+	const struct odp_copying all = { umem, offset, len, dir };
 	unsigned long addr = umem->address + offset;
 	size_t done = 0;
-
-	if (!odp_in_region(umem, offset, len))
-		return 0;
 
 	rcu_read_lock();
 	while (done < len) {
@@ -149,7 +164,8 @@ static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
 
 		if (!window)
 			break;
-		copied = odp_copy_leaf(window, addr + done, buf + done, n, dir);
+		copied = odp_copy_leaf(&all, window, addr + done, buf + done,
+				       n);
 		done += copied;
 		if (copied < n)
 			break;
@@ -175,6 +191,26 @@ size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
 EXPORT_SYMBOL_GPL(umem_odp_write);
 
 /* --- between regions ------------------------------------------------------ */
+
+/* What is copied from region to region. */
+struct odp_moving {
+	const struct ib_umem_odp *to;
+	u64 to_offset;
+	const struct ib_umem_odp *from;
+	u64 from_offset;
+	size_t len;
+};
+
+/* Caller: is in a leaf of each. */
+static bool odp_in_both(const struct odp_moving *all,
+			enum umem_odp_side *missing)
+{
+	*missing = UMEM_ODP_TO;
+	if (!odp_in_region(all->to, all->to_offset, all->len))
+		return false;
+	*missing = UMEM_ODP_FROM;
+	return odp_in_region(all->from, all->from_offset, all->len);
+}
 
 /* One end of a copy, which does not go beyond the leaf */
 struct odp_end {
@@ -237,13 +273,16 @@ static bool odp_move_page(struct page *to, unsigned int to_offset,
 }
 
 /* As umem_odp_copy(). */
-static size_t odp_copy_ends(const struct odp_end *to,
+static size_t odp_copy_ends(const struct odp_moving *all,
+			    const struct odp_end *to,
 			    const struct odp_end *from, size_t len,
 			    enum umem_odp_side *missing)
 {
 	size_t done = 0;
 
 	odp_enter_both(to, from);
+	if (!odp_in_both(all, missing))
+		len = 0;
 	while (done < len) {
 		unsigned long to_addr = to->addr + done;
 		unsigned long from_addr = from->addr + done;
@@ -276,15 +315,15 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 		     struct ib_umem_odp *from, u64 from_offset, size_t len,
 		     enum umem_odp_side *missing)
 {
+	const struct odp_moving all = {
+		to, to_offset, from, from_offset, len
+	};
 	unsigned long to_addr = to->address + to_offset;
 	unsigned long from_addr = from->address + from_offset;
 	size_t done = 0;
 
 	*missing = UMEM_ODP_TO;
-	if (!to->writable || !odp_in_region(to, to_offset, len))
-		return 0;
-	*missing = UMEM_ODP_FROM;
-	if (!odp_in_region(from, from_offset, len))
+	if (!to->writable)
 		return 0;
 
 	rcu_read_lock();
@@ -300,7 +339,7 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 			*missing = has_from ? UMEM_ODP_TO : UMEM_ODP_FROM;
 			break;
 		}
-		copied = odp_copy_ends(&to_end, &from_end, n, missing);
+		copied = odp_copy_ends(&all, &to_end, &from_end, n, missing);
 		done += copied;
 		if (copied < n)
 			break;
@@ -335,6 +374,24 @@ static u64 odp_atomic_page(struct page *page, unsigned int offset,
 	return old;
 }
 
+/* As umem_odp_atomic(), in a leaf. */
+static int odp_atomic_leaf(const struct ib_umem_odp *umem, u64 offset,
+			   struct odp_leaf *leaf, enum umem_odp_atomic_op op,
+			   u64 operand, u64 compare, u64 *old)
+{
+	unsigned long addr = umem->address + offset;
+	struct page *page;
+
+	if (!odp_in_region(umem, offset, sizeof(u64)))
+		return -EINVAL;
+	page = odp_use_entry(leaf, odp_page_index(addr), true);
+	if (!page)
+		return -EAGAIN;
+	*old = odp_atomic_page(page, offset_in_page(addr), op, operand,
+			       compare);
+	return 0;
+}
+
 int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 		    enum umem_odp_atomic_op op, u64 operand, u64 compare,
 		    u64 *old)
@@ -342,28 +399,24 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 	unsigned long addr = umem->address + offset;
 	struct odp_window *window;
 	struct odp_leaf *leaf;
-	struct page *page;
-	int ret = -EAGAIN;
+	int ret;
 
-	if (!odp_in_region(umem, offset, sizeof(u64)) ||
-	    !IS_ALIGNED(addr, sizeof(u64)))
+	if (!IS_ALIGNED(addr, sizeof(u64)))
 		return -EINVAL;
 	if (!umem->writable)
 		return -EPERM;
 
 	rcu_read_lock();
 	window = odp_window_find(umem->mirror, addr);
-	if (!window)
-		goto out;
-	leaf = odp_leaf_enter(window, odp_leaf_index(addr));
-	page = odp_use_entry(leaf, odp_page_index(addr), true);
-	if (page) {
-		*old = odp_atomic_page(page, offset_in_page(addr), op, operand,
-				       compare);
-		ret = 0;
+	if (window) {
+		leaf = odp_leaf_enter(window, odp_leaf_index(addr));
+		ret = odp_atomic_leaf(umem, offset, leaf, op, operand, compare,
+				      old);
+		odp_leaf_leave(leaf);
+	} else {
+		ret = odp_in_region(umem, offset, sizeof(u64)) ? -EAGAIN :
+								 -EINVAL;
 	}
-	odp_leaf_leave(leaf);
-out:
 	rcu_read_unlock();
 	return ret;
 }

@@ -425,6 +425,50 @@ static void odp_mirror_reap(struct odp_mirror *mirror)
 	mutex_unlock(&mirror->windows_lock);
 }
 
+/* Passes through the leaves of a window in [@first, @last]. */
+static void odp_window_pass(struct odp_window *window, unsigned long first,
+			    unsigned long last)
+{
+	unsigned long i, end;
+
+	first = max(first, window->base);
+	last = min(last, window->base + ODP_WINDOW_SIZE - 1);
+	i = odp_leaf_index(first);
+	end = odp_leaf_index(last) + 1;
+	for_each_set_bit_from(i, window->populated, end)
+		odp_leaf_unlock(odp_leaf_lock(window, i));
+}
+
+/**
+ * odp_mirror_pass() - wait for accesses that are under way
+ * @mirror: the mirror
+ * @first: first address
+ * @last: last address
+ *
+ * Who enters a leaf of the range later sees what the caller has written before. A
+ * leaf that is not populated when it is looked at is no exception: it has no entry
+ * until odp_leaf_commit() has set its bit.
+ *
+ * Context: may sleep; no lock held.
+ */
+void odp_mirror_pass(struct odp_mirror *mirror, unsigned long first,
+		     unsigned long last)
+{
+	unsigned long index = first >> ODP_WINDOW_SHIFT;
+	struct odp_window *window;
+
+	smp_mb(); /* pairs with the one in odp_leaf_commit() */
+	rcu_read_lock();
+	xa_for_each_range(&mirror->windows, index, window, index,
+			  last >> ODP_WINDOW_SHIFT) {
+		odp_window_pass(window, first, last);
+		rcu_read_unlock();
+		cond_resched();
+		rcu_read_lock();
+	}
+	rcu_read_unlock();
+}
+
 /**
  * odp_mirror_tidy() - remove what a mirror needs no more
  * @mirror: the mirror

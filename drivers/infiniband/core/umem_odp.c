@@ -248,8 +248,21 @@ err_free:
 }
 EXPORT_SYMBOL_GPL(umem_odp_get_pinned);
 
+void umem_odp_close(struct ib_umem_odp *umem)
+{
+	unsigned long first = umem->address;
+	unsigned long last = first + umem->length - 1;
+
+	if (!umem->length)
+		return;
+	WRITE_ONCE(umem->length, 0);
+	odp_mirror_pass(umem->mirror, first, last);
+}
+EXPORT_SYMBOL_GPL(umem_odp_close);
+
 void umem_odp_put(struct ib_umem_odp *umem)
 {
+	umem_odp_close(umem);
 	if (umem->pinned) {
 		odp_mirror_destroy(umem->mirror);
 		ib_umem_release(umem->pinned);
@@ -258,7 +271,7 @@ void umem_odp_put(struct ib_umem_odp *umem)
 		odp_region_leave(umem);
 		odp_mirror_put(umem->mirror);
 	}
-	kfree(umem);
+	kfree_rcu(umem, rcu);
 }
 EXPORT_SYMBOL_GPL(umem_odp_put);
 

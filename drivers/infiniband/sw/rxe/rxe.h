@@ -13,6 +13,7 @@
  *	        cq->lock		a completion queue's producer
  *	          qp->state_lock
  *	        mw->lock		a memory window's binding
+ *	          qp->mws_lock		windows that a QP has bound
  *	        frwr->lock		a region of the kernel's
  *	        sq.post_lock, recvq.post_lock	what the kernel has posted
  *
@@ -151,8 +152,16 @@ struct rxe_ucontext {
 	struct ib_ucontext ib;
 };
 
+/**
+ * struct rxe_pd - a protection domain
+ * @ib: what the core knows
+ * @qps: its queue pairs; under @qps_lock
+ * @qps_lock: protects @qps; sleeps; rq.lock of the queue pairs is taken inside
+ */
 struct rxe_pd {
 	struct ib_pd ib;
+	struct list_head qps;
+	struct mutex qps_lock;
 };
 
 /**

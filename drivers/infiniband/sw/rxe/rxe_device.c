@@ -320,7 +320,7 @@ const struct ib_device_ops rxe_device_ops = {
 
 	INIT_RDMA_OBJ_SIZE(ib_ah, rxe_ah, ib),
 	INIT_RDMA_OBJ_SIZE(ib_cq, rxe_cq, ib),
-	INIT_RDMA_OBJ_SIZE(ib_mw, rxe_mw, ib),
+	INIT_RDMA_OBJ_SIZE(ib_mw, rxe_mw_handle, ib),
 	INIT_RDMA_OBJ_SIZE(ib_pd, rxe_pd, ib),
 	INIT_RDMA_OBJ_SIZE(ib_qp, rxe_qp_handle, ib),
 	INIT_RDMA_OBJ_SIZE(ib_srq, rxe_srq, ib),

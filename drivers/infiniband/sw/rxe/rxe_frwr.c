@@ -190,6 +190,19 @@ int rxe_frwr_invalidate(struct rxe_qp *qp, u32 rkey)
 	return ret;
 }
 
+/**
+ * rxe_frwr_close() - the same for a region that goes
+ * @mr: the region, whose key is not found any more
+ *
+ * Context: process context.
+ */
+void rxe_frwr_close(struct rxe_mr *mr)
+{
+	spin_lock_bh(&mr->frwr->lock);
+	rxe_frwr_set(mr, RXE_KEY_FREE_MR);
+	spin_unlock_bh(&mr->frwr->lock);
+}
+
 /* --- using ---------------------------------------------------------------- */
 
 /**

@@ -5,7 +5,22 @@
  * A key names a memory region or a memory window. It is an index into the
  * device's table, and a variant in its low byte, so that a key that is no longer
  * valid does not name what got its index. The data path resolves keys under RCU
- * and takes no reference; deregistration waits for it.
+ * and takes no reference.
+ *
+ * When a verb that ends a region or a window returns, nothing is read or written by
+ * its key any more. No verb waits for an RCU grace period for that. The key leaves the
+ * table, which is for those who have not found it yet. Who has found it still has to
+ * get through a lock, and finds behind it that there is nothing:
+ *
+ *	a process's region	the leaf's (umem_odp_close())
+ *	a region of the kernel's	frwr->lock, which sees the key free
+ *	a window		rq.lock of each queue pair that it could be used by
+ *				(rxe_dealloc_mw()), which holds it from resolving
+ *				the key until the bytes have been moved
+ *
+ * (A region that is all of the kernel's memory has no such lock: it goes after the
+ * queue pairs of its protection domain.) So pages can be unpinned, and accounted to
+ * nobody, at once. Only the structures themselves are freed after a grace period.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -117,14 +132,13 @@ void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
  * @rxe: the device
  * @key: the key
  *
- * When this returns, nobody who found it is still in the read section.
+ * Who has found it may use it until its read section ends.
  *
- * Context: process context; may sleep.
+ * Context: process context.
  */
 void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
 {
 	rxe_table_erase(&rxe->keys, key->value >> 8, key);
-	synchronize_rcu_expedited();
 }
 
 static bool rxe_key_is(const struct rxe_key *key, u32 value,
@@ -396,8 +410,9 @@ static void rxe_mr_free(struct rxe_mr *mr)
 {
 	if (mr->umem)
 		umem_odp_put(mr->umem);
-	kvfree(mr->frwr);
-	kfree(mr);
+	if (mr->frwr)
+		kvfree_rcu(mr->frwr, rcu);
+	kfree_rcu(mr, rcu);
 }
 
 /* @mr has its device, protection domain and rights. */
@@ -572,12 +587,24 @@ err_reopen:
 	return ERR_PTR(ret);
 }
 
+/* Ends all access by a key that is not found any more. */
+static void rxe_mr_end_access(struct rxe_mr *mr)
+{
+	if (mr->umem)
+		umem_odp_close(mr->umem);
+	else if (mr->frwr)
+		rxe_frwr_close(mr);
+}
+
 /**
  * rxe_dereg_mr() - deregister a region
  * @ibmr: the region
  * @udata: not used
  *
- * Context: process context; waits for accesses and faults under way.
+ * When this returns, nothing accesses memory through the region.
+ *
+ * Context: process context; waits for accesses and faults under way, not for a
+ * grace period.
  * Return: 0, or -EBUSY while windows are bound to it.
  */
 int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
@@ -587,6 +614,7 @@ int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 	if (rxe_mr_close(mr))
 		return -EBUSY;
 	rxe_key_erase(to_rxe(ibmr->device), &mr->key);
+	rxe_mr_end_access(mr);
 	rxe_mr_release(mr);
 	wait_for_completion(&mr->key.gone);
 	rxe_mr_free(mr);

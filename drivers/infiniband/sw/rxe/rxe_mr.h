@@ -40,12 +40,14 @@ struct rxe_key {
  *	more when the region has been invalidated; innermost, as a leaf's lock
  * @max_pages: room in @pages
  * @num_pages: of @pages; this and they change only while the key is free
+ * @rcu: frees it
  * @pages: the kernel's addresses, each of the region's page size
  */
 struct rxe_frwr {
 	spinlock_t lock;
 	u32 max_pages;
 	u32 num_pages;
+	struct rcu_head rcu;
 	u64 pages[] __counted_by(max_pages);
 };
 
@@ -60,6 +62,7 @@ struct rxe_frwr {
  * @wide: with rights that peers can have, and it reaches memory that its owner has
  *	not named
  * @trusted: @wide, and its owner had CAP_NET_RAW when it was registered
+ * @rcu: frees it
  * @num_mw: memory windows bound to it; negative: there will be none any more
  */
 struct rxe_mr {
@@ -71,6 +74,7 @@ struct rxe_mr {
 	bool implicit;
 	bool wide;
 	bool trusted;
+	struct rcu_head rcu;
 	atomic_t num_mw;
 };
 
@@ -105,31 +109,49 @@ void rxe_mr_release(struct rxe_mr *mr);
 
 /**
  * struct rxe_mw - a memory window
- * @ib: what the core knows
+ * @ib: copies of what the core knows, whose own object goes before the window does;
+ *	constant
  * @key: how it is found
+ * @rcu: frees it
  * @lock: protects what follows
  * @mr: what it is bound to, or NULL
  * @qp: for type 2B: by which it was bound, and may be used
+ * @node: in the list of @qp's; under its mws_lock
  * @addr: first byte, in the region's address space
  * @length: bytes
  * @access: IB_ACCESS_REMOTE_* and IB_ZERO_BASED
  * @closed: it is going and cannot be bound any more
  */
 struct rxe_mw {
-	struct ib_mw ib;
+	struct {
+		struct ib_pd *pd;
+		enum ib_mw_type type;
+	} ib;
 	struct rxe_key key;
+	struct rcu_head rcu;
 	spinlock_t lock;
 	struct rxe_mr *mr;
 	struct rxe_qp *qp;
+	struct list_head node;
 	u64 addr;
 	u64 length;
 	int access;
 	bool closed;
 };
 
-static inline struct rxe_mw *to_rmw(struct ib_mw *ib)
+/**
+ * struct rxe_mw_handle - what the core makes and frees for a window
+ * @ib: what the core knows
+ * @mw: the window
+ */
+struct rxe_mw_handle {
+	struct ib_mw ib;
+	struct rxe_mw *mw;
+};
+
+static inline struct rxe_mw_handle *to_rmw_handle(struct ib_mw *ib)
 {
-	return container_of(ib, struct rxe_mw, ib);
+	return container_of(ib, struct rxe_mw_handle, ib);
 }
 
 int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe);

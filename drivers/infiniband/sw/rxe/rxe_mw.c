@@ -8,6 +8,8 @@
  * specification). The region counts its windows: it cannot go while one is
  * bound to it.
  */
+#include <linux/slab.h>
+
 #include "rxe_verbs.h"
 
 /* What a window may be bound with. Of the local right it makes no use. */
@@ -30,10 +32,22 @@ static void rxe_mw_unbind(struct rxe_mw *mw)
 {
 	if (mw->mr)
 		atomic_dec(&mw->mr->num_mw);
-	if (mw->qp)
-		atomic_dec(&mw->qp->num_mw);
+	if (mw->qp) {
+		spin_lock(&mw->qp->mws_lock);
+		list_del(&mw->node);
+		spin_unlock(&mw->qp->mws_lock);
+	}
 	mw->mr = NULL;
 	mw->qp = NULL;
+}
+
+/* Caller: holds the lock; it is bound to nothing of a QP's. */
+static void rxe_mw_join(struct rxe_mw *mw, struct rxe_qp *qp)
+{
+	spin_lock(&qp->mws_lock);
+	list_add(&mw->node, &qp->mws);
+	spin_unlock(&qp->mws_lock);
+	mw->qp = qp;
 }
 
 /* --- binding -------------------------------------------------------------- */
@@ -105,10 +119,8 @@ static int rxe_mw_rebind(struct rxe_mw *mw, struct rxe_qp *qp,
 	mw->addr = wqe->mw.addr;
 	mw->length = wqe->mw.length;
 	mw->access = wqe->mw.access;
-	if (mw->ib.type == IB_MW_TYPE_2) {
-		atomic_inc(&qp->num_mw);
-		mw->qp = qp;
-	}
+	if (mw->ib.type == IB_MW_TYPE_2)
+		rxe_mw_join(mw, qp);
 	WRITE_ONCE(mw->key.value, wqe->mw.new_rkey);
 	return 0;
 }
@@ -172,31 +184,39 @@ int rxe_mw_invalidate(struct rxe_qp *qp, u32 rkey)
 	return ret;
 }
 
+static struct rxe_mw *rxe_mw_first(struct rxe_qp *qp)
+{
+	struct rxe_mw *mw;
+
+	spin_lock_bh(&qp->mws_lock);
+	mw = list_first_entry_or_null(&qp->mws, struct rxe_mw, node);
+	spin_unlock_bh(&qp->mws_lock);
+	return mw;
+}
+
 /**
  * rxe_mw_forget_qp() - unbind the type 2 windows that a QP has bound
  * @qp: the queue pair; it binds nothing any more
  *
- * Context: process context.
+ * Context: process context; may sleep.
  */
 void rxe_mw_forget_qp(struct rxe_qp *qp)
 {
-	struct rxe_key *key;
 	struct rxe_mw *mw;
-	unsigned long i;
 
-	if (!atomic_read(&qp->num_mw))
-		return;
-	rcu_read_lock();
-	xa_for_each(&qp_rxe(qp)->keys.all, i, key) {
-		if (key->type != RXE_KEY_MW)
-			continue;
-		mw = container_of(key, struct rxe_mw, key);
-		spin_lock_bh(&mw->lock);
-		if (mw->qp == qp)
-			rxe_mw_unbind(mw);
-		spin_unlock_bh(&mw->lock);
-	}
-	rcu_read_unlock();
+	do {
+		/* The window may be going at the same time (rxe_dealloc_mw()). */
+		rcu_read_lock();
+		mw = rxe_mw_first(qp);
+		if (mw) {
+			spin_lock_bh(&mw->lock);
+			if (mw->qp == qp)
+				rxe_mw_unbind(mw);
+			spin_unlock_bh(&mw->lock);
+		}
+		rcu_read_unlock();
+		cond_resched();
+	} while (mw);
 }
 
 /* --- using ---------------------------------------------------------------- */
@@ -257,34 +277,56 @@ int rxe_mw_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len, int access,
 int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 {
 	struct rxe_dev *rxe = to_rxe(ibmw->device);
-	struct rxe_mw *mw = to_rmw(ibmw);
+	struct rxe_mw *mw = kzalloc(sizeof(*mw), GFP_KERNEL_ACCOUNT);
 	int ret;
 
+	if (!mw)
+		return -ENOMEM;
+	mw->ib.pd = ibmw->pd;
+	mw->ib.type = ibmw->type;
 	spin_lock_init(&mw->lock);
 	ret = rxe_key_reserve(rxe, &mw->key, RXE_KEY_MW, true);
-	if (ret)
+	if (ret) {
+		kfree(mw);
 		return ret;
+	}
+	to_rmw_handle(ibmw)->mw = mw;
 	ibmw->rkey = mw->key.value;
 	rxe_key_publish(rxe, &mw->key);
 	return 0;
+}
+
+/* Unbinds it for good. Returns whether it was bound. */
+static bool rxe_mw_close(struct rxe_mw *mw)
+{
+	bool bound;
+
+	spin_lock_bh(&mw->lock);
+	bound = mw->mr;
+	rxe_mw_unbind(mw);
+	mw->closed = true;
+	spin_unlock_bh(&mw->lock);
+	return bound;
 }
 
 /**
  * rxe_dealloc_mw() - the end of a window, bound or not
  * @ibmw: the window
  *
- * Context: process context; may sleep.
+ * When this returns, nothing is accessed through the window.
+ *
+ * Context: process context; waits for what peers are having done in the protection
+ * domain if it was bound, not for a grace period.
  * Return: 0.
  */
 int rxe_dealloc_mw(struct ib_mw *ibmw)
 {
-	struct rxe_mw *mw = to_rmw(ibmw);
+	struct rxe_mw *mw = to_rmw_handle(ibmw)->mw;
+	bool bound = rxe_mw_close(mw);
 
-	/* Unbound as long as rxe_mw_forget_qp() can find it, and for good. */
-	spin_lock_bh(&mw->lock);
-	rxe_mw_unbind(mw);
-	mw->closed = true;
-	spin_unlock_bh(&mw->lock);
 	rxe_key_erase(to_rxe(ibmw->device), &mw->key);
+	if (bound)
+		rxe_pd_pass(mw->ib.pd);
+	kfree_rcu(mw, rcu);
 	return 0;
 }

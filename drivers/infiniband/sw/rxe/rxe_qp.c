@@ -221,6 +221,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	init_completion(&qp->gone);
 	mutex_init(&qp->modify_mutex);
 	spin_lock_init(&qp->state_lock);
+	INIT_LIST_HEAD(&qp->mws);
+	spin_lock_init(&qp->mws_lock);
 	/*
 	 * Requests posted before there is a path are measured, too. A datagram
 	 * is one packet in any case.
@@ -286,6 +288,7 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	}
 	ibqp->qp_num = qp->ib.qp_num;
 	container_of(ibqp, struct rxe_qp_handle, ib)->qp = qp;
+	rxe_pd_add(qp);
 	rxe_table_publish(&to_rxe(ibqp->device)->qps, ibqp->qp_num, qp);
 	return 0;
 }
@@ -689,6 +692,7 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	rxe_qp_put(qp);
 	wait_for_completion(&qp->gone);
 
+	rxe_pd_remove(qp);
 	rxe_mw_forget_qp(qp);
 	rxe_queues_free(qp);
 	call_rcu(&qp->rcu, rxe_qp_free);

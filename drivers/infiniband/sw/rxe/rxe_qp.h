@@ -335,7 +335,9 @@ struct rxe_rq {
  *	it has a lock of its own
  * @dst_cookie: tells when @dst is out of date; under @dst_lock
  * @dst_lock: protects @dst and @dst_cookie
- * @num_mw: type 2 memory windows bound by it
+ * @mws: type 2 memory windows bound by it; under @mws_lock
+ * @mws_lock: protects @mws; innermost
+ * @pd_node: in the list of its protection domain's; under the list's lock
  * @sq: sending
  * @rq: receiving
  */
@@ -367,7 +369,9 @@ struct rxe_qp {
 	struct dst_entry *dst;
 	u32 dst_cookie;
 	spinlock_t dst_lock;
-	atomic_t num_mw;
+	struct list_head mws;
+	spinlock_t mws_lock;
+	struct list_head pd_node;
 	struct rxe_sq sq;
 	struct rxe_rq rq;
 };
@@ -432,6 +436,13 @@ static inline bool rxe_swqe_put(const struct rxe_sq *sq, struct rxe_swqe *wqe,
 extern const struct rxe_service rxe_rc;
 extern const struct rxe_service rxe_uc;
 extern const struct rxe_service rxe_ud;
+
+/* Waits for a turn of the receiving half, or of a peer in its place (rxe_direct.c). */
+static inline void rxe_resp_pass(struct rxe_qp *qp)
+{
+	spin_lock_bh(&qp->rq.lock);
+	spin_unlock_bh(&qp->rq.lock);
+}
 
 /* rxe_qp.c */
 void rxe_qp_error(struct rxe_qp *qp);

@@ -432,6 +432,17 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	return 0;
 }
 
+/* When it is complete, nothing is accessed by the key. */
+static int rxe_req_invalidate(struct rxe_qp *qp, u32 rkey)
+{
+	int ret = rxe_rkey_invalidate(qp, rkey);
+
+	/* Of the kernel's regions that is so already. */
+	if (!ret && qp->user)
+		rxe_resp_pass(qp);
+	return ret;
+}
+
 /* Executes a request here, once: not again where what is before it is sent again. */
 static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe, bool first)
 {
@@ -444,7 +455,7 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe, bool first)
 	else if (wqe->opcode == IB_WR_REG_MR)
 		ret = rxe_frwr_register(qp, wqe);
 	else
-		ret = rxe_rkey_invalidate(qp, wqe->invalidate_rkey);
+		ret = rxe_req_invalidate(qp, wqe->invalidate_rkey);
 	if (ret) {
 		wqe->status = IB_WC_MW_BIND_ERR;
 		return ret;

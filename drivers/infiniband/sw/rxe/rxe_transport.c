@@ -171,8 +171,7 @@ void rxe_transport_retire(struct rxe_qp *qp)
 	rxe_task_retire(&qp->sq.task);
 	rxe_task_retire(&qp->rq.task);
 	/* A peer's task that had the lock before it could see the state. */
-	spin_lock_bh(&qp->rq.lock);
-	spin_unlock_bh(&qp->rq.lock);
+	rxe_resp_pass(qp);
 	/* Only tasks start timers and faults. */
 	rxe_transport_quiet(qp);
 	rxe_transport_purge(qp);

@@ -33,6 +33,9 @@ void rxe_dealloc_ucontext(struct ib_ucontext *ibcontext);
 void rxe_disassociate_ucontext(struct ib_ucontext *ibcontext);
 int rxe_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 int rxe_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+void rxe_pd_add(struct rxe_qp *qp);
+void rxe_pd_remove(struct rxe_qp *qp);
+void rxe_pd_pass(struct ib_pd *ibpd);
 
 /* rxe_ah.c */
 int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
@@ -92,6 +95,7 @@ struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
 int rxe_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int num_sg,
 		  unsigned int *sg_offset);
 int rxe_frwr_invalidate(struct rxe_qp *qp, u32 rkey);
+void rxe_frwr_close(struct rxe_mr *mr);
 
 /* rxe_advise.c */
 int rxe_advise_mr(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
