@@ -32,6 +32,7 @@
 #include <linux/idr.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/rhashtable-types.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem_odp.h>
 #include <rdma/ib_verbs.h>
@@ -104,9 +105,12 @@ enum rxe_dev_flags {
  * @ahs: struct rxe_named_av by number; RCU
  * @next_ah: where the search for a free number begins
  * @srqs: numbers of shared receive queues
- * @groups: multicast groups; RCU
- * @num_groups: of them
- * @groups_lock: protects @groups and @num_groups; sleeps; RTNL is taken inside
+ * @groups: multicast groups by address; changed under @groups_lock, read under RCU
+ * @num_groups: that the netdev has joined, or is about to
+ * @groups_left: of these, what it is to leave; under @groups_lock
+ * @groups_work: leaves them
+ * @groups_lock: protects the members of groups, too; process context; only the
+ *	table's own locks are taken inside
  * @flags: enum rxe_dev_flags
  */
 struct rxe_dev {
@@ -125,9 +129,11 @@ struct rxe_dev {
 	struct xarray ahs;
 	u32 next_ah;
 	struct ida srqs;
-	struct list_head groups;
-	u32 num_groups;
-	struct mutex groups_lock;
+	struct rhashtable groups;
+	atomic_t num_groups;
+	struct list_head groups_left;
+	struct work_struct groups_work;
+	spinlock_t groups_lock;
 	unsigned long flags;
 };
 

@@ -253,6 +253,7 @@ static void rxe_dealloc_driver(struct ib_device *ibdev)
 	struct rxe_dev *rxe = to_rxe(ibdev);
 
 	rxe_device_removing(rxe);
+	rxe_mcast_destroy(rxe);
 	rxe_table_destroy(&rxe->qps);
 	rxe_table_destroy(&rxe->keys);
 	xa_destroy(&rxe->ahs);
@@ -360,14 +361,16 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 
 	if (!rxe)
 		return NULL;
+	if (rxe_mcast_init(rxe)) {
+		ib_dealloc_device(&rxe->ib);
+		return NULL;
+	}
 	rxe->ndev = ndev;
 	netdev_hold(ndev, &rxe->ndev_tracker, GFP_KERNEL);
 	rxe_table_init(&rxe->qps);
 	rxe_table_init(&rxe->keys);
 	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
 	ida_init(&rxe->srqs);
-	mutex_init(&rxe->groups_lock);
-	INIT_LIST_HEAD(&rxe->groups);
 	umem_odp_device_init(&rxe->odp, &rxe->ib);
 	mutex_init(&rxe->mmaps_lock);
 	INIT_LIST_HEAD(&rxe->mmaps);

@@ -4,11 +4,13 @@
  *
  * A group is a multicast address, to which datagram QPs are attached. The netdev
  * joins it with the first of them, so IP takes its packets in, and leaves it with
- * the last. Each attached QP gets a copy of what arrives, the sender's own copy
+ * the last: in a worker, so that whoever detaches, or destroys a queue pair, does not
+ * wait for RTNL. Each attached QP gets a copy of what arrives, the sender's own copy
  * too, if it is attached.
  */
 #include <linux/igmp.h>
 #include <linux/inetdevice.h>
+#include <linux/rhashtable.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/addrconf.h>
@@ -19,30 +21,43 @@
 
 /**
  * struct rxe_group - a multicast group
- * @node: in the device's list; RCU
+ * @hash: in the device's table; RCU
  * @gid: its address
  * @members: struct rxe_member; RCU
  * @num: of them; under the device's groups_lock
+ * @node: in the device's list of groups to be left; under groups_lock
  * @rcu: for freeing it
  */
 struct rxe_group {
-	struct list_head node;
+	struct rhash_head hash;
 	union ib_gid gid;
 	struct list_head members;
 	u32 num;
+	struct list_head node;
 	struct rcu_head rcu;
 };
 
 /**
  * struct rxe_member - a queue pair that is attached to a group
  * @node: in the group's list; RCU
+ * @qp_node: in the queue pair's list; under groups_lock
+ * @group: the group
  * @qp: detached before it goes
  * @rcu: for freeing it
  */
 struct rxe_member {
 	struct list_head node;
+	struct list_head qp_node;
+	struct rxe_group *group;
 	struct rxe_qp *qp;
 	struct rcu_head rcu;
+};
+
+static const struct rhashtable_params rxe_groups_params = {
+	.key_len = sizeof(union ib_gid),
+	.key_offset = offsetof(struct rxe_group, gid),
+	.head_offset = offsetof(struct rxe_group, hash),
+	.automatic_shrinking = true,
 };
 
 /* --- the netdev ------------------------------------------------------------ */
@@ -97,49 +112,82 @@ static struct rxe_group *rxe_group_find(struct rxe_dev *rxe,
 {
 	struct rxe_group *group;
 
-	list_for_each_entry_rcu(group, &rxe->groups, node,
-				lockdep_is_held(&rxe->groups_lock))
-		if (!memcmp(&group->gid, gid, sizeof(*gid)))
-			return group;
-	return NULL;
+	rcu_read_lock();
+	group = rhashtable_lookup(&rxe->groups, gid, rxe_groups_params);
+	rcu_read_unlock();
+	return group;
 }
 
-/* Caller: holds groups_lock. */
-static struct rxe_group *rxe_group_get(struct rxe_dev *rxe,
-				       const union ib_gid *gid)
+/* Has the netdev leave a group, later. Caller: holds groups_lock. */
+static void rxe_group_abandon(struct rxe_dev *rxe, struct rxe_group *group)
 {
-	struct rxe_group *group = rxe_group_find(rxe, gid);
-	int ret;
-
-	if (group)
-		return group;
-	if (rxe->num_groups >= RXE_MAX_MCAST_GRP)
-		return ERR_PTR(-ENOMEM);
-	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
-	if (!group)
-		return ERR_PTR(-ENOMEM);
-	group->gid = *gid;
-	INIT_LIST_HEAD(&group->members);
-	ret = rxe_group_join(rxe, group);
-	if (ret) {
-		kfree(group);
-		return ERR_PTR(ret);
-	}
-	rxe->num_groups++;
-	list_add_tail_rcu(&group->node, &rxe->groups);
-	return group;
+	lockdep_assert_held(&rxe->groups_lock);
+	list_add_tail(&group->node, &rxe->groups_left);
+	schedule_work(&rxe->groups_work);
 }
 
 /* Caller: holds groups_lock. */
 static void rxe_group_put(struct rxe_dev *rxe, struct rxe_group *group)
 {
+	lockdep_assert_held(&rxe->groups_lock);
 	if (group->num)
 		return;
-	rxe->num_groups--;
-	list_del_rcu(&group->node);
-	rxe_group_leave(rxe, group);
-	kfree_rcu(group, rcu);
+	rhashtable_remove_fast(&rxe->groups, &group->hash, rxe_groups_params);
+	rxe_group_abandon(rxe, group);
 }
+
+/* One of the groups that are to be left, or NULL. */
+static struct rxe_group *rxe_group_next_left(struct rxe_dev *rxe)
+{
+	struct rxe_group *group;
+
+	spin_lock(&rxe->groups_lock);
+	group = list_first_entry_or_null(&rxe->groups_left, struct rxe_group,
+					 node);
+	if (group)
+		list_del(&group->node);
+	spin_unlock(&rxe->groups_lock);
+	return group;
+}
+
+static void rxe_groups_work(struct work_struct *work)
+{
+	struct rxe_dev *rxe = container_of(work, struct rxe_dev, groups_work);
+	struct rxe_group *group;
+
+	while ((group = rxe_group_next_left(rxe))) {
+		rxe_group_leave(rxe, group);
+		atomic_dec(&rxe->num_groups);
+		kfree_rcu(group, rcu);
+	}
+}
+
+/* A group that the netdev has joined; nobody knows of it. Or an ERR_PTR. */
+static struct rxe_group *rxe_group_make(struct rxe_dev *rxe,
+					const union ib_gid *gid)
+{
+	struct rxe_group *group;
+	int ret;
+
+	if (!atomic_add_unless(&rxe->num_groups, 1, RXE_MAX_MCAST_GRP))
+		return ERR_PTR(-ENOMEM);
+	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
+	if (!group) {
+		ret = -ENOMEM;
+		goto err;
+	}
+	group->gid = *gid;
+	INIT_LIST_HEAD(&group->members);
+	ret = rxe_group_join(rxe, group);
+	if (!ret)
+		return group;
+	kfree(group);
+err:
+	atomic_dec(&rxe->num_groups);
+	return ERR_PTR(ret);
+}
+
+/* --- members --------------------------------------------------------------- */
 
 static struct rxe_member *rxe_member_find(const struct rxe_group *group,
 					  const struct rxe_qp *qp)
@@ -152,29 +200,76 @@ static struct rxe_member *rxe_member_find(const struct rxe_group *group,
 	return NULL;
 }
 
-static int rxe_member_add(struct rxe_group *group, struct rxe_qp *qp)
+/* Caller: holds groups_lock. Takes over or frees @member. */
+static int rxe_member_add(struct rxe_group *group, struct rxe_member *member)
 {
-	struct rxe_member *member;
+	bool there = rxe_member_find(group, member->qp);
 
-	if (rxe_member_find(group, qp))
-		return 0;
-	if (group->num >= RXE_MAX_MCAST_QP)
-		return -ENOMEM;
-	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
-	if (!member)
-		return -ENOMEM;
-	member->qp = qp;
+	if (there || group->num >= RXE_MAX_MCAST_QP) {
+		kfree(member);
+		return there ? 0 : -ENOMEM;
+	}
+	member->group = group;
 	group->num++;
+	list_add(&member->qp_node, &member->qp->groups);
 	list_add_tail_rcu(&member->node, &group->members);
 	return 0;
 }
 
-static void rxe_member_remove(struct rxe_group *group,
-			      struct rxe_member *member)
+/* Caller: holds groups_lock. */
+static void rxe_member_remove(struct rxe_dev *rxe, struct rxe_member *member)
 {
+	struct rxe_group *group = member->group;
+
+	lockdep_assert_held(&rxe->groups_lock);
 	group->num--;
+	list_del(&member->qp_node);
 	list_del_rcu(&member->node);
 	kfree_rcu(member, rcu);
+	rxe_group_put(rxe, group);
+}
+
+/* To a group that there is. Returns -ENOENT, with @member still there, if not. */
+static int rxe_member_attach(struct rxe_dev *rxe, const union ib_gid *gid,
+			     struct rxe_member *member)
+{
+	struct rxe_group *group;
+	int ret = -ENOENT;
+
+	spin_lock(&rxe->groups_lock);
+	group = rxe_group_find(rxe, gid);
+	if (group)
+		ret = rxe_member_add(group, member);
+	spin_unlock(&rxe->groups_lock);
+	return ret;
+}
+
+/*
+ * To a group that has been made for it, or to the same that somebody else has made
+ * meanwhile. Takes over @fresh.
+ */
+static int rxe_member_attach_first(struct rxe_dev *rxe,
+				   struct rxe_group *fresh,
+				   struct rxe_member *member)
+{
+	struct rxe_group *group;
+	int ret;
+
+	spin_lock(&rxe->groups_lock);
+	rcu_read_lock();
+	group = rhashtable_lookup_get_insert_fast(&rxe->groups, &fresh->hash,
+						  rxe_groups_params);
+	rcu_read_unlock();
+	if (!IS_ERR(group)) {
+		ret = rxe_member_add(group ?: fresh, member);
+	} else {
+		ret = PTR_ERR(group);
+		kfree(member);
+	}
+	if (group)
+		rxe_group_abandon(rxe, fresh);
+	spin_unlock(&rxe->groups_lock);
+	return ret;
 }
 
 /**
@@ -183,25 +278,30 @@ static void rxe_member_remove(struct rxe_group *group,
  * @gid: the group's address; an IPv4 one as ::ffff:a.b.c.d
  * @lid: not used
  *
- * Context: process context; takes RTNL.
+ * Context: process context; takes RTNL, with no lock of the device's held.
  * Return: 0; -ENOMEM, also where there are as many as may be; -ENODEV: the netdev
  * has no such protocol; what joining gave.
  */
 int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
 	struct rxe_dev *rxe = to_rxe(ibqp->device);
-	struct rxe_group *group;
+	struct rxe_member *member;
+	struct rxe_group *fresh;
 	int ret;
 
-	mutex_lock(&rxe->groups_lock);
-	group = rxe_group_get(rxe, gid);
-	ret = PTR_ERR_OR_ZERO(group);
-	if (!ret) {
-		ret = rxe_member_add(group, to_rqp(ibqp));
-		rxe_group_put(rxe, group);
+	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
+	if (!member)
+		return -ENOMEM;
+	member->qp = to_rqp(ibqp);
+	ret = rxe_member_attach(rxe, gid, member);
+	if (ret != -ENOENT)
+		return ret;
+	fresh = rxe_group_make(rxe, gid);
+	if (IS_ERR(fresh)) {
+		kfree(member);
+		return PTR_ERR(fresh);
 	}
-	mutex_unlock(&rxe->groups_lock);
-	return ret;
+	return rxe_member_attach_first(rxe, fresh, member);
 }
 
 /**
@@ -210,7 +310,9 @@ int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
  * @gid: the group's address
  * @lid: not used
  *
- * Context: process context; takes RTNL.
+ * The netdev leaves the group some time after that, if it was the last.
+ *
+ * Context: process context.
  * Return: 0; -EINVAL: it is not attached.
  */
 int rxe_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
@@ -219,39 +321,67 @@ int rxe_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 	struct rxe_member *member = NULL;
 	struct rxe_group *group;
 
-	mutex_lock(&rxe->groups_lock);
+	spin_lock(&rxe->groups_lock);
 	group = rxe_group_find(rxe, gid);
 	if (group)
 		member = rxe_member_find(group, to_rqp(ibqp));
-	if (member) {
-		rxe_member_remove(group, member);
-		rxe_group_put(rxe, group);
-	}
-	mutex_unlock(&rxe->groups_lock);
+	if (member)
+		rxe_member_remove(rxe, member);
+	spin_unlock(&rxe->groups_lock);
 	return member ? 0 : -EINVAL;
+}
+
+static bool rxe_mcast_forget_one(struct rxe_dev *rxe, struct rxe_qp *qp)
+{
+	struct rxe_member *member;
+
+	spin_lock(&rxe->groups_lock);
+	member = list_first_entry_or_null(&qp->groups, struct rxe_member,
+					  qp_node);
+	if (member)
+		rxe_member_remove(rxe, member);
+	spin_unlock(&rxe->groups_lock);
+	return member;
 }
 
 /**
  * rxe_mcast_forget_qp() - detach a queue pair from all groups
- * @qp: the queue pair; nobody finds it any more after a grace period
+ * @qp: the queue pair, which is not attached to any more of them; who has found it
+ *	may still use it until its RCU read section ends
  *
- * Context: process context.
+ * Context: process context; may sleep, but does not wait for RTNL.
  */
 void rxe_mcast_forget_qp(struct rxe_qp *qp)
 {
-	struct rxe_dev *rxe = qp_rxe(qp);
-	struct rxe_group *group, *next;
-	struct rxe_member *member;
+	while (!list_empty(&qp->groups) && rxe_mcast_forget_one(qp_rxe(qp), qp))
+		cond_resched();
+}
 
-	mutex_lock(&rxe->groups_lock);
-	list_for_each_entry_safe(group, next, &rxe->groups, node) {
-		member = rxe_member_find(group, qp);
-		if (!member)
-			continue;
-		rxe_member_remove(group, member);
-		rxe_group_put(rxe, group);
-	}
-	mutex_unlock(&rxe->groups_lock);
+/**
+ * rxe_mcast_init() - make a device's table of groups
+ * @rxe: the device
+ *
+ * Context: process context.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_mcast_init(struct rxe_dev *rxe)
+{
+	spin_lock_init(&rxe->groups_lock);
+	INIT_LIST_HEAD(&rxe->groups_left);
+	INIT_WORK(&rxe->groups_work, rxe_groups_work);
+	return rhashtable_init(&rxe->groups, &rxe_groups_params);
+}
+
+/**
+ * rxe_mcast_destroy() - the end of a device's groups
+ * @rxe: the device; all of its queue pairs are gone
+ *
+ * Context: process context; waits for RTNL.
+ */
+void rxe_mcast_destroy(struct rxe_dev *rxe)
+{
+	flush_work(&rxe->groups_work);
+	rhashtable_destroy(&rxe->groups);
 }
 
 /**

@@ -223,6 +223,7 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	spin_lock_init(&qp->state_lock);
 	INIT_LIST_HEAD(&qp->mws);
 	spin_lock_init(&qp->mws_lock);
+	INIT_LIST_HEAD(&qp->groups);
 	/*
 	 * Requests posted before there is a path are measured, too. A datagram
 	 * is one packet in any case.

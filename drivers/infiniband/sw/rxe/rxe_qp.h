@@ -338,6 +338,7 @@ struct rxe_rq {
  * @mws: type 2 memory windows bound by it; under @mws_lock
  * @mws_lock: protects @mws; innermost
  * @pd_node: in the list of its protection domain's; under the list's lock
+ * @groups: struct rxe_member, multicast groups; under the device's groups_lock
  * @sq: sending
  * @rq: receiving
  */
@@ -372,6 +373,7 @@ struct rxe_qp {
 	struct list_head mws;
 	spinlock_t mws_lock;
 	struct list_head pd_node;
+	struct list_head groups;
 	struct rxe_sq sq;
 	struct rxe_rq rq;
 };

@@ -131,5 +131,7 @@ int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 int rxe_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 void rxe_mcast_forget_qp(struct rxe_qp *qp);
+int rxe_mcast_init(struct rxe_dev *rxe);
+void rxe_mcast_destroy(struct rxe_dev *rxe);
 
 #endif /* RXE_VERBS_H */
