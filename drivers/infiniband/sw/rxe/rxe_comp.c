@@ -129,20 +129,25 @@ void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
 }
 
 /**
- * rxe_comp_flush() - complete everything with IB_WC_WR_FLUSH_ERR
+ * rxe_comp_flush() - complete requests with IB_WC_WR_FLUSH_ERR
  * @qp: the queue pair, in the error state
  *
+ * As many as RXE_FETCH_BUDGET at a time.
+ *
  * Context: sq.lock held.
+ * Return: true if there are more.
  */
-void rxe_comp_flush(struct rxe_qp *qp)
+bool rxe_comp_flush(struct rxe_qp *qp)
 {
+	unsigned int budget = RXE_FETCH_BUDGET;
 	struct rxe_sq *sq = &qp->sq;
 
 	sq->deadline = 0;
-	while (sq->cons != sq->prod)
+	while (sq->cons != sq->prod && budget--)
 		rxe_comp_finish(qp, rxe_swqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
 	sq->cur = sq->cons;
 	sq->offset = 0;
+	return sq->cons != sq->prod;
 }
 
 /* --- timers -------------------------------------------------------------- */
@@ -315,13 +320,14 @@ void rxe_comp_progress(struct rxe_qp *qp, u32 una)
 		rxe_req_go_back(qp);
 }
 
-/* The oldest request whose PSNs reach beyond what is acknowledged, or NULL. */
-static struct rxe_swqe *rxe_comp_oldest(const struct rxe_sq *sq)
+/*
+ * The oldest request whose PSNs reach beyond what is acknowledged, or NULL. The search
+ * begins with *@i, and ends there.
+ */
+static struct rxe_swqe *rxe_comp_oldest_from(const struct rxe_sq *sq, u32 *i)
 {
-	u32 i;
-
-	for (i = sq->cons; i != sq->prod; i++) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, i);
+	for (; *i != sq->prod; ++*i) {
+		struct rxe_swqe *wqe = rxe_swqe(sq, *i);
 
 		if (!wqe->started)
 			return NULL;
@@ -329,6 +335,13 @@ static struct rxe_swqe *rxe_comp_oldest(const struct rxe_sq *sq)
 			return wqe;
 	}
 	return NULL;
+}
+
+static struct rxe_swqe *rxe_comp_oldest(const struct rxe_sq *sq)
+{
+	u32 i = sq->cons;
+
+	return rxe_comp_oldest_from(sq, &i);
 }
 
 /*
@@ -339,9 +352,10 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 {
 	struct rxe_sq *sq = &qp->sq;
 	struct rxe_swqe *wqe;
+	u32 i = sq->cons;
 
 	while (rxe_psn_cmp(sq->una, psn) < 0) {
-		wqe = rxe_comp_oldest(sq);
+		wqe = rxe_comp_oldest_from(sq, &i);
 		if (!wqe || rxe_needs_response(wqe))
 			return false;
 		if (rxe_psn_cmp(psn, wqe->end_psn) < 0) {

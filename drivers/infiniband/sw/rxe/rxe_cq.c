@@ -276,6 +276,7 @@ int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 
 	cq->user = udata;
 	rxe_cq_init_lock(cq);
+	mutex_init(&cq->resize_lock);
 	rxe_task_init(&cq->notify, rxe_cq_notify);
 	ret = rxe_cq_ring_init(&cq->ring, attr->cqe, cq->user);
 	if (ret)
@@ -290,31 +291,69 @@ int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	return ret;
 }
 
-/*
- * Goes over to another ring, taking along what has not been read. That a ring is
- * a little larger than @cqe is of no account: what was asked for decides.
- */
-static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe)
-{
-	u32 consumer, unread, i;
-	int ret = -EINVAL;
+/* Completions that are copied at a time, where nobody may wait for it. */
+#define RXE_CQ_MOVE_STEP	64
 
-	spin_lock_bh(&cq->lock);
-	consumer = rxe_cq_consumer(cq);
-	unread = (cq->producer - consumer) & cq->ring.mask;
-	if (unread > cqe)
-		goto out;
-	for (i = 0; i < unread; i++)
+/* Copies completions [@i, @end), counted from @consumer on, to another ring. */
+static void rxe_cq_copy(const struct rxe_cq *cq, struct rxe_ring *ring,
+			u32 consumer, u32 i, u32 end)
+{
+	for (; i < end; i++)
 		memcpy(rxe_ring_slot(ring, i),
 		       rxe_ring_slot(&cq->ring, consumer + i),
 		       sizeof(struct ib_uverbs_wc));
-	rxe_ring_publish_producer(ring, unread);
-	cq->producer = unread;
-	swap(cq->ring, *ring);
-	cq->ib.cqe = cq->ring.mask;
-	ret = 0;
-out:
+}
+
+/*
+ * Goes over to another ring if only few completions are left to be copied behind
+ * *@copied of them. Returns 0; -EINVAL if there are more than @cqe; or -EAGAIN, with
+ * *@unread, how many there are.
+ */
+static int rxe_cq_switch(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe,
+			 u32 consumer, u32 copied, u32 *unread)
+{
+	int ret = 0;
+
+	spin_lock_bh(&cq->lock);
+	*unread = cq->producer - consumer;
+	if (*unread > min(cqe, cq->ring.mask)) {
+		ret = -EINVAL;
+	} else if (*unread - copied > RXE_CQ_MOVE_STEP) {
+		ret = -EAGAIN;
+	} else {
+		rxe_cq_copy(cq, ring, consumer, copied, *unread);
+		rxe_ring_publish_producer(ring, *unread);
+		cq->producer = *unread;
+		swap(cq->ring, *ring);
+		cq->ib.cqe = cq->ring.mask;
+	}
 	spin_unlock_bh(&cq->lock);
+	return ret;
+}
+
+/*
+ * Goes over to another ring, taking along what has not been read. Its user does not
+ * poll meanwhile, so completions stay where they are, and most of them are copied
+ * while others are added. That a ring is a little larger than @cqe is of no account:
+ * what was asked for decides. Caller: holds resize_lock.
+ */
+static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe)
+{
+	u32 consumer, unread, copied = 0;
+	int ret;
+
+	lockdep_assert_held(&cq->resize_lock);
+	spin_lock_bh(&cq->lock);
+	consumer = cq->producer - rxe_cq_unread(cq);
+	spin_unlock_bh(&cq->lock);
+	while ((ret = rxe_cq_switch(cq, ring, cqe, consumer, copied,
+				    &unread)) == -EAGAIN) {
+		u32 end = min(unread, copied + RXE_CQ_MOVE_STEP);
+
+		rxe_cq_copy(cq, ring, consumer, copied, end);
+		copied = end;
+		cond_resched();
+	}
 	return ret;
 }
 
@@ -344,7 +383,12 @@ int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
 	ret = rxe_cq_ring_init(&ring, cqe, true);
 	if (ret)
 		return ret;
-	ret = rxe_cq_respond(cq, &ring, udata) ?: rxe_cq_move(cq, &ring, cqe);
+	ret = rxe_cq_respond(cq, &ring, udata);
+	if (!ret) {
+		mutex_lock(&cq->resize_lock);
+		ret = rxe_cq_move(cq, &ring, cqe);
+		mutex_unlock(&cq->resize_lock);
+	}
 	/* After a move, this is the old one. */
 	rxe_cq_ring_free(cq, &ring);
 	return ret;

@@ -11,6 +11,7 @@
 /**
  * struct rxe_cq - a completion queue
  * @ib: what the core knows
+ * @resize_lock: serialises those that resize it; sleeps; @lock is taken inside
  * @lock: protects what follows; of the kernel's, taken with interrupts off
  * @ring: of struct ib_uverbs_wc for user space, of struct ib_wc for the kernel
  * @producer: free-running
@@ -23,6 +24,7 @@
  */
 struct rxe_cq {
 	struct ib_cq ib;
+	struct mutex resize_lock;
 	spinlock_t lock;
 	struct rxe_ring ring;
 	u32 producer;

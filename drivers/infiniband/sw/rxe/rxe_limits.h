@@ -51,5 +51,12 @@
 #define RXE_TRAIN_BYTES		(SZ_64K - 128)
 /* Packets a task handles before others have their turn. */
 #define RXE_TASK_BUDGET		64
+/* Requests picked up at a time: more than a turn sends, and than may be under way. */
+#define RXE_FETCH_BUDGET	256
+/*
+ * Requests under way at once. There are no more of those that have a PSN than
+ * RXE_WINDOW; this holds for those that are executed locally.
+ */
+#define RXE_MAX_STARTED		512
 
 #endif /* RXE_LIMITS_H */

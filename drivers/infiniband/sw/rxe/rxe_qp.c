@@ -517,7 +517,12 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
 {
 	int ret;
 
-	ret = rxe_check_change(qp, change) ?: rxe_store_change(qp, change);
+	ret = rxe_check_change(qp, change);
+	if (ret)
+		return ret;
+	if (change->from == IB_QPS_SQE && change->to == IB_QPS_RTS)
+		rxe_transport_settle(qp);
+	ret = rxe_store_change(qp, change);
 	if (ret)
 		return ret;
 	if (change->to == IB_QPS_RESET)

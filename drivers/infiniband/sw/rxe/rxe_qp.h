@@ -473,6 +473,7 @@ void rxe_transport_reset(struct rxe_qp *qp);
 void rxe_transport_store(struct rxe_qp *qp, int mask);
 void rxe_transport_modified(struct rxe_qp *qp, int mask);
 void rxe_transport_retire(struct rxe_qp *qp);
+void rxe_transport_settle(struct rxe_qp *qp);
 
 /* rxe_req.c */
 int rxe_req_doorbell(struct rxe_qp *qp);

@@ -7,6 +7,7 @@
  * request gets a private copy, and the slot is free again.
  */
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "rxe_recvq.h"
@@ -198,27 +199,45 @@ int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
 }
 
 /**
- * rxe_recvq_move() - go over to another ring, taking along what waits
+ * rxe_recvq_copy() - copy what waits to another ring
  * @queue: a user's queue
- * @ring: the other ring, with slots of the same size; receives the old one
- * @wrs: requests that the new one was asked to hold
+ * @ring: the other ring, with slots of the same size
+ * @cons: where to begin: @queue->cons, as it was
+ * @left: requests to copy: what rxe_recvq_left() was
  *
- * Context: the queue's lock held; user space does not post.
- * Return: 0, or -EINVAL: more wait.
+ * Context: may sleep; the queue's lock need not be held: requests stay where they are
+ * while user space does not post, though others take them.
  */
-int rxe_recvq_move(struct rxe_recvq *queue, struct rxe_ring *ring, u32 wrs)
+void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
+		    u32 cons, u32 left)
 {
-	u32 left = rxe_recvq_left(queue);
 	u32 i;
 
-	if (left > wrs)
-		return -EINVAL;
-	for (i = 0; i < left; i++)
+	for (i = 0; i < left; i++) {
 		memcpy(rxe_ring_slot(ring, i),
-		       rxe_ring_slot(&queue->ring, queue->cons + i),
+		       rxe_ring_slot(&queue->ring, cons + i),
 		       1UL << ring->elem_shift);
+		if (!(i % 64))
+			cond_resched();
+	}
+}
+
+/**
+ * rxe_recvq_switch() - go over to another ring
+ * @queue: a user's queue
+ * @ring: the other ring, filled by rxe_recvq_copy(); receives the old one
+ * @cons: as there
+ * @left: as there
+ *
+ * Context: the queue's lock held.
+ */
+void rxe_recvq_switch(struct rxe_recvq *queue, struct rxe_ring *ring, u32 cons,
+		      u32 left)
+{
+	u32 taken = min(queue->cons - cons, left);
+
+	rxe_ring_publish_consumer(ring, taken);
 	rxe_ring_publish_producer(ring, left);
 	swap(queue->ring, *ring);
-	queue->cons = 0;
-	return 0;
+	queue->cons = taken;
 }

@@ -58,7 +58,10 @@ u32 rxe_recvq_left(const struct rxe_recvq *queue);
 bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe);
 int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad_wr);
-int rxe_recvq_move(struct rxe_recvq *queue, struct rxe_ring *ring, u32 wrs);
+void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
+		    u32 cons, u32 left);
+void rxe_recvq_switch(struct rxe_recvq *queue, struct rxe_ring *ring, u32 cons,
+		      u32 left);
 
 /* --- rxe_srq.c ------------------------------------------------------------ */
 
@@ -67,6 +70,7 @@ int rxe_recvq_move(struct rxe_recvq *queue, struct rxe_ring *ring, u32 wrs);
  * @ib: what the core knows
  * @user: @queue is user space's
  * @num: what names it
+ * @resize_lock: serialises those that resize it; sleeps; @lock is taken inside
  * @lock: protects what follows
  * @queue: the requests
  * @limit: with fewer left, an event is due; 0: it is not armed
@@ -77,6 +81,7 @@ struct rxe_srq {
 	struct ib_srq ib;
 	bool user;
 	u32 num;
+	struct mutex resize_lock;
 	spinlock_t lock;
 	struct rxe_recvq queue;
 	u32 limit;

@@ -195,24 +195,32 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
  * rxe_req_fetch() - pick up what has been posted
  * @qp: the queue pair
  *
- * The kernel's requests are where they belong already.
+ * As many as RXE_FETCH_BUDGET at a time. The kernel's requests are where they belong
+ * already.
  *
  * Context: sq.lock held.
+ * Return: true if there are more.
  */
-void rxe_req_fetch(struct rxe_qp *qp)
+bool rxe_req_fetch(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
+	bool more = false;
 	u32 posted, i;
 
 	if (!qp->user) {
 		sq->prod = smp_load_acquire(&sq->posted);
-		return;
+		return false;
 	}
 	posted = (rxe_ring_producer(&sq->ring) - sq->prod) & sq->ring.mask;
 	posted = min(posted, sq->ring.mask - (sq->prod - sq->cons));
+	if (unlikely(posted > RXE_FETCH_BUDGET)) {
+		posted = RXE_FETCH_BUDGET;
+		more = true;
+	}
 	for (i = 0; i < posted; i++, sq->prod++)
 		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
 			      rxe_swqe(sq, sq->prod));
+	return more;
 }
 
 /**
@@ -443,27 +451,6 @@ static int rxe_req_invalidate(struct rxe_qp *qp, u32 rkey)
 	return ret;
 }
 
-/* Executes a request here, once: not again where what is before it is sent again. */
-static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe, bool first)
-{
-	int ret;
-
-	if (!first)
-		ret = 0;
-	else if (wqe->opcode == IB_WR_BIND_MW)
-		ret = rxe_mw_bind(qp, wqe);
-	else if (wqe->opcode == IB_WR_REG_MR)
-		ret = rxe_frwr_register(qp, wqe);
-	else
-		ret = rxe_req_invalidate(qp, wqe->invalidate_rkey);
-	if (ret) {
-		wqe->status = IB_WC_MW_BIND_ERR;
-		return ret;
-	}
-	qp->sq.cur++;
-	return 0;
-}
-
 static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	u32 packets = 1;
@@ -475,6 +462,42 @@ static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	wqe->first_psn = qp->sq.psn;
 	wqe->end_psn = rxe_psn_add(wqe->first_psn, packets);
 	wqe->started = true;
+}
+
+static int rxe_req_execute(struct rxe_qp *qp, const struct rxe_swqe *wqe)
+{
+	switch (wqe->opcode) {
+	case IB_WR_BIND_MW:
+		return rxe_mw_bind(qp, wqe);
+	case IB_WR_REG_MR:
+		return rxe_frwr_register(qp, wqe);
+	default:
+		return rxe_req_invalidate(qp, wqe->invalidate_rkey);
+	}
+}
+
+/*
+ * Executes a request here, once: not again where what is before it is sent again.
+ * It is complete when what is before it is, so no more than RXE_MAX_STARTED wait
+ * for that, and for who goes through them.
+ */
+static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
+{
+	struct rxe_sq *sq = &qp->sq;
+	int ret = 0;
+
+	if (!wqe->started) {
+		if (sq->cur - sq->cons >= RXE_MAX_STARTED)
+			return -EAGAIN;
+		rxe_req_start(qp, wqe);
+		ret = rxe_req_execute(qp, wqe);
+	}
+	if (ret) {
+		wqe->status = IB_WC_MW_BIND_ERR;
+		return ret;
+	}
+	sq->cur++;
+	return 0;
 }
 
 /*
@@ -516,7 +539,6 @@ static int rxe_req_step(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 	struct rxe_swqe *wqe;
-	bool first;
 	int ret;
 
 	if (sq->rnr_wait || sq->cur == sq->prod ||
@@ -534,11 +556,10 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (!rxe_req_may_send(qp, wqe))
 		return -EAGAIN;
 
-	first = !wqe->started;
-	if (first)
-		rxe_req_start(qp, wqe);
 	if (rxe_is_local(wqe))
-		return rxe_req_local(qp, wqe, first) ?: 1;
+		return rxe_req_local(qp, wqe) ?: 1;
+	if (!wqe->started)
+		rxe_req_start(qp, wqe);
 	ret = rxe_direct_step(qp, wqe);
 	if (ret)
 		return ret;

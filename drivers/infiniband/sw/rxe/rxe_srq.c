@@ -117,6 +117,7 @@ int rxe_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 	if (ret)
 		return ret;
 	spin_lock_init(&srq->lock);
+	mutex_init(&srq->resize_lock);
 	rxe_task_init(&srq->notify, rxe_srq_notify);
 	srq->user = udata;
 	ret = ida_alloc_range(&rxe->srqs, 1, RXE_MAX_SRQ, GFP_KERNEL);
@@ -155,6 +156,29 @@ static int rxe_srq_tell_ring(struct rxe_srq *srq, struct rxe_ring *ring,
 	return ret;
 }
 
+/*
+ * Goes over to another ring, taking along what waits, which queue pairs take from
+ * meanwhile. Caller: holds resize_lock.
+ */
+static int rxe_srq_move(struct rxe_srq *srq, struct rxe_ring *ring, u32 wrs)
+{
+	u32 cons, left;
+
+	lockdep_assert_held(&srq->resize_lock);
+	spin_lock_bh(&srq->lock);
+	cons = srq->queue.cons;
+	left = rxe_recvq_left(&srq->queue);
+	spin_unlock_bh(&srq->lock);
+	if (left > wrs)
+		return -EINVAL;
+
+	rxe_recvq_copy(&srq->queue, ring, cons, left);
+	spin_lock_bh(&srq->lock);
+	rxe_recvq_switch(&srq->queue, ring, cons, left);
+	spin_unlock_bh(&srq->lock);
+	return 0;
+}
+
 static int rxe_srq_resize(struct rxe_srq *srq, u32 wrs, struct ib_udata *udata)
 {
 	struct rxe_recvq fresh = {};
@@ -167,9 +191,9 @@ static int rxe_srq_resize(struct rxe_srq *srq, u32 wrs, struct ib_udata *udata)
 	ret = rxe_recvq_init(&fresh, wrs, srq->queue.max_sge, true) ?:
 	      rxe_srq_tell_ring(srq, &fresh.ring, udata);
 	if (!ret) {
-		spin_lock_bh(&srq->lock);
-		ret = rxe_recvq_move(&srq->queue, &fresh.ring, wrs);
-		spin_unlock_bh(&srq->lock);
+		mutex_lock(&srq->resize_lock);
+		ret = rxe_srq_move(srq, &fresh.ring, wrs);
+		mutex_unlock(&srq->resize_lock);
 	}
 	/* After a move, this is the old one. */
 	rxe_mmap_withdraw(to_rxe(srq->ib.device), &fresh.ring);

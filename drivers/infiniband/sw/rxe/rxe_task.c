@@ -16,10 +16,11 @@
 #include "rxe_task.h"
 
 /*
- * How long one system call or softirq may be made to run tasks, and after how many
- * it looks at the clock, which costs as much as a short one.
+ * How long one system call or softirq may be made to run tasks, which is with bottom
+ * halves off; and after how many it looks at the clock, which costs as much as a short
+ * one. It does so, too, after one that has used up its budget.
  */
-#define RXE_RUN_SHARE_NS	(2 * NSEC_PER_MSEC)
+#define RXE_RUN_SHARE_NS	NSEC_PER_MSEC
 #define RXE_RUN_TASKS		4
 
 /**
@@ -111,8 +112,10 @@ static void rxe_runlist_run(struct rxe_runlist *list)
 	while (!list_empty(&list->tasks)) {
 		task = list_first_entry(&list->tasks, struct rxe_task, node);
 		list_del(&task->node);
-		if (rxe_task_run(task))
+		if (rxe_task_run(task)) {
 			rxe_task_again(list, task);
+			ran |= RXE_RUN_TASKS - 1;
+		}
 		if (++ran % RXE_RUN_TASKS)
 			continue;
 		now = ktime_get_ns();

@@ -38,6 +38,13 @@ void rxe_task_kick_apart(struct rxe_task *task);
 void rxe_task_hold(void);
 void rxe_task_drain(struct rxe_task *task);
 void rxe_task_retire(struct rxe_task *task);
+
+/* Has a kick of the task not been answered yet? */
+static inline bool rxe_task_is_busy(const struct rxe_task *task)
+{
+	return atomic_read_acquire(&task->pending);
+}
+
 int rxe_task_module_init(void);
 void rxe_task_module_exit(void);
 

@@ -12,25 +12,27 @@ static bool rxe_send_task(struct rxe_task *task)
 	struct rxe_qp *qp = container_of(task, struct rxe_qp, sq.task);
 	struct rxe_sq *sq = &qp->sq;
 	unsigned int completed = 0, sent = 0;
-	bool more, again = false;
+	bool more, left, again = false;
 
 	spin_lock_bh(&sq->lock);
 	switch (rxe_qp_state(qp)) {
 	case IB_QPS_RTS:
 	case IB_QPS_SQD:
-		rxe_req_fetch(qp);
+		left = rxe_req_fetch(qp);
 		if (sq->timed_out)
 			rxe_comp_timeout(qp);
 		completed = rxe_comp_responses(qp, RXE_TASK_BUDGET);
 		sent = rxe_req_send(qp, RXE_TASK_BUDGET);
 		again = rxe_comp_lost_again(qp);
 		rxe_comp_retire(qp);
+		/* Who waits with what has been picked up is kicked when it can go on. */
+		again |= unlikely(left) && sq->cur == sq->prod;
 		break;
 	case IB_QPS_SQE:
 	case IB_QPS_ERR:
 		rxe_early_purge(&sq->early, &sq->responses);
-		rxe_req_fetch(qp);
-		rxe_comp_flush(qp);
+		again = rxe_req_fetch(qp);
+		again |= rxe_comp_flush(qp);
 		break;
 	default:
 		rxe_early_purge(&sq->early, &sq->responses);
@@ -175,6 +177,23 @@ void rxe_transport_retire(struct rxe_qp *qp)
 	/* Only tasks start timers and faults. */
 	rxe_transport_quiet(qp);
 	rxe_transport_purge(qp);
+}
+
+/**
+ * rxe_transport_settle() - wait until what was posted to a QP in SQE has been flushed
+ * @qp: the QP
+ *
+ * What is posted meanwhile, by somebody else, is not waited for.
+ *
+ * Context: may sleep; modify_mutex held, no spinning lock.
+ */
+void rxe_transport_settle(struct rxe_qp *qp)
+{
+	u32 begin = READ_ONCE(qp->sq.cons);
+
+	while (rxe_task_is_busy(&qp->sq.task) &&
+	       READ_ONCE(qp->sq.cons) - begin <= qp->sq.ring.mask)
+		usleep_range(20, 50);
 }
 
 static void rxe_sq_reset(struct rxe_sq *sq)

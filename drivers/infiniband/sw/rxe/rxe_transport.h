@@ -112,12 +112,12 @@ void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		   enum ib_wc_status status);
 void rxe_comp_retire(struct rxe_qp *qp);
 void rxe_comp_progress(struct rxe_qp *qp, u32 una);
-void rxe_comp_flush(struct rxe_qp *qp);
+bool rxe_comp_flush(struct rxe_qp *qp);
 void rxe_comp_arm(struct rxe_qp *qp);
 bool rxe_comp_lost_again(struct rxe_qp *qp);
 
 /* rxe_req.c: part of the sending task; caller holds sq.lock */
-void rxe_req_fetch(struct rxe_qp *qp);
+bool rxe_req_fetch(struct rxe_qp *qp);
 unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget);
 void rxe_req_go_back(struct rxe_qp *qp);
 
