@@ -5,6 +5,8 @@
  *
  * Lock order, outermost first; an arrow is "may be taken inside":
  *
+ *	cq->resize_lock, srq->resize_lock	sleep
+ *	pd->qps_lock			a protection domain's QPs; sleeps
  *	qp->modify_mutex		verbs that change a QP; sleeps
  *	  qp->sq.lock			requester and completer
  *	    qp->rq.lock			responder; both of a QP only by modify_qp,
@@ -17,7 +19,10 @@
  *	        frwr->lock		a region of the kernel's
  *	        sq.post_lock, recvq.post_lock	what the kernel has posted
  *
- * All but the mutex are spinning locks, taken with bottom halves off; those that
+ *	rxe->groups_lock		multicast groups; nothing of these inside
+ *
+ * All but the mutexes are spinning locks, and all of these but groups_lock, which is
+ * for process context, are taken with bottom halves off; those that
  * a consumer in the kernel takes by posting and polling, which it may do in any
  * context (post_lock, and cq->lock of its CQs), with interrupts off. A leaf
  * lock of ib_umem_odp is taken inside sq.lock or rq.lock, never the other way
