@@ -108,6 +108,10 @@
 #define compat_tunnel_sock(sock) ((sock)->sk)
 #endif
 
+#ifndef HAVE_SHADOW_STACK
+#define VM_SHADOW_STACK VM_NONE
+#endif
+
 #include "copy.h"
 #include "crc32.h"
 

@@ -96,8 +96,10 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
  *	with the lowest addresses: the mm does not wait for as many as there are
  * @stream_next: where a sequential stream of faults would go on (a hint,
  *	written without a lock)
- * @stream_bytes: how far the next fault of that stream looks ahead (a hint,
- *	written without a lock)
+ * @stream_bytes: what was looked ahead for behind that, bytes (a hint, written
+ *	without a lock)
+ * @short_bytes: what a fault asks for at most where memory was found too short
+ *	for more; 0: it has not been (a hint, written without a lock)
  *
  * Everything but the length, the counters and the hints is constant.
  */
@@ -112,6 +114,7 @@ struct ib_umem_odp {
 	struct umem_odp_counters counters;
 	u64 stream_next;
 	u64 stream_bytes;
+	u64 short_bytes;
 };
 
 /**
@@ -304,16 +307,30 @@ enum umem_odp_fault_flags {
  * way. Concurrent faults on the same pages become one. A page can be taken
  * away again at any time: after a fault, try the access again.
  *
+ * Progress: a call waits for the first page of the range and for no other. It
+ * adds what comes without waiting, at most 16 MiB and for at most 100 ms, and
+ * returns; where the first page was gone by then, it begins again with half as
+ * much, so it returns within 300 ms of the coming of the first page. (A page that
+ * a file system keeps a writer waiting for, or the allocator, can add its own
+ * time once.) On return the first page has been present after all others of the
+ * call. So who accesses what has come after each call comes to an end, in any
+ * memory that can hold at the same time the pages of one access.
+ *
+ * A range that follows the last one of the region is taken for a stream. What
+ * follows that is brought after the call, by a worker that waits for no page, and
+ * not where the mapping has a userfaultfd.
+ *
  * Context: process context; sleeps; no mmap lock and no lock of the kind that
  * reclaim takes may be held. Works from a kernel thread.
- * Return: bytes made present from @offset on, more than 0 and at most @len: for
- * a long range fewer; or what the first page's trouble is:
+ * Return: bytes made present from @offset on, more than 0 and at most @len, often
+ * fewer; or what the first page's trouble is:
  *
  * * -EFAULT: nothing is mapped there, or the region is pinned
  * * -EACCES: the mapping may not be read (PROT_NONE)
  * * -EPERM: write access to a mapping that is read-only, or to a region that
  *   may not be written
- * * -EOPNOTSUPP: the mapping is device memory (VM_IO, VM_PFNMAP)
+ * * -EOPNOTSUPP: the mapping is device memory (VM_IO, VM_PFNMAP), memory of
+ *   memfd_secret(), or a shadow stack
  * * -ENXIO: beyond the end of the mapped file (the CPU would get SIGBUS)
  * * -EHWPOISON: the page's memory has failed
  * * -ENOMEM: no memory for the page or for its translation

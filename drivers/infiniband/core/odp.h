@@ -7,6 +7,7 @@
  *	odp_leaf.c	2 MiB of translations
  *	odp_access.c	copies and atomics: never sleep
  *	odp_fault.c	translations of pages that are missing: sleeps
+ *	odp_ahead.c	which pages a stream of faults will want next
  *	odp_bring.c	having the mm make pages present
  *	odp_prefetch.c	the same before anybody waits for them
  *	odp_shrink.c	giving tables back
@@ -149,6 +150,20 @@ struct odp_window {
 	struct odp_leaf leaves[ODP_WINDOW_LEAVES];
 };
 
+/* Guesses that wait; the oldest gives way to a new one. */
+#define ODP_GUESSES		8
+
+/**
+ * struct odp_guess - pages that a stream of faults is going to want
+ * @start: first page
+ * @end: behind the last one
+ * @write: they are going to be written
+ */
+struct odp_guess {
+	unsigned long start, end;
+	bool write;
+};
+
 /* A (device, address space). */
 struct odp_mirror_key {
 	struct umem_odp_device *dev;
@@ -185,6 +200,10 @@ struct odp_mirror_key {
  * @faults_lock: protects @faults
  * @fault_wait: for the end of a fault
  * @fault_wq: where drivers wait for faults; NULL if pinned
+ * @guesses: a ring, the oldest at @first_guess; under @faults_lock
+ * @first_guess: index in it; under @faults_lock
+ * @nr_guesses: of them; under @faults_lock
+ * @ahead_work: brings what is guessed, on @fault_wq
  * @prefetches: struct odp_prefetch, requests; under @prefetch_lock
  * @nr_prefetches: of them; under @prefetch_lock
  * @prefetching: the request being served; under @prefetch_lock
@@ -224,6 +243,9 @@ struct odp_mirror {
 	spinlock_t faults_lock;
 	wait_queue_head_t fault_wait;
 	struct workqueue_struct *fault_wq;
+	struct odp_guess guesses[ODP_GUESSES];
+	unsigned int first_guess, nr_guesses;
+	struct work_struct ahead_work;
 	struct list_head prefetches;
 	unsigned int nr_prefetches;
 	struct odp_prefetch *prefetching;
@@ -428,9 +450,31 @@ void odp_leaf_module_exit(void);
 
 /* odp_bring.c */
 
+/**
+ * enum odp_wait - what may be waited for where a page is brought
+ * @ODP_WAIT_NOT: nothing
+ * @ODP_WAIT_LOCK: the mmap lock
+ * @ODP_WAIT_PAGE: the page, too
+ */
+enum odp_wait {
+	ODP_WAIT_NOT,
+	ODP_WAIT_LOCK,
+	ODP_WAIT_PAGE,
+};
+
 int odp_bring_check(const struct vm_area_struct *vma, bool write);
 long odp_bring(struct mm_struct *mm, unsigned long start, unsigned long end,
-	       bool write);
+	       bool write, enum odp_wait wait, unsigned long deadline);
+
+/* odp_ahead.c */
+
+void odp_ahead_note(struct ib_umem_odp *umem, unsigned long start,
+		    unsigned long end, bool write);
+bool odp_ahead_take(struct odp_mirror *mirror, struct odp_guess *guess);
+
+/* odp_fault.c */
+
+void odp_fault_init(struct odp_mirror *mirror);
 
 /* odp_shrink.c */
 

@@ -542,9 +542,7 @@ static void odp_mirror_init(struct odp_mirror *mirror)
 	mutex_init(&mirror->windows_lock);
 	mirror->regions = RB_ROOT_CACHED;
 	spin_lock_init(&mirror->regions_lock);
-	INIT_LIST_HEAD(&mirror->faults);
-	spin_lock_init(&mirror->faults_lock);
-	init_waitqueue_head(&mirror->fault_wait);
+	odp_fault_init(mirror);
 	INIT_WORK(&mirror->tidy, odp_mirror_tidy_work);
 	odp_prefetch_init(mirror);
 }
@@ -588,6 +586,8 @@ struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
  */
 void odp_mirror_destroy(struct odp_mirror *mirror)
 {
+	/* It would make windows anew. */
+	cancel_work_sync(&mirror->ahead_work);
 	odp_mirror_empty(mirror);
 	cancel_work_sync(&mirror->prefetch_work);
 	xa_destroy(&mirror->windows);
