@@ -33,8 +33,10 @@
 
 #ifndef HAVE_REG_MR_DMAH
 #define compat_dmah_param
+#define compat_dmah_arg
 #else
 #define compat_dmah_param struct ib_dmah *dmah,
+#define compat_dmah_arg dmah,
 #endif
 
 #ifndef HAVE_PORT_STATE_EVENT

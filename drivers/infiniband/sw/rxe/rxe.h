@@ -81,6 +81,34 @@ struct rxe_counters {
 	u64 value[RXE_NUM_COUNTERS];
 };
 
+/* --- rxe_quota.c ---------------------------------------------------------- */
+
+struct rxe_dev;
+
+enum rxe_object {
+	RXE_OBJECT_PD,
+	RXE_OBJECT_CQ,
+	RXE_OBJECT_QP,
+	RXE_OBJECT_SRQ,
+	RXE_OBJECT_MR,
+	RXE_OBJECT_MW,
+	RXE_OBJECT_AH,
+	RXE_NUM_OBJECTS,
+};
+
+/**
+ * struct rxe_quota - how many objects of a type there may be
+ * @max: the most; constant
+ * @used: how many there are
+ */
+struct rxe_quota {
+	u32 max;
+	atomic_t used;
+};
+
+void rxe_quota_init(struct rxe_dev *rxe);
+extern const struct ib_device_ops rxe_counted_ops;
+
 /* --- the device ---------------------------------------------------------- */
 
 /**
@@ -117,6 +145,7 @@ enum rxe_dev_flags {
  * @groups_lock: protects the members of groups, too; process context; only the
  *	table's own locks are taken inside
  * @flags: enum rxe_dev_flags
+ * @quotas: by enum rxe_object
  */
 struct rxe_dev {
 	struct ib_device ib;
@@ -140,6 +169,7 @@ struct rxe_dev {
 	struct work_struct groups_work;
 	spinlock_t groups_lock;
 	unsigned long flags;
+	struct rxe_quota quotas[RXE_NUM_OBJECTS];
 };
 
 static inline struct rxe_dev *to_rxe(struct ib_device *ib)

@@ -42,6 +42,8 @@
 static int rxe_query_device(struct ib_device *ibdev,
 			    struct ib_device_attr *attr, struct ib_udata *udata)
 {
+	const struct rxe_quota *quotas = to_rxe(ibdev)->quotas;
+
 	if (udata && (udata->inlen || udata->outlen))
 		return -EINVAL;
 
@@ -50,29 +52,30 @@ static int rxe_query_device(struct ib_device *ibdev,
 		.max_mr_size = U64_MAX,
 		.page_size_cap = ~(u64)(PAGE_SIZE - 1),
 		.vendor_id = RXE_VENDOR_ID,
-		.max_qp = RXE_MAX_QP,
+		.max_qp = quotas[RXE_OBJECT_QP].max,
 		.max_qp_wr = RXE_MAX_WR,
 		.device_cap_flags = RXE_CAP_FLAGS,
 		.kernel_cap_flags = IBK_ALLOW_USER_UNREG | IBK_ON_DEMAND_PAGING,
 		.max_send_sge = RXE_MAX_SGE,
 		.max_recv_sge = RXE_MAX_SGE,
 		.max_sge_rd = RXE_MAX_SGE,
-		.max_cq = RXE_MAX_CQ,
+		.max_cq = quotas[RXE_OBJECT_CQ].max,
 		.max_cqe = RXE_MAX_CQE,
-		.max_mr = RXE_MAX_MR,
-		.max_mw = RXE_MAX_MW,
+		.max_mr = quotas[RXE_OBJECT_MR].max,
+		.max_mw = quotas[RXE_OBJECT_MW].max,
 		.max_fast_reg_page_list_len = RXE_MAX_FRWR_PAGES,
-		.max_pd = RXE_MAX_PD,
-		.max_ah = RXE_MAX_AH,
+		.max_pd = quotas[RXE_OBJECT_PD].max,
+		.max_ah = quotas[RXE_OBJECT_AH].max,
 		.max_qp_rd_atom = RXE_MAX_RD_ATOMIC,
 		.max_qp_init_rd_atom = RXE_MAX_RD_ATOMIC,
-		.max_res_rd_atom = RXE_MAX_RD_ATOMIC * RXE_MAX_QP,
+		.max_res_rd_atom = RXE_MAX_RD_ATOMIC *
+				   quotas[RXE_OBJECT_QP].max,
 		/*
 		 * Ours are the processors' own instructions; a peer of this
 		 * device cannot tell, and IB_ATOMIC_HCA is what clients expect.
 		 */
 		.atomic_cap = IB_ATOMIC_HCA,
-		.max_srq = RXE_MAX_SRQ,
+		.max_srq = quotas[RXE_OBJECT_SRQ].max,
 		.max_srq_wr = RXE_MAX_SRQ_WR,
 		.max_srq_sge = RXE_MAX_SRQ_SGE,
 		.max_mcast_grp = RXE_MAX_MCAST_GRP,
@@ -270,30 +273,14 @@ const struct ib_device_ops rxe_device_ops = {
 
 	.advise_mr = rxe_advise_mr,
 	.alloc_hw_port_stats = rxe_alloc_hw_port_stats,
-	.alloc_mr = rxe_alloc_mr,
-	.alloc_mw = rxe_alloc_mw,
-	.alloc_pd = rxe_alloc_pd,
 	.alloc_ucontext = rxe_alloc_ucontext,
 	.attach_mcast = rxe_attach_mcast,
-	.create_ah = rxe_create_ah,
-	.create_cq = rxe_create_cq,
-	.create_qp = rxe_create_qp,
-	.create_srq = rxe_create_srq,
-	.create_user_ah = rxe_create_ah,
 	.dealloc_driver = rxe_dealloc_driver,
-	.dealloc_mw = rxe_dealloc_mw,
-	.dealloc_pd = rxe_dealloc_pd,
 	.dealloc_ucontext = rxe_dealloc_ucontext,
-	.dereg_mr = rxe_dereg_mr,
-	.destroy_ah = rxe_destroy_ah,
-	.destroy_cq = rxe_destroy_cq,
-	.destroy_qp = rxe_destroy_qp,
-	.destroy_srq = rxe_destroy_srq,
 	.detach_mcast = rxe_detach_mcast,
 	.disassociate_ucontext = rxe_disassociate_ucontext,
 	.fill_res_mr_entry = rxe_fill_res_mr_entry,
 	.fill_stat_mr_entry = rxe_fill_stat_mr_entry,
-	.get_dma_mr = rxe_get_dma_mr,
 	.get_hw_stats = rxe_get_hw_stats,
 	.get_link_layer = rxe_get_link_layer,
 	.get_port_immutable = rxe_get_port_immutable,
@@ -314,9 +301,7 @@ const struct ib_device_ops rxe_device_ops = {
 	.query_port = rxe_query_port,
 	.query_qp = rxe_query_qp,
 	.query_srq = rxe_query_srq,
-	.reg_user_mr = rxe_reg_user_mr,
 	.req_notify_cq = rxe_req_notify_cq,
-	.rereg_user_mr = rxe_rereg_user_mr,
 	.resize_user_cq = rxe_resize_cq,
 
 	INIT_RDMA_OBJ_SIZE(ib_ah, rxe_ah, ib),
@@ -372,11 +357,13 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 	xa_init_flags(&rxe->ahs, XA_FLAGS_ALLOC);
 	ida_init(&rxe->srqs);
 	umem_odp_device_init(&rxe->odp, &rxe->ib);
+	rxe_quota_init(rxe);
 	mutex_init(&rxe->mmaps_lock);
 	INIT_LIST_HEAD(&rxe->mmaps);
 	assign_bit(RXE_DEV_UP, &rxe->flags, rxe_link_is_up(rxe));
 	rxe_device_describe(&rxe->ib, ndev);
 	ib_set_device_ops(&rxe->ib, &rxe_device_ops);
+	ib_set_device_ops(&rxe->ib, &rxe_counted_ops);
 	return rxe;
 }
 

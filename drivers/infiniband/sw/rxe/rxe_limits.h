@@ -19,7 +19,7 @@
 #define RXE_MAX_CQ		(1 << 20)
 #define RXE_MAX_CQE		((1 << 22) - 1)
 #define RXE_MAX_PD		(1 << 20)
-#define RXE_MAX_AH		(1 << 15)
+#define RXE_MAX_AH		(1 << 20)
 #define RXE_MAX_MR		(1 << 20)
 #define RXE_MAX_MW		(1 << 20)
 #define RXE_MAX_FRWR_PAGES	1024
