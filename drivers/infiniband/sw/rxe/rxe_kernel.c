@@ -142,7 +142,7 @@ static int rxe_kernel_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 	u32 waiting = sq->posted - smp_load_acquire(&sq->cons);
 	int ret;
 
-	if (waiting >= sq->ring.mask)
+	if (waiting >= sq->wqe_mask)
 		return -ENOMEM;
 	ret = rxe_kernel_fill(qp, rxe_swqe(sq, sq->posted), wr);
 	if (!ret)

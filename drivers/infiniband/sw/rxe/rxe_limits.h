@@ -51,7 +51,7 @@
 #define RXE_TRAIN_BYTES		(SZ_64K - 128)
 /* Packets a task handles before others have their turn. */
 #define RXE_TASK_BUDGET		64
-/* Requests picked up at a time: more than a turn sends, and than may be under way. */
+/* Requests of a user that are picked up, a power of 2: more than a turn sends. */
 #define RXE_FETCH_BUDGET	256
 /*
  * Requests under way at once. There are no more of those that have a PSN than

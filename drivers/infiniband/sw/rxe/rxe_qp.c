@@ -102,6 +102,48 @@ static u32 rxe_sq_room(const struct ib_qp_cap *cap)
 	return ALIGN(room, sizeof(struct rxe_sge));
 }
 
+/* Private copies of requests; the kernel's are as many as may be posted. */
+static void *rxe_sq_make_wqes(const struct rxe_sq *sq, u32 mask)
+{
+	return kvcalloc(mask + 1UL, sq->wqe_size, GFP_KERNEL_ACCOUNT);
+}
+
+static int rxe_sq_init_wqes(struct rxe_sq *sq)
+{
+	sq->wqe_mask = sq->ring.mask;
+	sq->wqes = rxe_sq_make_wqes(sq, sq->wqe_mask);
+	return sq->wqes ? 0 : -ENOMEM;
+}
+
+/**
+ * rxe_qp_begin_send() - a user has posted for the first time
+ * @qp: his queue pair
+ *
+ * There are not more private copies than requests can be under way: the others
+ * wait in the ring.
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_qp_begin_send(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+	u32 mask = min_t(u32, sq->ring.mask, RXE_FETCH_BUDGET - 1);
+	void *wqes = rxe_sq_make_wqes(sq, mask);
+
+	if (!wqes)
+		return -ENOMEM;
+	spin_lock_bh(&sq->lock);
+	if (!sq->wqes) {
+		WRITE_ONCE(sq->wqes, wqes);
+		sq->wqe_mask = mask;
+		wqes = NULL;
+	}
+	spin_unlock_bh(&sq->lock);
+	kvfree(wqes);
+	return 0;
+}
+
 static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 {
 	struct rxe_sq *sq = &qp->sq;
@@ -115,10 +157,10 @@ static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 			       sizeof(struct rxe_send_wqe) + sq->room);
 	if (ret)
 		return ret;
-	sq->wqes = kvcalloc(sq->ring.mask + 1UL, sq->wqe_size,
-			    GFP_KERNEL_ACCOUNT);
-	if (!sq->wqes)
-		return -ENOMEM;
+	/* A user's are made when there is something to copy. */
+	ret = qp->user ? 0 : rxe_sq_init_wqes(sq);
+	if (ret)
+		return ret;
 
 	cap->max_send_wr = sq->ring.mask;
 	cap->max_send_sge = sq->room / sizeof(struct rxe_sge);
@@ -156,6 +198,7 @@ static void rxe_queues_free(struct rxe_qp *qp)
 	}
 	rxe_recvq_free(&qp->rq.queue);
 	kvfree(qp->sq.wqes);
+	kfree(qp->rq.replays);
 }
 
 static int rxe_queues_offer(struct rxe_qp *qp, struct ib_udata *udata)
@@ -518,6 +561,8 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
 	int ret;
 
 	ret = rxe_check_change(qp, change);
+	if (!ret && change->mask & IB_QP_MAX_DEST_RD_ATOMIC)
+		ret = rxe_transport_reserve(qp, change->attr->max_dest_rd_atomic);
 	if (ret)
 		return ret;
 	if (change->from == IB_QPS_SQE && change->to == IB_QPS_RTS)

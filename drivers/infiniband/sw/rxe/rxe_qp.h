@@ -129,8 +129,9 @@ struct rxe_train {
  * @room: bytes behind each private copy for a gather list or inline data;
  *	enough for the word of an ATOMIC WRITE, whatever was asked for
  * @sig_all: every request completes with a CQE
- * @wqes: private copies; as many slots as @ring, of @wqe_size bytes
- * @wqe_size: bytes of a slot
+ * @wqes: private copies; a user's are made by the first doorbell
+ * @wqe_mask: number of @wqes - 1; so many are used at a time at most
+ * @wqe_size: bytes of one
  * @post_lock: protects @posted and the slots from @posted on; innermost, and
  *	taken with interrupts off
  * @posted: requests of the kernel's, running freely; read with acquire
@@ -182,6 +183,7 @@ struct rxe_sq {
 	u32 room;
 	bool sig_all;
 	void *wqes;
+	u32 wqe_mask;
 	size_t wqe_size;
 	spinlock_t post_lock;
 	u32 posted;
@@ -267,7 +269,9 @@ struct rxe_replay {
  * @reading: @read is under way
  * @read: the READ whose responses are being sent
  * @read_psn: of the next response
- * @replays: the last @max_replays READs and atomics
+ * @replays: the last READs and atomics, by @num_replays; none before there has
+ *	been a max_dest_rd_atomic
+ * @replay_mask: slots of @replays - 1; grows under modify_mutex
  * @num_replays: recorded since the QP was reset, free-running
  * @max_replays: max_dest_rd_atomic
  * @requests: packets for the responder; has a lock of its own
@@ -300,7 +304,8 @@ struct rxe_rq {
 	bool reading;
 	struct rxe_replay read;
 	u32 read_psn;
-	struct rxe_replay replays[RXE_MAX_RD_ATOMIC];
+	struct rxe_replay *replays;
+	u32 replay_mask;
 	u32 num_replays;
 	u32 max_replays;
 	struct sk_buff_head requests;
@@ -405,7 +410,7 @@ static inline enum ib_qp_state rxe_qp_state(const struct rxe_qp *qp)
 
 static inline struct rxe_swqe *rxe_swqe(const struct rxe_sq *sq, u32 index)
 {
-	return sq->wqes + (index & sq->ring.mask) * sq->wqe_size;
+	return sq->wqes + (index & sq->wqe_mask) * sq->wqe_size;
 }
 
 static inline struct rxe_dest *rxe_swqe_dest(const struct rxe_sq *sq,
@@ -447,6 +452,7 @@ static inline void rxe_resp_pass(struct rxe_qp *qp)
 }
 
 /* rxe_qp.c */
+int rxe_qp_begin_send(struct rxe_qp *qp);
 void rxe_qp_error(struct rxe_qp *qp);
 void rxe_qp_send_error(struct rxe_qp *qp);
 void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
@@ -469,6 +475,7 @@ static inline void rxe_qp_put(struct rxe_qp *qp)
 
 /* rxe_transport.c */
 int rxe_transport_init(struct rxe_qp *qp);
+int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic);
 void rxe_transport_reset(struct rxe_qp *qp);
 void rxe_transport_store(struct rxe_qp *qp, int mask);
 void rxe_transport_modified(struct rxe_qp *qp, int mask);

@@ -95,7 +95,7 @@ static enum rxe_verdict rxe_rc_invalid(struct rxe_qp *qp, u32 psn)
 
 static struct rxe_replay *rxe_rc_record(struct rxe_rq *rq)
 {
-	return &rq->replays[rq->num_replays++ % rq->max_replays];
+	return &rq->replays[rq->num_replays++ & rq->replay_mask];
 }
 
 static struct rxe_replay *rxe_rc_recall(struct rxe_rq *rq, u32 psn, u8 kind)
@@ -103,8 +103,9 @@ static struct rxe_replay *rxe_rc_recall(struct rxe_rq *rq, u32 psn, u8 kind)
 	u32 kept = min(rq->num_replays, rq->max_replays);
 	u32 i;
 
-	for (i = 0; i < kept; i++) {
-		struct rxe_replay *replay = &rq->replays[i];
+	for (i = 1; i <= kept; i++) {
+		u32 slot = (rq->num_replays - i) & rq->replay_mask;
+		struct rxe_replay *replay = &rq->replays[slot];
 
 		if (replay->kind == kind &&
 		    rxe_psn_cmp(psn, replay->first_psn) >= 0 &&

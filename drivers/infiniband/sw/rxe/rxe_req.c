@@ -195,8 +195,8 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
  * rxe_req_fetch() - pick up what has been posted
  * @qp: the queue pair
  *
- * As many as RXE_FETCH_BUDGET at a time. The kernel's requests are where they belong
- * already.
+ * As many as there are private copies for. The kernel's requests are where they
+ * belong already.
  *
  * Context: sq.lock held.
  * Return: true if there are more.
@@ -204,23 +204,19 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 bool rxe_req_fetch(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
-	bool more = false;
-	u32 posted, i;
+	u32 posted, n, i;
 
 	if (!qp->user) {
 		sq->prod = smp_load_acquire(&sq->posted);
 		return false;
 	}
 	posted = (rxe_ring_producer(&sq->ring) - sq->prod) & sq->ring.mask;
-	posted = min(posted, sq->ring.mask - (sq->prod - sq->cons));
-	if (unlikely(posted > RXE_FETCH_BUDGET)) {
-		posted = RXE_FETCH_BUDGET;
-		more = true;
-	}
-	for (i = 0; i < posted; i++, sq->prod++)
+	n = min(posted, sq->wqe_mask - (sq->prod - sq->cons));
+	for (i = 0; i < n; i++, sq->prod++)
 		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
 			      rxe_swqe(sq, sq->prod));
-	return more;
+	/* Before the first doorbell there is no copy, and none comes free. */
+	return n < posted && sq->wqe_mask;
 }
 
 /**
@@ -230,12 +226,15 @@ bool rxe_req_fetch(struct rxe_qp *qp)
  * The packets are built and sent before this returns, but for what has to wait.
  *
  * Context: process context.
- * Return: 0; -EINVAL: the QP's state does not allow it.
+ * Return: 0; -EINVAL: the QP's state does not allow it; -ENOMEM: what is in the
+ * ring is picked up by the next doorbell.
  */
 int rxe_req_doorbell(struct rxe_qp *qp)
 {
 	if (rxe_qp_state(qp) < IB_QPS_RTS)
 		return -EINVAL;
+	if (unlikely(!READ_ONCE(qp->sq.wqes)) && rxe_qp_begin_send(qp))
+		return -ENOMEM;
 	rxe_task_kick(&qp->sq.task);
 	/* User space's receive requests ring no bell; these are to be flushed. */
 	if (rxe_qp_state(qp) == IB_QPS_ERR)

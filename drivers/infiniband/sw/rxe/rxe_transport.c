@@ -5,6 +5,9 @@
  * The sending task is requester and completer in turn, the receiving task the
  * responder. Here they are set up, wound down, and told of changes.
  */
+#include <linux/log2.h>
+#include <linux/slab.h>
+
 #include "rxe_transport.h"
 
 static bool rxe_send_task(struct rxe_task *task)
@@ -26,7 +29,8 @@ static bool rxe_send_task(struct rxe_task *task)
 		again = rxe_comp_lost_again(qp);
 		rxe_comp_retire(qp);
 		/* Who waits with what has been picked up is kicked when it can go on. */
-		again |= unlikely(left) && sq->cur == sq->prod;
+		if (unlikely(left) && sq->cur == sq->prod)
+			again |= sq->prod - sq->cons < sq->wqe_mask;
 		break;
 	case IB_QPS_SQE:
 	case IB_QPS_ERR:
@@ -285,6 +289,40 @@ static void rxe_rq_store(struct rxe_qp *qp, int mask)
 		rq->psn = qp->attr.rq_psn;
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC)
 		rq->max_replays = max_t(u32, qp->attr.max_dest_rd_atomic, 1);
+}
+
+/**
+ * rxe_transport_reserve() - have room for the READs and atomics of a peer
+ * @qp: the QP
+ * @max_dest_rd_atomic: how many are to be recorded
+ *
+ * What is recorded stays. There is room for one at least.
+ *
+ * Context: process context; modify_mutex held, no spinning lock.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic)
+{
+	u32 mask = roundup_pow_of_two(max(max_dest_rd_atomic, 1U)) - 1;
+	struct rxe_rq *rq = &qp->rq;
+	struct rxe_replay *replays;
+	u32 kept, i;
+
+	lockdep_assert_held(&qp->modify_mutex);
+	if (rq->replays && mask <= rq->replay_mask)
+		return 0;
+	replays = kcalloc(mask + 1, sizeof(*replays), GFP_KERNEL_ACCOUNT);
+	if (!replays)
+		return -ENOMEM;
+	spin_lock_bh(&rq->lock);
+	kept = rq->replays ? min(rq->num_replays, rq->replay_mask + 1) : 0;
+	for (i = rq->num_replays - kept; i != rq->num_replays; i++)
+		replays[i & mask] = rq->replays[i & rq->replay_mask];
+	swap(rq->replays, replays);
+	rq->replay_mask = mask;
+	spin_unlock_bh(&rq->lock);
+	kfree(replays);
+	return 0;
 }
 
 /**
