@@ -148,9 +148,12 @@ static int __init rxe_init(void)
 	ret = rxe_check_alone();
 	if (ret)
 		return ret;
-	ret = rxe_task_module_init();
+	ret = rxe_qp_module_init();
 	if (ret)
 		return ret;
+	ret = rxe_task_module_init();
+	if (ret)
+		goto err_qp;
 	ret = rxe_net_module_init();
 	if (ret)
 		goto err_task;
@@ -165,6 +168,8 @@ err_net:
 	rxe_net_module_exit();
 err_task:
 	rxe_task_module_exit();
+err_qp:
+	rxe_qp_module_exit();
 	return ret;
 }
 
@@ -177,6 +182,7 @@ static void __exit rxe_exit(void)
 	rcu_barrier();
 	rxe_net_module_exit();
 	rxe_task_module_exit();
+	rxe_qp_module_exit();
 	rxe_crc32_module_exit();
 	rxe_skb_module_exit();
 }

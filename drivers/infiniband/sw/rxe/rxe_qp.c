@@ -26,6 +26,30 @@
 #define RXE_MAX_RETRY		7
 #define RXE_MAX_RNR_TIMER	31
 
+/* A power of two, as kmalloc() has it, would be half as large again. */
+static struct kmem_cache *rxe_qp_cache;
+
+/**
+ * rxe_qp_module_init() - make what queue pairs are allocated from
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init rxe_qp_module_init(void)
+{
+	rxe_qp_cache = KMEM_CACHE(rxe_qp, SLAB_ACCOUNT);
+	return rxe_qp_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * rxe_qp_module_exit() - the end of that
+ *
+ * Context: all queue pairs have been freed.
+ */
+void rxe_qp_module_exit(void)
+{
+	kmem_cache_destroy(rxe_qp_cache);
+}
+
 /* --- creating ------------------------------------------------------------- */
 
 /* What a QP of a type sends and receives; not of one that there is not. */
@@ -321,13 +345,13 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	ret = rxe_check_init(init, udata);
 	if (ret)
 		return ret;
-	qp = kzalloc(sizeof(*qp), GFP_KERNEL_ACCOUNT);
+	qp = kmem_cache_zalloc(rxe_qp_cache, GFP_KERNEL);
 	if (!qp)
 		return -ENOMEM;
 	qp->handle = ibqp;
 	ret = rxe_qp_make(qp, init, udata);
 	if (ret) {
-		kfree(qp);
+		kmem_cache_free(rxe_qp_cache, qp);
 		return ret;
 	}
 	ibqp->qp_num = qp->ib.qp_num;
@@ -718,7 +742,7 @@ static void rxe_qp_free(struct rcu_head *rcu)
 
 	skb_queue_purge(&qp->sq.responses);
 	skb_queue_purge(&qp->rq.requests);
-	kfree(qp);
+	kmem_cache_free(rxe_qp_cache, qp);
 }
 
 /**

@@ -452,6 +452,8 @@ static inline void rxe_resp_pass(struct rxe_qp *qp)
 }
 
 /* rxe_qp.c */
+int rxe_qp_module_init(void);
+void rxe_qp_module_exit(void);
 int rxe_qp_begin_send(struct rxe_qp *qp);
 void rxe_qp_error(struct rxe_qp *qp);
 void rxe_qp_send_error(struct rxe_qp *qp);
