@@ -108,5 +108,5 @@ remote.type=unix,remote.path=$VM_WIRE/$((3 - VM_END))"
 security_model=none,readonly=on")
 	[[ ! $VM_ICOUNT ]] || cpus=1
 	qemu_boot "$(qemu_accelerator)" "$cpus" "$memory" "/dev/fd/$log" \
-		"vm_root=ext4 vm_run=run vm_tty=/dev/hvc0" "${options[@]}"
+		"vm_root=ext4 vm_run=run vm_tty=/dev/hvc0 $VM_APPEND" "${options[@]}"
 }

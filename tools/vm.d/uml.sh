@@ -4,14 +4,15 @@
 # uml_start RUN_DIR MEMORY CPUS LOG NEVER: becomes the guest, with its terminal on our stdio, its
 # log on the descriptor LOG; from the descriptor NEVER nothing comes.
 uml_start() {
-	local run=$1 memory=$2 cpus=$3 log=$4 never=$5
+	local run=$1 memory=$2 cpus=$3 log=$4 never=$5 words
 
+	read -ra words <<<"$VM_APPEND"
 	export TMPDIR
 	TMPDIR=$(uml_memory_dir)
 	exec "$VM_LINUX/linux" mem="$memory" ncpus="$cpus" seccomp=on initrd="$(initrd_file)" \
 		uml_dir="$run/" console=ttyS0 ssl0="fd:$never,fd:$log" con=null con0=fd:0,fd:1 \
 		vm_root=hostfs vm_rootdir="$VM_ROOT" vm_run="$run" vm_tty=/dev/tty0 \
-		loglevel=7 panic=-1 dummy.numdummies=0 2>&"$log"
+		loglevel=7 panic=-1 dummy.numdummies=0 "${words[@]}" 2>&"$log"
 }
 
 # UML maps a file as its memory; a container's /dev/shm may be too small for it.
