@@ -52,7 +52,8 @@ test-apps: ## real consumers: perftest, UCX, MPI, NFS and more (KERNEL=uml)
 
 .PHONY: test-tenant
 test-tenant: ## a hostile tenant beside a victim, on uml and 7.3
-	@for kernel in uml 7.3; do tests/vm --kernel $$kernel --timeout 3000 -- tenant || exit 1; done
+	@for kernel in uml 7.3; do \
+		tests/vm --kernel $$kernel --append numa=fake=2 --timeout 3000 -- tenant || exit 1; done
 
 .PHONY: bench
 bench: ## ours beside the kernel's rxe and TCP, pinned and on demand (KERNEL=uml ROUNDS=5; COST=1: in instructions)

@@ -10,8 +10,8 @@
  *	...
  *	n = umem_odp_write(umem, offset, payload, len);       any context
  *	if (n < len)                                          a page is missing
- *		hand (umem, offset + n, len - n) to a worker that calls
- *		umem_odp_fault(), and go on when it is done;
+ *		umem_odp_request_start(request, umem, offset + n, len - n, flags),
+ *		and go on when it is done;
  *	...
  *	umem_odp_put(umem);                                   at deregistration
  *
@@ -30,11 +30,14 @@
 #include <linux/types.h>
 #include <linux/atomic.h>
 #include <linux/interval_tree.h>
-#include <linux/workqueue.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
 
 struct ib_device;
 struct ib_umem;
 struct odp_mirror;
+struct umem_odp_request;
 
 /**
  * struct umem_odp_counters - what on-demand paging did, since the start
@@ -60,6 +63,9 @@ struct umem_odp_counters {
  * @ibdev: the device
  * @counters: of all its regions, those that are gone, too
  * @table_bytes: kernel memory of the tables of all its mirrors
+ * @waiters: threads that wait for a prefetch; the core's, under @waiters_lock
+ * @removing: nobody is to wait any more; under @waiters_lock
+ * @waiters_lock: protects the two
  *
  * Part of the driver's own device, in the memory that ib_alloc_device() gave: a
  * fault that cannot be interrupted uses it after the device has been unregistered.
@@ -68,6 +74,9 @@ struct umem_odp_device {
 	struct ib_device *ibdev;
 	struct umem_odp_counters counters;
 	atomic_long_t table_bytes;
+	struct list_head waiters;
+	bool removing;
+	spinlock_t waiters_lock;
 };
 
 /**
@@ -79,13 +88,29 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
 					struct ib_device *ibdev)
 {
 	dev->ibdev = ibdev;
+	INIT_LIST_HEAD(&dev->waiters);
+	spin_lock_init(&dev->waiters_lock);
 }
+
+/**
+ * umem_odp_device_removing() - the device is about to be unregistered
+ * @dev: the device
+ *
+ * Threads that wait in umem_odp_prefetch() come back, and none waits any more. A
+ * driver that calls umem_odp_prefetch() from a verb calls this before the core of
+ * RDMA waits for verbs under way: from the remove() of an ib_client of its own.
+ *
+ * Context: process context.
+ */
+void umem_odp_device_removing(struct umem_odp_device *dev);
 
 /**
  * struct ib_umem_odp - a memory region
  * @mirror: the translations the region uses; shared by every on-demand region
  *	of one (device, mm), private to a pinned region
  * @pinned: the pinned pages; NULL for an on-demand region
+ * @refs: one until umem_odp_put(), one for each request under way
+ * @gone: umem_odp_put() was called; the core's
  * @address: first byte, a user virtual address
  * @length: bytes; 0 from umem_odp_close() on
  * @writable: the region may be written to
@@ -101,11 +126,13 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
  * @short_bytes: what a fault asks for at most where memory was found too short
  *	for more; 0: it has not been (a hint, written without a lock)
  *
- * Everything but the length, the counters and the hints is constant.
+ * Everything but @refs, @gone, the length, the counters and the hints is constant.
  */
 struct ib_umem_odp {
 	struct odp_mirror *mirror;
 	struct ib_umem *pinned;
+	refcount_t refs;
+	bool gone;
 	u64 address;
 	u64 length;
 	bool writable;
@@ -171,7 +198,10 @@ void umem_odp_close(struct ib_umem_odp *umem);
  * umem_odp_put() - deregister a region
  * @umem: the region; no call on it may be under way but of those functions that take
  *	the region in an RCU read section, which is closed for them before
- *	(umem_odp_close())
+ *	(umem_odp_close()), and between umem_odp_hold() and umem_odp_release()
+ *
+ * Its prefetches are cancelled. Faults that a worker is at are left to it: they end
+ * when they can be interrupted, and keep what they use until then.
  *
  * The last on-demand region of a (device, mm) takes the mirror with it. A page
  * that was written is marked dirty when its translation loses the right to write:
@@ -182,6 +212,25 @@ void umem_odp_close(struct ib_umem_odp *umem);
  * Context: process context; may sleep; no mmap lock held.
  */
 void umem_odp_put(struct ib_umem_odp *umem);
+
+/**
+ * umem_odp_hold() - keep a region's memory beyond umem_odp_put()
+ * @umem: the region; the caller is in an RCU read section in which it was found
+ *
+ * For umem_odp_prefetch(), which umem_odp_put() then ends.
+ *
+ * Context: any.
+ * Return: false: it is gone.
+ */
+bool umem_odp_hold(struct ib_umem_odp *umem);
+
+/**
+ * umem_odp_release() - the end of umem_odp_hold()
+ * @umem: the region, which may be gone then
+ *
+ * Context: process context; may sleep; no mmap lock held.
+ */
+void umem_odp_release(struct ib_umem_odp *umem);
 
 /**
  * umem_odp_read() - copy out of a region
@@ -344,17 +393,70 @@ ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 		       unsigned int flags);
 
 /**
- * umem_odp_queue_work() - run something that calls umem_odp_fault()
- * @umem: the region; stays until the work is done
- * @work: the work
+ * umem_odp_request_alloc() - a place to wait for pages without sleeping
+ * @done: called at the end of each start, by a worker, with what umem_odp_fault()
+ *	says; -EINTR: the worker's turn has ended, start again what is still wanted.
+ *	May start the request again.
+ * @context: for umem_odp_request_context()
  *
- * Each process has workers of its own, up to a bound, so that one whose faults
- * take long, or are many, does not keep another's waiting.
+ * The memory is charged to the current process.
  *
- * Context: any.
- * Return: as queue_work().
+ * Context: may sleep.
+ * Return: the request, for umem_odp_request_free(); or NULL.
  */
-bool umem_odp_queue_work(struct ib_umem_odp *umem, struct work_struct *work);
+struct umem_odp_request *
+umem_odp_request_alloc(void (*done)(struct umem_odp_request *request,
+				    long result), void *context);
+
+/**
+ * umem_odp_request_context() - what the request was allocated with
+ * @request: the request
+ */
+void *umem_odp_request_context(const struct umem_odp_request *request);
+
+/**
+ * umem_odp_request_start() - have umem_odp_fault() called by a worker
+ * @request: not under way: never started, or its done() has been called
+ * @umem: the region; only this call uses it, the request has a reference of its own
+ * @offset: as umem_odp_fault()
+ * @len: as umem_odp_fault()
+ * @flags: as umem_odp_fault()
+ *
+ * The worker is one of the user who registered the region, of whom each has a bounded
+ * number, and has the memory policy, the cpuset's nodes, the block cgroup, the I/O
+ * priority and the nice value of the process whose memory it is. -EBUSY and, for
+ * half a second, -ENOMEM are tried again.
+ *
+ * Context: any but hard interrupt.
+ * Return: 0, done() will be called, perhaps before this returns; or -EFAULT, and it
+ * will not: the region is pinned or is being deregistered.
+ */
+int umem_odp_request_start(struct umem_odp_request *request,
+			   struct ib_umem_odp *umem, u64 offset, u64 len,
+			   unsigned int flags);
+
+/**
+ * umem_odp_request_free() - the end of a request, whether it is under way or not
+ * @request: nobody starts it any more; may be NULL
+ *
+ * A worker that is at it is interrupted, and not waited for: a fault in a file
+ * system may not end. done() is not called any more, nor under way, when this
+ * returns.
+ *
+ * Context: may sleep, as long as done() takes; not from done().
+ */
+void umem_odp_request_free(struct umem_odp_request *request);
+
+/**
+ * umem_odp_settle() - give workers time to end what was left to them
+ *
+ * For the exit of a driver's module: this module can be unloaded then. Waits for a
+ * second at most; where a worker takes longer, unloading this module fails with
+ * EBUSY until it is done.
+ *
+ * Context: may sleep.
+ */
+void umem_odp_settle(void);
 
 /**
  * umem_odp_prefetch() - make a range present before it is accessed
@@ -364,10 +466,13 @@ bool umem_odp_queue_work(struct ib_umem_odp *umem, struct work_struct *work);
  * @flags: enum umem_odp_fault_flags; with UMEM_ODP_FAULT_SNAPSHOT pages that
  *	the CPU does not have are passed over
  *
- * Context: as umem_odp_fault().
- * Return: 0; -EFAULT outside of the region, too; -EINVAL for a pinned region;
- * else as umem_odp_fault(), with what lies before the first page in trouble
- * present.
+ * A worker does it, so that a region can be deregistered (umem_odp_hold()) and a
+ * device removed (umem_odp_device_removing()) while a fault cannot be interrupted.
+ *
+ * Context: as umem_odp_fault(); comes back after a fatal signal.
+ * Return: 0; -EFAULT outside of the region, too; -EINVAL for a pinned region; -EIO:
+ * the region or the device goes; else as umem_odp_fault(), with what lies before
+ * the first page in trouble present.
  */
 int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
 		      unsigned int flags);
@@ -379,7 +484,8 @@ int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
  * @len: bytes
  * @flags: as umem_odp_prefetch()
  *
- * Requests of a process are served in turn. umem_odp_put() cancels those of the
+ * Requests of a process are served in turn, and one that takes long lets the others
+ * go first. umem_odp_put() cancels those of the
  * region, and so does the end of the address space.
  *
  * Context: may sleep.

@@ -10,6 +10,8 @@
  *	odp_ahead.c	which pages a stream of faults will want next
  *	odp_bring.c	having the mm make pages present
  *	odp_prefetch.c	the same before anybody waits for them
+ *	odp_worker.c	who does that while the caller goes on
+ *	odp_lend.c	with the limits of the process that owns the memory
  *	odp_shrink.c	giving tables back
  *	odp_watch.c	the end of the address space; which pages were used
  *	odp_debugfs.c	what people can look at
@@ -27,8 +29,9 @@
  *	            a list's lock in odp_tables	bottom halves off
  *	        what folio_mark_dirty() takes
  *	      mirror->regions_lock	callbacks; never in a softirq
- *	mirror->faults_lock, mirror->prefetch_lock, mirror->mm_lock
+ *	mirror->faults_lock, mirror->mm_lock, dev->waiters_lock
  *						nothing inside
+ *	user->lock (odp_worker.c)	bottom halves off; inside of drivers' locks
  *
  * The notifier's callback takes dirty_lock, leaf->lock and regions_lock, copies
  * leaf->lock. Windows are found under RCU.
@@ -38,6 +41,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/list_lru.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -171,6 +175,76 @@ struct odp_mirror_key {
 };
 
 /**
+ * enum odp_lane_id - kinds of requests, each of which has workers of its own
+ * @ODP_LANE_FAULT: somebody waits
+ * @ODP_LANE_PREFETCH: nobody does
+ * @ODP_LANES: how many kinds there are
+ */
+enum odp_lane_id {
+	ODP_LANE_FAULT,
+	ODP_LANE_PREFETCH,
+	ODP_LANES,
+};
+
+/**
+ * struct odp_queue - requests of one kind of a process
+ * @node: in the user's lane, while a request may be served
+ * @pending: struct umem_odp_request, those that wait
+ * @nr_pending: of them
+ * @running: requests that are being served
+ * @share: how many may be at a time; constant
+ * @slow: the last one that was served had to be interrupted
+ *
+ * All under the user's lock.
+ */
+struct odp_queue {
+	struct list_head node;
+	struct list_head pending;
+	unsigned int nr_pending;
+	unsigned int running;
+	unsigned int share;
+	bool slow;
+};
+
+/**
+ * struct umem_odp_request - pages that a worker is to make present
+ * @refs: who allocated it, who has it queued or serves it
+ * @node: in the queue's pending or the lane's running requests; under the user's lock
+ * @lane: which workers serve it; constant
+ * @umem: the region; referenced while @user is not NULL
+ * @offset: bytes from its start
+ * @len: bytes
+ * @left: of a prefetch: bytes from @offset on, of which @len are the next step
+ * @flags: enum umem_odp_fault_flags
+ * @user: whose worker it waits for or has; NULL: none. Changes under the user's lock.
+ * @worker: who serves it; NULL: it waits; under the user's lock
+ * @since: when the worker began, jiffies; under the user's lock
+ * @interrupted: the worker has been told to leave off; under the user's lock
+ * @abandoned: nobody wants to hear of it; under the user's lock
+ * @calling: calls of @done under way
+ * @done: what is called at the end
+ * @context: the allocator's
+ */
+struct umem_odp_request {
+	refcount_t refs;
+	struct list_head node;
+	enum odp_lane_id lane;
+	struct ib_umem_odp *umem;
+	u64 offset;
+	u64 len;
+	u64 left;
+	unsigned int flags;
+	struct odp_user *user;
+	struct task_struct *worker;
+	unsigned long since;
+	bool interrupted;
+	bool abandoned;
+	atomic_t calling;
+	void (*done)(struct umem_odp_request *request, long result);
+	void *context;
+};
+
+/**
  * struct odp_mirror - the translations of an address space for a device
  * @key: what it is found by; constant
  * @dev: the device, whose memory a reference to @dev->ibdev->dev keeps, also
@@ -199,18 +273,12 @@ struct odp_mirror_key {
  * @faults: struct odp_fault, those that ask the mm; under @faults_lock
  * @faults_lock: protects @faults
  * @fault_wait: for the end of a fault
- * @fault_wq: where drivers wait for faults; NULL if pinned
  * @guesses: a ring, the oldest at @first_guess; under @faults_lock
  * @first_guess: index in it; under @faults_lock
  * @nr_guesses: of them; under @faults_lock
- * @ahead_work: brings what is guessed, on @fault_wq
- * @prefetches: struct odp_prefetch, requests; under @prefetch_lock
- * @nr_prefetches: of them; under @prefetch_lock
- * @prefetching: the request being served; under @prefetch_lock
- * @prefetcher: who serves it; under @prefetch_lock
- * @prefetch_lock: protects the four
- * @prefetch_wait: for the end of a request
- * @prefetch_work: serves one request after the other
+ * @ahead_work: brings what is guessed, by a worker of @user's
+ * @user: whose workers serve its requests; NULL if pinned
+ * @queues: requests that wait, by enum odp_lane_id
  * @tidy: removes windows that are empty, or all when the address space is gone
  * @hand: where the search for tables to free goes on: a leaf's number in the
  *	address space (a hint, without a lock)
@@ -242,17 +310,11 @@ struct odp_mirror {
 	struct list_head faults;
 	spinlock_t faults_lock;
 	wait_queue_head_t fault_wait;
-	struct workqueue_struct *fault_wq;
 	struct odp_guess guesses[ODP_GUESSES];
 	unsigned int first_guess, nr_guesses;
 	struct work_struct ahead_work;
-	struct list_head prefetches;
-	unsigned int nr_prefetches;
-	struct odp_prefetch *prefetching;
-	struct task_struct *prefetcher;
-	spinlock_t prefetch_lock;
-	wait_queue_head_t prefetch_wait;
-	struct work_struct prefetch_work;
+	struct odp_user *user;
+	struct odp_queue queues[ODP_LANES];
 	struct work_struct tidy;
 	unsigned long hand;
 	atomic_long_t nr_windows;
@@ -499,9 +561,49 @@ void odp_debugfs_module_exit(void);
 
 /* odp_prefetch.c */
 
-void odp_prefetch_init(struct odp_mirror *mirror);
-void odp_prefetch_cancel(struct ib_umem_odp *umem);
-int odp_prefetch_module_init(void);
-void odp_prefetch_module_exit(void);
+void odp_waiters_abort(struct umem_odp_device *dev,
+		       const struct ib_umem_odp *umem);
+
+/* odp_worker.c */
+
+int odp_workers_get(struct odp_mirror *mirror);
+void odp_workers_put(struct odp_mirror *mirror);
+void odp_workers_queue(struct odp_mirror *mirror, struct work_struct *work);
+int odp_request_queue(struct umem_odp_request *request, bool force);
+void odp_request_put(struct umem_odp_request *request);
+void odp_requests_forget(struct ib_umem_odp *umem);
+int odp_workers_module_init(void);
+void odp_workers_module_exit(void);
+
+/* odp_lend.c */
+
+/**
+ * struct odp_lend - limits of a process that a worker has for a while
+ * @lent: it has them
+ * @has_policy: the process has a memory policy
+ * @policy: a copy of it
+ * @mems: nodes that it may use
+ * @nice: its nice value
+ * @ioprio: its I/O priority, if it was given one
+ * @blkcg: its block cgroup, referenced; or NULL
+ * @old_policy: what the worker had
+ * @old_mems: what the worker had
+ * @old_nice: what the worker had
+ */
+struct odp_lend {
+	bool lent;
+	bool has_policy;
+	struct mempolicy policy;
+	nodemask_t mems;
+	int nice;
+	int ioprio;
+	struct cgroup_subsys_state *blkcg;
+	struct mempolicy *old_policy;
+	nodemask_t old_mems;
+	int old_nice;
+};
+
+void odp_lend_begin(struct odp_lend *lend, struct mm_struct *mm);
+void odp_lend_end(struct odp_lend *lend);
 
 #endif /* ODP_H */

@@ -27,7 +27,7 @@ static void odp_ahead_queue(struct odp_mirror *mirror,
 	else
 		mirror->first_guess = (at + 1) % ODP_GUESSES;
 	spin_unlock(&mirror->faults_lock);
-	queue_work(mirror->fault_wq, &mirror->ahead_work);
+	odp_workers_queue(mirror, &mirror->ahead_work);
 }
 
 /**

@@ -54,7 +54,12 @@ static void odp_census_take(struct odp_census *census,
 	struct odp_window *window;
 	unsigned long index, i;
 
-	mutex_lock(&mirror->windows_lock);
+	/*
+	 * Who makes a window may wait for the mmap lock for as long as a fault in a
+	 * file system lasts; odp_mirrors_lock is held here.
+	 */
+	if (!mutex_trylock(&mirror->windows_lock))
+		return;
 	xa_for_each(&mirror->windows, index, window) {
 		for_each_set_bit(i, window->populated, ODP_WINDOW_LEAVES)
 			odp_census_leaf(census, window, i);

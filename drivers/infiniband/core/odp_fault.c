@@ -715,11 +715,14 @@ static void odp_guess_work(struct work_struct *work)
 		container_of(work, struct odp_mirror, ahead_work);
 	struct mm_struct *mm = odp_mirror_mmget(mirror);
 	struct odp_guess guess;
+	struct odp_lend lend;
 
 	if (!mm)
 		return;
+	odp_lend_begin(&lend, mm);
 	while (odp_ahead_take(mirror, &guess))
 		odp_guess_bring(mirror, mm, &guess);
+	odp_lend_end(&lend);
 	mmput_async(mm);
 }
 

@@ -31,12 +31,6 @@
 #define CREATE_TRACE_POINTS
 #include "odp_trace.h"
 
-/*
- * Faults of one process that are served at the same time. Each is a thread; most
- * sleep, and one that waits for another process (userfaultfd) does so for long.
- */
-#define ODP_FAULT_WORKERS	128
-
 /* kmalloc() would take the next power of two, almost twice as much. */
 static struct kmem_cache *odp_window_cache;
 static struct workqueue_struct *odp_tidy_wq;
@@ -524,10 +518,10 @@ void odp_mirror_put_ref(struct odp_mirror *mirror)
 
 static int odp_mirror_attach(struct odp_mirror *mirror, struct mm_struct *mm)
 {
-	mirror->fault_wq = alloc_workqueue("odp_fault/%d", WQ_UNBOUND,
-					   ODP_FAULT_WORKERS, mirror->owner);
-	if (!mirror->fault_wq)
-		return -ENOMEM;
+	int ret = odp_workers_get(mirror);
+
+	if (ret)
+		return ret;
 	mmgrab(mm);
 	mirror->mm = mm;
 	return 0;
@@ -544,7 +538,6 @@ static void odp_mirror_init(struct odp_mirror *mirror)
 	spin_lock_init(&mirror->regions_lock);
 	odp_fault_init(mirror);
 	INIT_WORK(&mirror->tidy, odp_mirror_tidy_work);
-	odp_prefetch_init(mirror);
 }
 
 /**
@@ -589,10 +582,9 @@ void odp_mirror_destroy(struct odp_mirror *mirror)
 	/* It would make windows anew. */
 	cancel_work_sync(&mirror->ahead_work);
 	odp_mirror_empty(mirror);
-	cancel_work_sync(&mirror->prefetch_work);
 	xa_destroy(&mirror->windows);
-	if (mirror->fault_wq)
-		destroy_workqueue(mirror->fault_wq);
+	if (!mirror->pinned)
+		odp_workers_put(mirror);
 	put_device(&mirror->dev->ibdev->dev);
 	odp_mirror_put_ref(mirror);
 }

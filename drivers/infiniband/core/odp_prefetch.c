@@ -2,68 +2,27 @@
 /*
  * DOC: Prefetching
  *
- * A fault before there is a miss. What is to be prefetched while nobody waits is
- * queued at the mirror, whose one worker takes the requests in turn: prefetching
- * takes nothing from faults that a queue pair waits for, and no process can keep
- * another's from being served. A region that goes takes its requests with it.
+ * A fault before there is a miss. What is to be prefetched while nobody waits is a
+ * request in a lane of its own (odp_worker.c), a leaf in a turn, so that it takes
+ * nothing from faults that a queue pair waits for. A region that goes takes its
+ * requests with it.
+ *
+ * Who waits for a prefetch waits for a worker, too, and does not make the fault
+ * itself: a thread in a fault that cannot be interrupted would keep the region from
+ * being deregistered and the device from being removed.
  */
+#include <linux/completion.h>
 #include <linux/export.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 
 #include "odp.h"
 
-/* Requests that a process may have waiting. */
-#define ODP_PREFETCH_MAX	4096
-
-/**
- * struct odp_prefetch - a request
- * @node: in the mirror's list; under prefetch_lock
- * @umem: the region, which cancels the request before it goes
- * @offset: bytes from its start
- * @len: bytes
- * @flags: enum umem_odp_fault_flags
- * @cancelled: the worker is to leave off
- */
-struct odp_prefetch {
-	struct list_head node;
-	struct ib_umem_odp *umem;
-	u64 offset;
-	u64 len;
-	unsigned int flags;
-	bool cancelled;
-};
-
-static struct workqueue_struct *odp_prefetch_wq;
-
-/* Up to a leaf. Returns as umem_odp_fault(). */
-static ssize_t odp_prefetch_leaf(struct ib_umem_odp *umem, u64 offset, u64 len,
-				 unsigned int flags)
+/* Bytes of a request that are in its first leaf. */
+static u64 odp_prefetch_step(const struct ib_umem_odp *umem, u64 offset, u64 len)
 {
 	u64 addr = umem->address + offset;
 
-	return umem_odp_fault(umem, offset,
-			      min(len, odp_leaf_end(addr) - addr),
-			      flags | UMEM_ODP_FAULT_PREFETCH);
-}
-
-static int odp_prefetch_range(struct ib_umem_odp *umem, u64 offset, u64 len,
-			      unsigned int flags, const bool *cancelled)
-{
-	while (len) {
-		ssize_t ret;
-
-		if (READ_ONCE(*cancelled) || fatal_signal_pending(current))
-			return -EINTR;
-		ret = odp_prefetch_leaf(umem, offset, len, flags);
-		if (ret == -EBUSY)
-			continue;
-		if (ret < 0)
-			return ret;
-		offset += ret;
-		len -= ret;
-	}
-	return 0;
+	return min(len, odp_leaf_end(addr) - addr);
 }
 
 static int odp_prefetch_check(const struct ib_umem_odp *umem, u64 offset,
@@ -78,161 +37,185 @@ static int odp_prefetch_check(const struct ib_umem_odp *umem, u64 offset,
 	return 0;
 }
 
-int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
-		      unsigned int flags)
+/* --- nobody waits --------------------------------------------------------- */
+
+/* Queues what is left of a request. */
+static int odp_prefetch_queue(struct umem_odp_request *request, bool force)
 {
-	bool cancelled = false;
-	int ret = odp_prefetch_check(umem, offset, len, flags);
-
-	return ret ?: odp_prefetch_range(umem, offset, len, flags, &cancelled);
-}
-EXPORT_SYMBOL_GPL(umem_odp_prefetch);
-
-/* --- the worker ----------------------------------------------------------- */
-
-static struct odp_prefetch *odp_prefetch_next(struct odp_mirror *mirror)
-{
-	struct odp_prefetch *next;
-
-	spin_lock(&mirror->prefetch_lock);
-	next = list_first_entry_or_null(&mirror->prefetches,
-					struct odp_prefetch, node);
-	if (next) {
-		list_del_init(&next->node);
-		mirror->nr_prefetches--;
-		mirror->prefetcher = current;
-	}
-	mirror->prefetching = next;
-	spin_unlock(&mirror->prefetch_lock);
-	return next;
+	request->len = odp_prefetch_step(request->umem, request->offset,
+					 request->left);
+	return odp_request_queue(request, force);
 }
 
-/* A cancelled request's signal comes before this or not at all. */
-static void odp_prefetch_finish(struct odp_mirror *mirror,
-				struct odp_prefetch *request)
+static void odp_prefetch_done(struct umem_odp_request *request, long ret)
 {
-	spin_lock(&mirror->prefetch_lock);
-	mirror->prefetching = NULL;
-	spin_unlock(&mirror->prefetch_lock);
-	flush_signals(current);
-	kfree(request);
-	wake_up_all(&mirror->prefetch_wait);
-}
-
-static void odp_prefetch_work(struct work_struct *work)
-{
-	struct odp_mirror *mirror =
-		container_of(work, struct odp_mirror, prefetch_work);
-	struct odp_prefetch *request = odp_prefetch_next(mirror);
-
-	if (!request)
+	if (ret > 0) {
+		request->offset += ret;
+		request->left -= ret;
+	} else if (ret != -EINTR && ret != -EBUSY) {
 		return;
-	allow_kernel_signal(SIGKILL);
-	odp_prefetch_range(request->umem, request->offset, request->len,
-			   request->flags, &request->cancelled);
-	disallow_signal(SIGKILL);
-	odp_prefetch_finish(mirror, request);
-	/* The next one in its turn among all processes'. */
-	queue_work(odp_prefetch_wq, &mirror->prefetch_work);
+	}
+	if (request->left)
+		odp_prefetch_queue(request, true);
 }
 
 int umem_odp_prefetch_async(struct ib_umem_odp *umem, u64 offset, u64 len,
 			    unsigned int flags)
 {
-	struct odp_mirror *mirror = umem->mirror;
-	struct odp_prefetch *request;
+	struct umem_odp_request *request;
 	int ret = odp_prefetch_check(umem, offset, len, flags);
 
-	if (ret)
+	if (ret || !len)
 		return ret;
-	request = kmalloc(sizeof(*request), GFP_KERNEL_ACCOUNT);
+	request = umem_odp_request_alloc(odp_prefetch_done, NULL);
 	if (!request)
 		return -ENOMEM;
-	*request = (struct odp_prefetch){
-		.umem = umem,
-		.offset = offset,
-		.len = len,
-		.flags = flags,
-	};
-
-	spin_lock(&mirror->prefetch_lock);
-	if (mirror->nr_prefetches < ODP_PREFETCH_MAX) {
-		list_add_tail(&request->node, &mirror->prefetches);
-		mirror->nr_prefetches++;
-	} else {
-		ret = -ENOMEM;
-	}
-	spin_unlock(&mirror->prefetch_lock);
-	if (ret)
-		kfree(request);
-	else
-		queue_work(odp_prefetch_wq, &mirror->prefetch_work);
+	request->lane = ODP_LANE_PREFETCH;
+	request->umem = umem;
+	request->offset = offset;
+	request->left = len;
+	request->flags = flags | UMEM_ODP_FAULT_PREFETCH;
+	ret = odp_prefetch_queue(request, false);
+	odp_request_put(request);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(umem_odp_prefetch_async);
 
-/* --- the end -------------------------------------------------------------- */
+/* --- the caller waits ----------------------------------------------------- */
 
-/* Is the worker at a request for the region? Tells it to leave off. */
-static bool odp_prefetch_stop(struct ib_umem_odp *umem)
+/**
+ * struct odp_waiter - a thread that waits for a prefetch
+ * @node: in the device's waiters; under waiters_lock
+ * @umem: the region
+ * @done: the worker is done, or nobody waits for it any more
+ * @result: what the worker says
+ * @aborted: the region or the device goes; under waiters_lock
+ */
+struct odp_waiter {
+	struct list_head node;
+	struct ib_umem_odp *umem;
+	struct completion done;
+	long result;
+	bool aborted;
+};
+
+static void odp_waiter_done(struct umem_odp_request *request, long result)
 {
-	struct odp_mirror *mirror = umem->mirror;
-	bool busy;
+	struct odp_waiter *waiter = umem_odp_request_context(request);
 
-	spin_lock(&mirror->prefetch_lock);
-	busy = mirror->prefetching && mirror->prefetching->umem == umem;
-	if (busy) {
-		WRITE_ONCE(mirror->prefetching->cancelled, true);
-		send_sig(SIGKILL, mirror->prefetcher, 1);
-	}
-	spin_unlock(&mirror->prefetch_lock);
-	return busy;
+	waiter->result = result;
+	complete(&waiter->done);
+}
+
+static void odp_waiter_abort(struct odp_waiter *waiter)
+{
+	WRITE_ONCE(waiter->aborted, true);
+	complete(&waiter->done);
+}
+
+/* Nobody waits for a device that is being removed, or a region that has gone. */
+static void odp_waiter_enter(struct odp_waiter *waiter)
+{
+	struct umem_odp_device *dev = waiter->umem->mirror->dev;
+
+	spin_lock(&dev->waiters_lock);
+	list_add(&waiter->node, &dev->waiters);
+	if (dev->removing || waiter->umem->gone)
+		odp_waiter_abort(waiter);
+	spin_unlock(&dev->waiters_lock);
+}
+
+static void odp_waiter_leave(struct odp_waiter *waiter)
+{
+	struct umem_odp_device *dev = waiter->umem->mirror->dev;
+
+	spin_lock(&dev->waiters_lock);
+	list_del(&waiter->node);
+	spin_unlock(&dev->waiters_lock);
 }
 
 /**
- * odp_prefetch_cancel() - forget what was to be prefetched for a region
- * @umem: the region; no new requests come
+ * odp_waiters_abort() - let nobody wait for a region, or for any
+ * @dev: the device
+ * @umem: the region, which is gone; NULL: all of the device, which is being removed
  *
- * Context: may sleep.
+ * Context: process context.
  */
-void odp_prefetch_cancel(struct ib_umem_odp *umem)
+void odp_waiters_abort(struct umem_odp_device *dev,
+		       const struct ib_umem_odp *umem)
 {
-	struct odp_mirror *mirror = umem->mirror;
-	struct odp_prefetch *request, *next;
-	LIST_HEAD(gone);
+	struct odp_waiter *waiter;
 
-	spin_lock(&mirror->prefetch_lock);
-	list_for_each_entry_safe(request, next, &mirror->prefetches, node) {
-		if (request->umem != umem)
+	spin_lock(&dev->waiters_lock);
+	if (!umem)
+		dev->removing = true;
+	list_for_each_entry(waiter, &dev->waiters, node)
+		if (!umem || waiter->umem == umem)
+			odp_waiter_abort(waiter);
+	spin_unlock(&dev->waiters_lock);
+}
+
+void umem_odp_device_removing(struct umem_odp_device *dev)
+{
+	odp_waiters_abort(dev, NULL);
+}
+EXPORT_SYMBOL_GPL(umem_odp_device_removing);
+
+/* Up to a leaf. Returns as umem_odp_fault(), and -EIO. */
+static long odp_waiter_wait(struct odp_waiter *waiter,
+			    struct umem_odp_request *request, u64 offset,
+			    u64 len, unsigned int flags)
+{
+	int ret;
+
+	ret = umem_odp_request_start(request, waiter->umem, offset,
+				     odp_prefetch_step(waiter->umem, offset,
+						       len),
+				     flags | UMEM_ODP_FAULT_PREFETCH);
+	if (!ret)
+		ret = wait_for_completion_killable(&waiter->done);
+	if (ret)
+		return ret == -ERESTARTSYS ? -EINTR : ret;
+	return READ_ONCE(waiter->aborted) ? -EIO : waiter->result;
+}
+
+static int odp_prefetch_range(struct odp_waiter *waiter,
+			      struct umem_odp_request *request, u64 offset,
+			      u64 len, unsigned int flags)
+{
+	while (len) {
+		long ret = odp_waiter_wait(waiter, request, offset, len, flags);
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* The worker's turn has ended. */
+		if (ret == -EBUSY || ret == -EINTR)
 			continue;
-		list_move(&request->node, &gone);
-		mirror->nr_prefetches--;
+		if (ret < 0)
+			return ret;
+		offset += ret;
+		len -= ret;
 	}
-	spin_unlock(&mirror->prefetch_lock);
-	list_for_each_entry_safe(request, next, &gone, node)
-		kfree(request);
-	wait_event(mirror->prefetch_wait, !odp_prefetch_stop(umem));
+	return 0;
 }
 
-/**
- * odp_prefetch_init() - make a mirror's part
- * @mirror: the mirror
- */
-void odp_prefetch_init(struct odp_mirror *mirror)
+int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
+		      unsigned int flags)
 {
-	INIT_LIST_HEAD(&mirror->prefetches);
-	spin_lock_init(&mirror->prefetch_lock);
-	init_waitqueue_head(&mirror->prefetch_wait);
-	INIT_WORK(&mirror->prefetch_work, odp_prefetch_work);
-}
+	struct odp_waiter waiter = { .umem = umem };
+	struct umem_odp_request *request;
+	int ret = odp_prefetch_check(umem, offset, len, flags);
 
-int odp_prefetch_module_init(void)
-{
-	odp_prefetch_wq = alloc_workqueue("odp_prefetch", WQ_UNBOUND, 0);
-	return odp_prefetch_wq ? 0 : -ENOMEM;
+	if (ret)
+		return ret;
+	request = umem_odp_request_alloc(odp_waiter_done, &waiter);
+	if (!request)
+		return -ENOMEM;
+	init_completion(&waiter.done);
+	odp_waiter_enter(&waiter);
+	ret = odp_prefetch_range(&waiter, request, offset, len, flags);
+	odp_waiter_leave(&waiter);
+	umem_odp_request_free(request);
+	return ret;
 }
-
-void odp_prefetch_module_exit(void)
-{
-	destroy_workqueue(odp_prefetch_wq);
-}
+EXPORT_SYMBOL_GPL(umem_odp_prefetch);

@@ -17,7 +17,6 @@
 DEFINE_MUTEX(odp_mirrors_lock);
 LIST_HEAD(odp_mirrors);			/* odp_mirrors_lock */
 static struct rhashtable odp_mirror_hash;	/* odp_mirrors_lock */
-static struct workqueue_struct *odp_wq;	/* for what has no mirror's own */
 
 static const struct rhashtable_params odp_mirror_params = {
 	.key_len = sizeof(struct odp_mirror_key),
@@ -134,6 +133,7 @@ static struct ib_umem_odp *odp_region_alloc(u64 address, u64 length, int access)
 	if (!umem)
 		return ERR_PTR(-ENOMEM);
 
+	refcount_set(&umem->refs, 1);
 	umem->address = address;
 	umem->length = length;
 	umem->writable = ib_access_writable(access);
@@ -260,18 +260,35 @@ void umem_odp_close(struct ib_umem_odp *umem)
 }
 EXPORT_SYMBOL_GPL(umem_odp_close);
 
-void umem_odp_put(struct ib_umem_odp *umem)
+bool umem_odp_hold(struct ib_umem_odp *umem)
 {
-	umem_odp_close(umem);
+	return refcount_inc_not_zero(&umem->refs);
+}
+EXPORT_SYMBOL_GPL(umem_odp_hold);
+
+void umem_odp_release(struct ib_umem_odp *umem)
+{
+	if (!refcount_dec_and_test(&umem->refs))
+		return;
 	if (umem->pinned) {
 		odp_mirror_destroy(umem->mirror);
 		ib_umem_release(umem->pinned);
 	} else {
-		odp_prefetch_cancel(umem);
-		odp_region_leave(umem);
 		odp_mirror_put(umem->mirror);
 	}
 	kfree_rcu(umem, rcu);
+}
+EXPORT_SYMBOL_GPL(umem_odp_release);
+
+void umem_odp_put(struct ib_umem_odp *umem)
+{
+	umem_odp_close(umem);
+	if (!umem->pinned) {
+		odp_requests_forget(umem);
+		odp_waiters_abort(umem->mirror->dev, umem);
+		odp_region_leave(umem);
+	}
+	umem_odp_release(umem);
 }
 EXPORT_SYMBOL_GPL(umem_odp_put);
 
@@ -288,28 +305,13 @@ void umem_odp_mirror_stats(const struct ib_umem_odp *umem,
 }
 EXPORT_SYMBOL_GPL(umem_odp_mirror_stats);
 
-bool umem_odp_queue_work(struct ib_umem_odp *umem, struct work_struct *work)
-{
-	return queue_work(umem->mirror->fault_wq ?: odp_wq, work);
-}
-EXPORT_SYMBOL_GPL(umem_odp_queue_work);
-
 static int odp_umem_module_init(void)
 {
-	int ret = rhashtable_init(&odp_mirror_hash, &odp_mirror_params);
-
-	if (ret)
-		return ret;
-	odp_wq = alloc_workqueue("odp", WQ_UNBOUND, 0);
-	if (odp_wq)
-		return 0;
-	rhashtable_destroy(&odp_mirror_hash);
-	return -ENOMEM;
+	return rhashtable_init(&odp_mirror_hash, &odp_mirror_params);
 }
 
 static void odp_umem_module_exit(void)
 {
-	destroy_workqueue(odp_wq);
 	rhashtable_destroy(&odp_mirror_hash);
 }
 
@@ -322,7 +324,7 @@ static const struct {
 	{ odp_shrink_module_init, odp_shrink_module_exit },
 	{ odp_leaf_module_init, odp_leaf_module_exit },
 	{ odp_mirror_module_init, odp_mirror_module_exit },
-	{ odp_prefetch_module_init, odp_prefetch_module_exit },
+	{ odp_workers_module_init, odp_workers_module_exit },
 	{ odp_debugfs_module_init, odp_debugfs_module_exit },
 };
 

@@ -9,26 +9,28 @@
 
 #include "rxe_verbs.h"
 
-/* A region for rxe_mr_release(), or an ERR_PTR. */
-static struct rxe_mr *rxe_advise_mr_get(struct ib_pd *pd, u32 lkey)
+/**
+ * struct rxe_advice - one of the ranges
+ * @umem: its region, held
+ * @offset: bytes from the region's start
+ */
+struct rxe_advice {
+	struct ib_umem_odp *umem;
+	u64 offset;
+};
+
+/* A region, in this read section, or an ERR_PTR. */
+static struct rxe_mr *rxe_advise_find(struct ib_pd *pd, u32 lkey)
 {
 	struct rxe_dev *rxe = to_rxe(pd->device);
-	struct rxe_mr *mr = ERR_PTR(-ENOENT);
-	struct rxe_key *key;
+	struct rxe_key *key = rxe_key_find(rxe, lkey, RXE_KEY_MR);
+	struct rxe_mr *mr;
 
-	rcu_read_lock();
-	key = rxe_key_find(rxe, lkey, RXE_KEY_MR);
-	if (key) {
-		mr = container_of(key, struct rxe_mr, key);
-		if (mr->ib.pd != pd)
-			mr = ERR_PTR(-EPERM);
-		else if (!rxe_mr_hold(mr))
-			mr = ERR_PTR(-ENOENT);
-	} else if (rxe_key_find(rxe, lkey, RXE_KEY_MW)) {
-		mr = ERR_PTR(-EINVAL);
-	}
-	rcu_read_unlock();
-	return mr;
+	if (!key)
+		return ERR_PTR(rxe_key_find(rxe, lkey, RXE_KEY_MW) ? -EINVAL :
+								     -ENOENT);
+	mr = container_of(key, struct rxe_mr, key);
+	return mr->ib.pd == pd ? mr : ERR_PTR(-EPERM);
 }
 
 static int rxe_advise_check(const struct rxe_mr *mr, const struct ib_sge *sge,
@@ -41,54 +43,67 @@ static int rxe_advise_check(const struct rxe_mr *mr, const struct ib_sge *sge,
 	return rxe_mr_contains(mr, sge->addr, sge->length) ? 0 : -EFAULT;
 }
 
-static void rxe_advise_put(struct rxe_mr **mrs, u32 n)
+/*
+ * The region's memory is held, not the region: that can be deregistered while a
+ * prefetch takes its time.
+ */
+static int rxe_advise_hold(struct ib_pd *pd, const struct ib_sge *sge,
+			   unsigned int flags, struct rxe_advice *advice)
 {
-	while (n--)
-		rxe_mr_release(mrs[n]);
-	kvfree(mrs);
+	struct rxe_mr *mr;
+	int ret;
+
+	rcu_read_lock();
+	mr = rxe_advise_find(pd, sge->lkey);
+	ret = PTR_ERR_OR_ZERO(mr) ?: rxe_advise_check(mr, sge, flags);
+	if (!ret && !umem_odp_hold(mr->umem))
+		ret = -ENOENT;
+	if (!ret) {
+		advice->umem = mr->umem;
+		advice->offset = sge->addr - mr->ib.iova;
+	}
+	rcu_read_unlock();
+	return ret;
 }
 
-/* The regions of a list, checked; or an ERR_PTR. */
-static struct rxe_mr **rxe_advise_get(struct ib_pd *pd,
-				      const struct ib_sge *sge, u32 num_sge,
-				      unsigned int flags)
+static void rxe_advise_put(struct rxe_advice *advices, u32 n)
 {
-	struct rxe_mr **mrs;
+	while (n--)
+		umem_odp_release(advices[n].umem);
+	kvfree(advices);
+}
+
+/* The ranges of a list, checked; or an ERR_PTR. */
+static struct rxe_advice *rxe_advise_get(struct ib_pd *pd,
+					 const struct ib_sge *sge, u32 num_sge,
+					 unsigned int flags)
+{
+	struct rxe_advice *advices;
 	int ret;
 	u32 i;
 
-	mrs = kvmalloc_array(num_sge, sizeof(*mrs), GFP_KERNEL_ACCOUNT);
-	if (!mrs)
+	advices = kvmalloc_array(num_sge, sizeof(*advices),
+				 GFP_KERNEL_ACCOUNT);
+	if (!advices)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < num_sge; i++) {
-		struct rxe_mr *mr = rxe_advise_mr_get(pd, sge[i].lkey);
-
-		if (IS_ERR(mr)) {
-			ret = PTR_ERR(mr);
-			goto err;
-		}
-		mrs[i] = mr;
-		ret = rxe_advise_check(mr, &sge[i], flags);
+		ret = rxe_advise_hold(pd, &sge[i], flags, &advices[i]);
 		if (ret) {
-			i++;
-			goto err;
+			rxe_advise_put(advices, i);
+			return ERR_PTR(ret);
 		}
 	}
-	return mrs;
-
-err:
-	rxe_advise_put(mrs, i);
-	return ERR_PTR(ret);
+	return advices;
 }
 
-static int rxe_advise_one(struct rxe_mr *mr, const struct ib_sge *sge,
+static int rxe_advise_one(const struct rxe_advice *advice, u32 length,
 			  unsigned int flags, bool wait)
 {
-	u64 offset = sge->addr - mr->ib.iova;
-
 	if (wait)
-		return umem_odp_prefetch(mr->umem, offset, sge->length, flags);
-	return umem_odp_prefetch_async(mr->umem, offset, sge->length, flags);
+		return umem_odp_prefetch(advice->umem, advice->offset, length,
+					 flags);
+	return umem_odp_prefetch_async(advice->umem, advice->offset, length,
+				       flags);
 }
 
 static int rxe_advise_flags(enum ib_uverbs_advise_mr_advice advice)
@@ -118,7 +133,7 @@ static int rxe_advise_flags(enum ib_uverbs_advise_mr_advice advice)
  * Return: 0; -EOPNOTSUPP: advice or flags that are not known; -ENOENT: no such
  * key; -EPERM: another protection domain, or a region that may not be written;
  * -EINVAL: a window or a region that is not on-demand; -EFAULT: outside of the
- * region; -ENOMEM; with FLUSH also what umem_odp_fault() says, -EFAULT for what
+ * region; -ENOMEM; with FLUSH also what umem_odp_prefetch() says, -EFAULT for what
  * is not mapped.
  */
 int rxe_advise_mr(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
@@ -127,17 +142,17 @@ int rxe_advise_mr(struct ib_pd *pd, enum ib_uverbs_advise_mr_advice advice,
 {
 	bool wait = flags & IB_UVERBS_ADVISE_MR_FLAG_FLUSH;
 	int fault = rxe_advise_flags(advice);
-	struct rxe_mr **mrs;
+	struct rxe_advice *advices;
 	int ret = 0;
 	u32 i;
 
 	if (fault < 0 || flags & ~IB_UVERBS_ADVISE_MR_FLAG_FLUSH)
 		return -EOPNOTSUPP;
-	mrs = rxe_advise_get(pd, sge, num_sge, fault);
-	if (IS_ERR(mrs))
-		return PTR_ERR(mrs);
+	advices = rxe_advise_get(pd, sge, num_sge, fault);
+	if (IS_ERR(advices))
+		return PTR_ERR(advices);
 	for (i = 0; !ret && i < num_sge; i++)
-		ret = rxe_advise_one(mrs[i], &sge[i], fault, wait);
-	rxe_advise_put(mrs, num_sge);
+		ret = rxe_advise_one(&advices[i], sge[i].length, fault, wait);
+	rxe_advise_put(advices, num_sge);
 	return ret;
 }

@@ -2,96 +2,33 @@
 /*
  * DOC: Waiting for pages
  *
- * The one place where the data path sleeps. A task that misses a page parks
+ * The one place where the data path waits. A task that misses a page parks
  * itself here: it returns without having more to do, and is kicked when the
  * page is there. Its packets stay queued; other queue pairs go on.
+ *
+ * A worker of ib_umem_odp makes the page present. It may take for ever (a file
+ * system that is frozen), so a queue pair that is reset or destroyed leaves the
+ * request to it and does not wait.
  */
-#include <linux/delay.h>
-#include <linux/sched/signal.h>
-
 #include "rxe_qp.h"
 
 #define CREATE_TRACE_POINTS
 #include "rxe_trace.h"
 
-/*
- * Who answers a fault may be a process (userfaultfd) that never does. While the
- * worker waits, neither the region, nor the queue pair, nor the address space
- * can go. So it gives up after this long, and the task begins anew if it still
- * has a reason to.
- */
-#define RXE_FAULT_LIMIT		HZ
-
-/*
- * A shortage of memory is passing more often than not, and an error ends the
- * connection. So a fault is tried again for this long, less than the limit, and
- * not at once.
- */
-#define RXE_FAULT_SHORTAGE_MS	500
-#define RXE_FAULT_PAUSE_MS	10
-
-static void rxe_fault_expire(struct timer_list *timer)
-{
-	struct rxe_fault *fault = container_of(timer, struct rxe_fault, limit);
-
-	send_sig(SIGKILL, fault->worker, 1);
-}
-
-/* Is a fault that gave @ret to be tried again? Pauses where that helps. */
-static bool rxe_fault_again(const struct rxe_fault *fault, ssize_t ret)
-{
-	if (signal_pending(current))
-		return false;
-	if (ret != -ENOMEM)
-		return ret == -EBUSY;
-	if (ktime_ms_delta(ktime_get(), fault->since) >= RXE_FAULT_SHORTAGE_MS)
-		return false;
-	msleep(RXE_FAULT_PAUSE_MS);
-	return true;
-}
-
-static ssize_t rxe_fault_try(struct rxe_fault *fault)
-{
-	ssize_t ret;
-
-	do {
-		ret = umem_odp_fault(fault->mr->umem, fault->offset, fault->len,
-				     fault->write ? UMEM_ODP_FAULT_WRITE : 0);
-	} while (rxe_fault_again(fault, ret));
-	return ret;
-}
-
 /* Returns 0 where the task has to look again. */
-static int rxe_fault_limited(struct rxe_fault *fault)
+static int rxe_fault_errno(long result)
 {
-	ssize_t ret;
-
-	fault->worker = current;
-	allow_kernel_signal(SIGKILL);
-	mod_timer(&fault->limit, jiffies + RXE_FAULT_LIMIT);
-	ret = rxe_fault_try(fault);
-	timer_delete_sync(&fault->limit);
-	/* What fails with the signal pending may have failed for it. */
-	if (signal_pending(current))
-		ret = 0;
-	disallow_signal(SIGKILL);
-	flush_signals(current);
-	return min_t(ssize_t, ret, 0);
+	return result == -EINTR ? 0 : min(result, 0L);
 }
 
-static void rxe_fault_work(struct work_struct *work)
+static void rxe_fault_done(struct umem_odp_request *request, long result)
 {
-	struct rxe_fault *fault = container_of(work, struct rxe_fault, work);
-	struct rxe_qp *qp = fault->qp;
-	struct rxe_mr *mr = fault->mr;
-	int ret = rxe_fault_limited(fault);
+	struct rxe_fault *fault = umem_odp_request_context(request);
 
-	trace_rxe_resume(fault, ret);
-	rxe_mr_release(mr);
-	fault->result = ret;
+	fault->result = rxe_fault_errno(result);
+	trace_rxe_resume(fault, fault->result);
 	smp_store_release(&fault->busy, false);
 	rxe_task_resume(fault->task);
-	rxe_qp_put(qp);
 }
 
 /**
@@ -104,11 +41,39 @@ static void rxe_fault_work(struct work_struct *work)
 void rxe_fault_init(struct rxe_fault *fault, struct rxe_qp *qp,
 		    struct rxe_task *task, const char *role)
 {
-	INIT_WORK(&fault->work, rxe_fault_work);
-	timer_setup(&fault->limit, rxe_fault_expire, 0);
 	fault->qp = qp;
 	fault->task = task;
 	fault->role = role;
+}
+
+/**
+ * rxe_fault_open() - have what it takes to wait
+ * @fault: the place; its task starts nothing yet
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_fault_open(struct rxe_fault *fault)
+{
+	if (!fault->request)
+		fault->request = umem_odp_request_alloc(rxe_fault_done, fault);
+	return fault->request ? 0 : -ENOMEM;
+}
+
+/**
+ * rxe_fault_close() - wait no more
+ * @fault: the place; its task starts nothing any more
+ *
+ * The task may be kicked once more, but not after this has returned.
+ *
+ * Context: may sleep; does not wait for the page.
+ */
+void rxe_fault_close(struct rxe_fault *fault)
+{
+	umem_odp_request_free(fault->request);
+	fault->request = NULL;
+	fault->busy = false;
+	fault->result = 0;
 }
 
 /**
@@ -121,39 +86,24 @@ void rxe_fault_init(struct rxe_fault *fault, struct rxe_qp *qp,
  * Context: the task, in the RCU read section in which @place was resolved. It
  * returns afterwards, and looks at rxe_fault_busy() and @fault->result first
  * when it runs again.
- * Return: -EAGAIN; or -EFAULT, not parked: the region is being deregistered, or
- * the queue pair destroyed.
+ * Return: -EAGAIN; or -EFAULT, not parked: the region is being deregistered.
  */
 int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
 		    u64 len, bool write)
 {
-	if (!refcount_inc_not_zero(&fault->qp->refs))
-		return -EFAULT;
-	if (!rxe_mr_hold(place->mr)) {
-		rxe_qp_put(fault->qp);
-		return -EFAULT;
-	}
-	fault->mr = place->mr;
+	fault->lkey = place->mr->ib.lkey;
 	fault->offset = place->offset;
 	fault->len = len;
 	fault->write = write;
 	fault->since = ktime_get();
 	fault->busy = true;
-	rxe_count(to_rxe(place->mr->ib.device), RXE_CNT_PAGE_FAULT_WAITS);
 	trace_rxe_park(fault);
-	umem_odp_queue_work(fault->mr->umem, &fault->work);
+	if (umem_odp_request_start(fault->request, place->mr->umem,
+				   place->offset, len,
+				   write ? UMEM_ODP_FAULT_WRITE : 0)) {
+		fault->busy = false;
+		return -EFAULT;
+	}
+	rxe_count(to_rxe(fault->qp->ib.device), RXE_CNT_PAGE_FAULT_WAITS);
 	return -EAGAIN;
-}
-
-/**
- * rxe_fault_drain() - wait until nothing is under way
- * @fault: the place; its task does not start anything any more
- *
- * Context: may sleep, up to RXE_FAULT_LIMIT.
- */
-void rxe_fault_drain(struct rxe_fault *fault)
-{
-	flush_work(&fault->work);
-	fault->busy = false;
-	fault->result = 0;
 }

@@ -92,6 +92,28 @@ static struct notifier_block rxe_netdev_notifier = {
 	.notifier_call = rxe_netdev_event,
 };
 
+/* --- the end of a device -------------------------------------------------- */
+
+static int rxe_client_add(struct ib_device *ibdev)
+{
+	return ibdev->ops.owner == THIS_MODULE ? 0 : -EOPNOTSUPP;
+}
+
+/*
+ * Clients hear of it in the reverse order of their registration. So this is before
+ * ib_uverbs, on which this module depends, waits for verbs under way.
+ */
+static void rxe_client_remove(struct ib_device *ibdev, void *data)
+{
+	umem_odp_device_removing(&to_rxe(ibdev)->odp);
+}
+
+static struct ib_client rxe_client = {
+	.name = "rxe",
+	.add = rxe_client_add,
+	.remove = rxe_client_remove,
+};
+
 /* --- nobody else may do the same ------------------------------------------ */
 
 static bool rxe_netns_has_links(struct net *net)
@@ -160,10 +182,15 @@ static int __init rxe_init(void)
 	ret = register_netdevice_notifier(&rxe_netdev_notifier);
 	if (ret)
 		goto err_net;
+	ret = ib_register_client(&rxe_client);
+	if (ret)
+		goto err_notifier;
 	rxe_crc32_module_init();
 	rdma_link_register(&rxe_link_ops);
 	return 0;
 
+err_notifier:
+	unregister_netdevice_notifier(&rxe_netdev_notifier);
 err_net:
 	rxe_net_module_exit();
 err_task:
@@ -178,6 +205,8 @@ static void __exit rxe_exit(void)
 	rdma_link_unregister(&rxe_link_ops);
 	unregister_netdevice_notifier(&rxe_netdev_notifier);
 	ib_unregister_driver(RDMA_DRIVER_RXE);
+	ib_unregister_client(&rxe_client);
+	umem_odp_settle();
 	/* Queue pairs that have been destroyed are freed by our code. */
 	rcu_barrier();
 	rxe_net_module_exit();

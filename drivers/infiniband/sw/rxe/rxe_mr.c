@@ -110,8 +110,6 @@ int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
 		return -ENOMEM;
 	key->type = type;
 	key->value = index << 8 | get_random_u8();
-	refcount_set(&key->refs, 1);
-	init_completion(&key->gone);
 	return 0;
 }
 
@@ -296,27 +294,6 @@ int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)
 {
 	return rxe_mw_invalidate(qp, rkey) && rxe_frwr_invalidate(qp, rkey) ?
 		       -EINVAL : 0;
-}
-
-/**
- * rxe_mr_hold() - keep a region's memory registered beyond the read section
- * @mr: the region, found in this read section
- *
- * Return: false if it is being deregistered.
- */
-bool rxe_mr_hold(struct rxe_mr *mr)
-{
-	return refcount_inc_not_zero(&mr->key.refs);
-}
-
-/**
- * rxe_mr_release() - the end of rxe_mr_hold()
- * @mr: the region, which may be gone then
- */
-void rxe_mr_release(struct rxe_mr *mr)
-{
-	if (refcount_dec_and_test(&mr->key.refs))
-		complete(&mr->key.gone);
 }
 
 /* --- registering ---------------------------------------------------------- */
@@ -603,7 +580,7 @@ static void rxe_mr_end_access(struct rxe_mr *mr)
  *
  * When this returns, nothing accesses memory through the region.
  *
- * Context: process context; waits for accesses and faults under way, not for a
+ * Context: process context; waits for accesses under way, not for faults or a
  * grace period.
  * Return: 0, or -EBUSY while windows are bound to it.
  */
@@ -615,8 +592,6 @@ int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 		return -EBUSY;
 	rxe_key_erase(to_rxe(ibmr->device), &mr->key);
 	rxe_mr_end_access(mr);
-	rxe_mr_release(mr);
-	wait_for_completion(&mr->key.gone);
 	rxe_mr_free(mr);
 	return 0;
 }

@@ -3,8 +3,6 @@
 #ifndef RXE_MR_H
 #define RXE_MR_H
 
-#include <linux/completion.h>
-#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <rdma/ib_umem_odp.h>
 #include <rdma/ib_verbs.h>
@@ -24,14 +22,10 @@ enum rxe_key_type {
  * @type: what it is embedded in; constant but for the kernel's regions, whose
  *	frwr->lock protects it and @value
  * @value: the key as users have it: index << 8 | variant
- * @refs: one for being registered, one for each fault under way
- * @gone: @refs came to 0
  */
 struct rxe_key {
 	enum rxe_key_type type;
 	u32 value;
-	refcount_t refs;
-	struct completion gone;
 };
 
 /**
@@ -102,8 +96,6 @@ int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
 int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access);
 int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey);
 bool rxe_mr_may_lend(const struct rxe_mr *mr);
-bool rxe_mr_hold(struct rxe_mr *mr);
-void rxe_mr_release(struct rxe_mr *mr);
 
 /* --- rxe_mw.c ------------------------------------------------------------ */
 

@@ -284,8 +284,6 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	qp->service = rxe_service(init->qp_type);
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
-	refcount_set(&qp->refs, 1);
-	init_completion(&qp->gone);
 	mutex_init(&qp->modify_mutex);
 	spin_lock_init(&qp->state_lock);
 	INIT_LIST_HEAD(&qp->mws);
@@ -585,6 +583,8 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
 	int ret;
 
 	ret = rxe_check_change(qp, change);
+	if (!ret && change->to == IB_QPS_INIT)
+		ret = rxe_transport_open(qp);
 	if (!ret && change->mask & IB_QP_MAX_DEST_RD_ATOMIC)
 		ret = rxe_transport_reserve(qp, change->attr->max_dest_rd_atomic);
 	if (ret)
@@ -611,7 +611,7 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
  * Context: process context; may sleep.
  * Return: 0; -EINVAL for a transition that is not allowed or not with these
  * attributes, and for attributes that are out of range or not the device's;
- * -EOPNOTSUPP for attributes that are not the specification's.
+ * -EOPNOTSUPP for attributes that are not the specification's; -ENOMEM.
  */
 int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 		  struct ib_udata *udata)
@@ -753,7 +753,7 @@ static void rxe_qp_free(struct rcu_head *rcu)
  * When this returns, the queue pair does not touch memory, CQs, its SRQ, or
  * its owner any more.
  *
- * Context: process context; waits for faults under way, not for a grace period.
+ * Context: process context; waits neither for faults nor for a grace period.
  * Return: 0.
  */
 int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
@@ -764,9 +764,6 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	rxe_mcast_forget_qp(qp);
 	rxe_table_erase(&qp_rxe(qp)->qps, ibqp->qp_num, qp);
 	rxe_transport_retire(qp);
-	rxe_qp_put(qp);
-	wait_for_completion(&qp->gone);
-
 	rxe_pd_remove(qp);
 	rxe_mw_forget_qp(qp);
 	rxe_queues_free(qp);

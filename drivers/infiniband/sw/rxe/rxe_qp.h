@@ -323,8 +323,6 @@ struct rxe_rq {
  *	constant. The CQs and the SRQ themselves go when @handle does.
  * @rcu: frees it: who has found it in an RCU read section may have it until
  *	that ends
- * @refs: one for being registered, one for each fault under way
- * @gone: @refs came to 0
  * @modify_mutex: serialises modify_qp and destroy_qp
  * @attr: as set by modify_qp; changed under modify_mutex, sq.lock and rq.lock
  * @state_lock: protects @state; innermost
@@ -359,8 +357,6 @@ struct rxe_qp {
 		u32 qp_num;
 	} ib;
 	struct rcu_head rcu;
-	refcount_t refs;
-	struct completion gone;
 	struct mutex modify_mutex;
 	struct ib_qp_attr attr;
 	spinlock_t state_lock;
@@ -467,16 +463,11 @@ static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
 	return qp && qp->ib.qp_num == qpn ? qp : xa_load(&rxe->qps.all, qpn);
 }
 
-static inline void rxe_qp_put(struct rxe_qp *qp)
-{
-	if (refcount_dec_and_test(&qp->refs))
-		complete(&qp->gone);
-}
-
 /* --- transport: called by the verbs -------------------------------------- */
 
 /* rxe_transport.c */
 int rxe_transport_init(struct rxe_qp *qp);
+int rxe_transport_open(struct rxe_qp *qp);
 int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic);
 void rxe_transport_reset(struct rxe_qp *qp);
 void rxe_transport_store(struct rxe_qp *qp, int mask);

@@ -30,7 +30,7 @@ TRACE_EVENT(rxe_park,
 			IB_DEVICE_NAME_MAX);
 		__entry->qpn = fault->qp->ib.qp_num;
 		strscpy(__entry->role, fault->role, RXE_TRACE_ROLE_MAX);
-		__entry->lkey = fault->mr->ib.lkey;
+		__entry->lkey = fault->lkey;
 		__entry->offset = fault->offset;
 		__entry->bytes = fault->len;
 		__entry->write = fault->write;

@@ -132,12 +132,27 @@ int rxe_transport_init(struct rxe_qp *qp)
 	return 0;
 }
 
+/**
+ * rxe_transport_open() - have what it takes to wait for pages
+ * @qp: the QP, reset
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int rxe_transport_open(struct rxe_qp *qp)
+{
+	return rxe_fault_open(&qp->sq.gather) ?:
+	       rxe_fault_open(&qp->sq.scatter) ?:
+	       rxe_fault_open(&qp->sq.direct) ?:
+	       rxe_fault_open(&qp->rq.place);
+}
+
 static void rxe_transport_quiet(struct rxe_qp *qp)
 {
-	rxe_fault_drain(&qp->sq.gather);
-	rxe_fault_drain(&qp->sq.scatter);
-	rxe_fault_drain(&qp->sq.direct);
-	rxe_fault_drain(&qp->rq.place);
+	rxe_fault_close(&qp->sq.gather);
+	rxe_fault_close(&qp->sq.scatter);
+	rxe_fault_close(&qp->sq.direct);
+	rxe_fault_close(&qp->rq.place);
 	hrtimer_cancel(&qp->sq.timer);
 	hrtimer_cancel(&qp->sq.rnr_timer);
 	hrtimer_cancel(&qp->rq.fault_timer);
@@ -150,7 +165,7 @@ static void rxe_transport_purge(struct rxe_qp *qp)
 	rxe_net_forget_route(qp);
 }
 
-/* Brings tasks, timers and faults to rest. */
+/* Brings tasks and timers to rest; a fault under way is left to its worker. */
 static void rxe_transport_drain(struct rxe_qp *qp)
 {
 	/* A fault or a timer kicks a task; a task may start either, once. */
@@ -164,13 +179,13 @@ static void rxe_transport_drain(struct rxe_qp *qp)
 }
 
 /**
- * rxe_transport_retire() - bring a QP's tasks, timers and faults to an end
+ * rxe_transport_retire() - bring a QP's tasks and timers to an end
  * @qp: its state is IB_QPS_RESET, and stays so
  *
  * When this returns, nothing of what @qp refers to is used for it any more. Who
  * has found @qp before may still queue packets.
  *
- * Context: may sleep, up to a second for a fault; no lock held.
+ * Context: may sleep; no lock held; a fault under way is left to its worker.
  */
 void rxe_transport_retire(struct rxe_qp *qp)
 {
