@@ -3,16 +3,21 @@
  * Copying most of a page. The kernel's memcpy() moves word by word in a loop on x86
  * processors that do not say that they move short strings fast (FSRM), and always in
  * uml. That is for short copies; of long ones the string instruction of any of these
- * processors takes a half or a third of the time.
+ * processors takes a half or a third of the time. And who polls memory that a peer
+ * writes to is to see the last byte last.
  */
 #ifndef RXE_ODP_COMPAT_COPY_H
 #define RXE_ODP_COMPAT_COPY_H
 
+#include <linux/align.h>
 #include <linux/kasan-checks.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
+#include <linux/unaligned.h>
+#include <asm/barrier.h>
 
-/* From how many bytes on starting the instruction is not what it takes. */
-#define COMPAT_LONG_COPY 512
+/* From how many bytes on starting the instruction is not what it takes: 512, less a word. */
+#define COMPAT_LONG_COPY 504
 
 #ifdef CONFIG_X86_64
 static inline void compat_copy_words(void *to, const void *from, size_t words)
@@ -124,6 +129,110 @@ static inline bool compat_copy_mc(void *to, const void *from, size_t len)
 static inline bool compat_copy_mc(void *to, const void *from, size_t len)
 {
 	compat_copy(to, from, len);
+	return true;
+}
+#endif
+
+/* The last 1, 2, 4 or 8 bytes, as many as one store can write whole. */
+static __always_inline void compat_copy_last(void *to, const void *from, size_t len)
+{
+	switch (len) {
+	case 8:
+		WRITE_ONCE(*(u64 *)to, get_unaligned((const u64 *)from));
+		break;
+	case 4:
+		WRITE_ONCE(*(u32 *)to, get_unaligned((const u32 *)from));
+		break;
+	case 2:
+		WRITE_ONCE(*(u16 *)to, get_unaligned((const u16 *)from));
+		break;
+	default:
+		WRITE_ONCE(*(u8 *)to, *(const u8 *)from);
+		break;
+	}
+}
+
+static __always_inline void compat_copy_then(void *to, const void *from,
+					     size_t len, size_t last)
+{
+	if (len)
+		compat_copy(to, from, len);
+	smp_wmb();
+	compat_copy_last(to + len, from + len, last);
+}
+
+/* How many those are: the end's alignment, and no more than there are. */
+static inline size_t compat_last_len(const void *to, size_t len)
+{
+	unsigned long end = (unsigned long)to + len;
+	size_t last = min_t(size_t, end & -end, sizeof(u64));
+
+	while (last > len)
+		last /= 2;
+	return last;
+}
+
+static inline void compat_copy_odd(void *to, const void *from, size_t len)
+{
+	size_t last = compat_last_len(to, len);
+
+	compat_copy_then(to, from, len - last, last);
+}
+
+/**
+ * compat_copy_in() - copy to where somebody may look for the last byte
+ * @to: where
+ * @from: what; does not overlap @to
+ * @len: bytes, not 0
+ *
+ * The last bytes, up to 8, become visible last, at once. memcpy() gives no such
+ * order: neither the string instructions nor weakly ordered processors do. Whole
+ * words are the quick case.
+ *
+ * Context: any. Pairs with the order in which the program reads: the last byte,
+ * then the others.
+ */
+static inline void compat_copy_in(void *to, const void *from, size_t len)
+{
+	if (likely(IS_ALIGNED((unsigned long)to | len, sizeof(u64))))
+		compat_copy_then(to, from, len - sizeof(u64), sizeof(u64));
+	else
+		compat_copy_odd(to, from, len);
+}
+
+/**
+ * compat_copy_in_mc() - the same, where reading may find that the memory has failed
+ * @to: where
+ * @from: what; does not overlap @to
+ * @len: bytes, not 0
+ *
+ * Context: any.
+ * Return: false if it has; part of @to has been written then, not its end.
+ */
+#ifdef COMPAT_MC_MOVE
+static __always_inline bool compat_copy_then_mc(void *to, const void *from,
+						size_t len, size_t last)
+{
+	if (len && !compat_copy_mc(to, from, len))
+		return false;
+	smp_wmb();
+	/* One load and one store. */
+	return compat_copy_mc(to + len, from + len, last);
+}
+
+static inline bool compat_copy_in_mc(void *to, const void *from, size_t len)
+{
+	size_t last;
+
+	if (likely(IS_ALIGNED((unsigned long)to | len, sizeof(u64))))
+		return compat_copy_then_mc(to, from, len - sizeof(u64), sizeof(u64));
+	last = compat_last_len(to, len);
+	return compat_copy_then_mc(to, from, len - last, last);
+}
+#else
+static inline bool compat_copy_in_mc(void *to, const void *from, size_t len)
+{
+	compat_copy_in(to, from, len);
 	return true;
 }
 #endif

@@ -95,7 +95,7 @@ static bool odp_copy_page(struct page *page, unsigned int offset, void *buf,
 	bool good = true;
 
 	if (dir == ODP_IN) {
-		compat_copy(va + offset, buf, len);
+		compat_copy_in(va + offset, buf, len);
 		flush_dcache_page(page);
 	} else {
 		good = compat_copy_mc(buf, va + offset, len);
@@ -262,10 +262,12 @@ static bool odp_move_page(struct page *to, unsigned int to_offset,
 	void *src = kmap_local_page(from);
 	bool good = true;
 
-	if (to == from)
+	if (to == from && to_offset < from_offset + len &&
+	    from_offset < to_offset + len)
 		memmove(dst + to_offset, src + from_offset, len);
 	else
-		good = compat_copy_mc(dst + to_offset, src + from_offset, len);
+		good = compat_copy_in_mc(dst + to_offset, src + from_offset,
+					 len);
 	flush_dcache_page(to);
 	kunmap_local(src);
 	kunmap_local(dst);

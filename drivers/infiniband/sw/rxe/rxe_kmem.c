@@ -52,8 +52,8 @@ static void *rxe_kmem_pointer(const struct rxe_place *place)
 
 static void rxe_kmem_move(void *memory, void *buf, u32 len, bool write)
 {
-	if (write)
-		memcpy(memory, buf, len);
+	if (write && len)
+		compat_copy_in(memory, buf, len);
 	else
 		memcpy(buf, memory, len);
 }
