@@ -200,15 +200,6 @@ static inline void compat_copy_in(void *to, const void *from, size_t len)
 		compat_copy_odd(to, from, len);
 }
 
-/**
- * compat_copy_in_mc() - the same, where reading may find that the memory has failed
- * @to: where
- * @from: what; does not overlap @to
- * @len: bytes, not 0
- *
- * Context: any.
- * Return: false if it has; part of @to has been written then, not its end.
- */
 #ifdef COMPAT_MC_MOVE
 static __always_inline bool compat_copy_then_mc(void *to, const void *from,
 						size_t len, size_t last)
@@ -220,6 +211,15 @@ static __always_inline bool compat_copy_then_mc(void *to, const void *from,
 	return compat_copy_mc(to + len, from + len, last);
 }
 
+/**
+ * compat_copy_in_mc() - the same, where reading may find that the memory has failed
+ * @to: where
+ * @from: what; does not overlap @to
+ * @len: bytes, not 0
+ *
+ * Context: any.
+ * Return: false if it has; part of @to has been written then, not its end.
+ */
 static inline bool compat_copy_in_mc(void *to, const void *from, size_t len)
 {
 	size_t last;

@@ -192,12 +192,34 @@ static void test_bad_sizes(void **state)
 	assert_int_not_equal(ibv_resize_cq(end.scq, attr.max_cqe + 1), 0);
 }
 
-/* More completions than there is room for: an event says so, and nothing hangs or is made up. */
+static struct ibv_async_event next_event(struct ibv_context *ctx, enum ibv_event_type type)
+{
+	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
+	struct ibv_async_event event;
+
+	if (poll(&fd, 1, PATIENCE) != 1)
+		fail_msg("no asynchronous event within %d ms", PATIENCE);
+	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
+	ibv_ack_async_event(&event);
+	assert_int_equal(event.event_type, type);
+	return event;
+}
+
+/* Once: who goes on to lose completions is not told of each. */
+static void no_event(struct ibv_context *ctx)
+{
+	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
+
+	assert_int_equal(poll(&fd, 1, 20 * options.slow), 0);
+}
+
+/*
+ * More completions than there is room for: events say so, nothing is made up, and the queue pair,
+ * which cannot say any more what it has done, does nothing more.
+ */
 static void test_overflow(void **state)
 {
 	struct rc rc = rc_default();
-	struct ibv_async_event event;
-	struct pollfd fd;
 	struct ibv_wc wc;
 	struct pair pair;
 	int got = 0;
@@ -205,20 +227,65 @@ static void test_overflow(void **state)
 	(void)state;
 	rc.cqe = 3;
 	pair_open(&pair, &rc);
-	fd = (struct pollfd){ .fd = pair.a.ctx->async_fd, .events = POLLIN };
 	for (int i = 0; i <= pair.a.scq->cqe + 1; i++) {
 		struct ibv_send_wr wr = { .wr_id = i, .opcode = IBV_WR_RDMA_WRITE };
 
 		post_send(&pair.a, &wr);
 	}
-	assert_int_equal(poll(&fd, 1, PATIENCE), 1);
-	assert_int_equal(ibv_get_async_event(pair.a.ctx, &event), 0);
-	assert_int_equal(event.event_type, IBV_EVENT_CQ_ERR);
-	assert_ptr_equal(event.element.cq, pair.a.scq);
-	ibv_ack_async_event(&event);
+	assert_ptr_equal(next_event(pair.a.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.a.scq);
+	assert_ptr_equal(next_event(pair.a.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.a.qp);
+	expect_state(pair.a.qp, IBV_QPS_ERR);
+	no_event(pair.a.ctx);
 	for (; got <= pair.a.scq->cqe && ibv_poll_cq(pair.a.scq, 1, &wc) == 1; got++)
 		assert_int_equal(wc.wr_id, got);
 	assert_true(got <= pair.a.scq->cqe);
+}
+
+/* The receiver's: its peer does not take for received what the receiver's owner never hears of. */
+static void test_receive_overflow(void **state)
+{
+	static const enum ibv_qp_type types[] = { IBV_QPT_RC, IBV_QPT_UC };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		struct rc rc = rc_default();
+		struct pair pair;
+		int room;
+
+		rc.type = types[i];
+		rc.cqe = 3;
+		pair_open_ends(&pair, &rc);
+		room = pair.b.rcq->cqe;
+		/* That of the sender is large enough. */
+		assert_int_equal(ibv_resize_cq(pair.a.scq, 64), 0);
+		pair_open_qps(&pair);
+		for (int n = 0; n <= room + 1; n++)
+			message(&pair, n, IBV_SEND_SIGNALED);
+		assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
+		assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.b.qp);
+		expect_state(pair.b.qp, IBV_QPS_ERR);
+		for (int n = 0; n < room; n++)
+			expect_wc(pair.a.scq, n, IBV_WC_SUCCESS);
+		if (rc.type == IBV_QPT_RC)
+			expect_wc(pair.a.scq, room, IBV_WC_REM_OP_ERR);
+		no_event(pair.b.ctx);
+	}
+}
+
+/* What is flushed while its queue is full is no news. */
+static void test_flush_overflow(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	rc.cqe = 3;
+	pair_open(&pair, &rc);
+	for (int n = 0; n <= pair.b.rcq->cqe; n++)
+		post_recv(&pair.b, n, NULL, 0);
+	qp_to(pair.b.qp, IBV_QPS_ERR);
+	assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
+	no_event(pair.b.ctx);
 }
 
 static struct CMUnitTest tests[] = {
@@ -230,6 +297,8 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_resize),
 	cmocka_unit_test(test_bad_sizes),
 	cmocka_unit_test(test_overflow),
+	cmocka_unit_test(test_receive_overflow),
+	cmocka_unit_test(test_flush_overflow),
 };
 
 int main(int argc, char **argv)

@@ -15,6 +15,7 @@
 #include "lib/rc.h"
 #include "lib/system.h"
 #include "lib/test.h"
+#include "lib/wire.h"
 
 #define GIB (1024 * MIB)
 #define TIB (1024 * GIB)
@@ -144,13 +145,75 @@ static void test_implicit(void **state)
 	touch(&pair, &local, reserve(4 * GIB), 4 * GIB, mr->rkey);
 }
 
+/* @len bytes of addresses, behind which is the same memory again and again. */
+static uint8_t *map_repeated(size_t len, uint8_t **memory)
+{
+	uint8_t *p = reserve(len);
+	int fd;
+
+	*memory = map_memfd(2 * MIB, &fd);
+	for (size_t at = 0; at < len; at += 2 * MIB) {
+		size_t n = len - at < 2 * MIB ? len - at : 2 * MIB;
+
+		assert_ptr_equal(mmap(p + at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+				      fd, 0), p + at);
+	}
+	return p;
+}
+
+/* One message of @len bytes. */
+static void longest(struct pair *pair, size_t len, enum ibv_wr_opcode opcode)
+{
+	uint8_t *from_memory, *to_memory, *from, *to;
+	struct ibv_sge list[2];
+	struct ibv_send_wr wr = { .wr_id = 1, .opcode = opcode, .sg_list = list, .num_sge = 2 };
+	struct ibv_mr *from_mr, *to_mr;
+	bool read = opcode == IBV_WR_RDMA_READ;
+
+	from = map_repeated(len + PAGE, &from_memory);
+	to = map_repeated(len + PAGE, &to_memory);
+	from_mr = reg(pair->a.pd, from, len + PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	to_mr = reg(pair->b.pd, to, len + PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	pattern_fill(read ? to_memory : from_memory, 2 * MIB, 0, len);
+	list[0] = (struct ibv_sge){ (uintptr_t)from, len / 2, from_mr->lkey };
+	list[1] = (struct ibv_sge){ (uintptr_t)from + len / 2, len - len / 2, from_mr->lkey };
+	wr.wr.rdma.remote_addr = (uintptr_t)to;
+	wr.wr.rdma.rkey = to_mr->rkey;
+	post_send(&pair->a, &wr);
+	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
+	pattern_check(read ? from_memory : to_memory, 2 * MIB, 0, len, "of a long message");
+	/* Both ends stand where they should: what comes behind is taken. */
+	list[0].length = list[1].length = 8;
+	post_send(&pair->a, &wr);
+	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
+}
+
+static void test_longest(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_port_attr port;
+	struct pair pair;
+
+	(void)state;
+	if (have_wire())
+		skip_because("millions of packets take too long over a wire");
+	rc.mtu = IBV_MTU_256;
+	pair_open(&pair, &rc);
+	need_odp(pair.a.ctx);
+	assert_int_equal(ibv_query_port(pair.a.ctx, 1, &port), 0);
+	assert_int_equal(port.max_msg_sz, 2 * GIB);
+	longest(&pair, GIB + 1, IBV_WR_RDMA_WRITE);
+	longest(&pair, port.max_msg_sz, IBV_WR_RDMA_WRITE);
+	longest(&pair, port.max_msg_sz, IBV_WR_RDMA_READ);
+}
+
 static const size_t sizes[] = {
 	2 * GIB, 4 * GIB, 5 * GIB + PAGE, 8 * GIB, 64 * GIB, TIB, 16 * TIB,
 };
 
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[ARRAY_SIZE(sizes) + 2];
+	static struct CMUnitTest tests[ARRAY_SIZE(sizes) + 3];
 	static char names[ARRAY_SIZE(sizes)][32];
 	size_t n = 0;
 
@@ -163,5 +226,6 @@ int main(int argc, char **argv)
 	}
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_limit_holds);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_implicit);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_longest);
 	return run_group("large", tests, n);
 }

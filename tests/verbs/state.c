@@ -199,6 +199,43 @@ static void test_query(void **state)
 	assert_true(init.cap.max_inline_data >= rc.inline_data);
 }
 
+/* The PSNs are those that the connection has come to. */
+static void test_query_psn(void **state)
+{
+	struct rc rc = rc_default();
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr a, b;
+	struct buf from, to;
+	struct pair pair;
+	struct ibv_sge list;
+	struct ibv_send_wr wr = { .wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .num_sge = 1 };
+
+	(void)state;
+	pair_open(&pair, &rc);
+	from = buf_anon(pair.a.pd, 5 * PAGE, ALL_ACCESS);
+	to = buf_anon(pair.b.pd, 5 * PAGE, ALL_ACCESS);
+	list = sge(&from, 0, from.len);
+	wr.sg_list = &list;
+	wr.wr.rdma.remote_addr = (uintptr_t)to.p;
+	wr.wr.rdma.rkey = to.mr->rkey;
+	for (uint32_t i = 1; i <= 3; i++) {
+		uint32_t psn = (rc.psn + i * from.len / mtu_bytes(rc.mtu)) & 0xffffff;
+
+		post_send(&pair.a, &wr);
+		expect_wc(pair.a.scq, 1, IBV_WC_SUCCESS);
+		assert_int_equal(ibv_query_qp(pair.a.qp, &a, IBV_QP_SQ_PSN | IBV_QP_RQ_PSN, &init), 0);
+		assert_int_equal(ibv_query_qp(pair.b.qp, &b, IBV_QP_SQ_PSN | IBV_QP_RQ_PSN, &init), 0);
+		assert_int_equal(a.sq_psn, psn);
+		assert_int_equal(b.rq_psn, psn);
+		assert_int_equal(a.rq_psn, rc.psn);
+		assert_int_equal(b.sq_psn, rc.psn);
+	}
+	qp_to(pair.a.qp, IBV_QPS_RESET);
+	assert_int_equal(ibv_query_qp(pair.a.qp, &a, IBV_QP_SQ_PSN | IBV_QP_RQ_PSN, &init), 0);
+	assert_int_equal(a.sq_psn, 0);
+	assert_int_equal(a.rq_psn, 0);
+}
+
 #define N 5
 
 static void post_numbered(struct end *end, bool send, uint64_t first)
@@ -238,6 +275,28 @@ static void test_flush(void **state)
 		expect_numbered(rig.end.rcq, 200, IBV_WC_WR_FLUSH_ERR);
 		expect_numbered(rig.end.scq, 300, IBV_WC_WR_FLUSH_ERR);
 	}
+}
+
+/* Nothing tells the driver of a receive request: it has to look for them itself. */
+static void test_flush_without_a_bell(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, &rc);
+	post_numbered(&pair.a, false, 100);
+	qp_to(pair.a.qp, IBV_QPS_ERR);
+	expect_numbered(pair.a.rcq, 100, IBV_WC_WR_FLUSH_ERR);
+	for (int i = 1; i <= 5; i++) {
+		sleep_ms(i * i * 10);
+		post_numbered(&pair.a, false, i * 100);
+		expect_numbered(pair.a.rcq, i * 100, IBV_WC_WR_FLUSH_ERR);
+	}
+	/* RESET forgets that it was in error, and may be left with requests posted. */
+	post_numbered(&pair.a, false, 600);
+	pair_connect(&pair);
+	expect_quiet(pair.a.rcq, 50);
 }
 
 /* RESET forgets what was posted, without a completion. */
@@ -446,7 +505,9 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_wrong_masks),
 	cmocka_unit_test(test_bad_values),
 	cmocka_unit_test(test_query),
+	cmocka_unit_test(test_query_psn),
 	cmocka_unit_test(test_flush),
+	cmocka_unit_test(test_flush_without_a_bell),
 	cmocka_unit_test(test_reset_forgets),
 	cmocka_unit_test(test_drain),
 	cmocka_unit_test(test_drained_receives),

@@ -82,8 +82,8 @@ static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	smp_store_release(&sq->cons, sq->cons + 1);
 	if (qp->user)
 		rxe_ring_publish_consumer(&sq->ring, sq->cons);
-	if (tell)
-		rxe_cq_post(to_rcq(qp->ib.send_cq), &wc, false);
+	if (tell && !rxe_cq_post(to_rcq(qp->ib.send_cq), &wc, false))
+		rxe_qp_fatal(qp);
 	if (!status && wc.opcode == IB_WC_SEND)
 		rxe_count(qp_rxe(qp), RXE_CNT_RDMA_SEND);
 }
@@ -101,7 +101,7 @@ void rxe_comp_retire(struct rxe_qp *qp)
 	while (sq->cons != sq->cur) {
 		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cons);
 
-		if (rxe_psn_cmp(sq->una, wqe->end_psn) < 0)
+		if (!rxe_psn_reached(sq->una, wqe->end_psn))
 			break;
 		rxe_comp_finish(qp, wqe, IB_WC_SUCCESS);
 	}
@@ -253,6 +253,18 @@ static enum ib_wc_status rxe_nak_status(u8 syndrome)
 	return code < ARRAY_SIZE(rxe_fatal_nak) ? rxe_fatal_nak[code] : 0;
 }
 
+static bool rxe_nak_is_rnr(u8 syndrome)
+{
+	return (syndrome & RXE_AETH_TYPE_MASK) == RXE_AETH_RNR;
+}
+
+/* One that is reserved says nothing, not even that what is before it has arrived. */
+static bool rxe_nak_is_known(u8 syndrome)
+{
+	return rxe_nak_is_rnr(syndrome) || syndrome == RXE_AETH_NAK_SEQ ||
+	       rxe_nak_status(syndrome);
+}
+
 /*
  * The peer has ended the connection, and what it sent before that is not going
  * to come. Of a request before the one that it named, only that is known.
@@ -260,7 +272,7 @@ static enum ib_wc_status rxe_nak_status(u8 syndrome)
 static void rxe_comp_give_up(struct rxe_qp *qp)
 {
 	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
-	bool named = rxe_psn_cmp(qp->sq.last_word_psn, wqe->end_psn) < 0;
+	bool named = !rxe_psn_reached(qp->sq.last_word_psn, wqe->end_psn);
 
 	rxe_comp_fail(qp, wqe, named ? qp->sq.last_word : IB_WC_RETRY_EXC_ERR);
 }
@@ -331,7 +343,7 @@ static struct rxe_swqe *rxe_comp_oldest_from(const struct rxe_sq *sq, u32 *i)
 
 		if (!wqe->started)
 			return NULL;
-		if (rxe_psn_cmp(sq->una, wqe->end_psn) < 0)
+		if (!rxe_psn_reached(sq->una, wqe->end_psn))
 			return wqe;
 	}
 	return NULL;
@@ -358,7 +370,7 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 		wqe = rxe_comp_oldest_from(sq, &i);
 		if (!wqe || rxe_needs_response(wqe))
 			return false;
-		if (rxe_psn_cmp(psn, wqe->end_psn) < 0) {
+		if (!rxe_psn_reached(psn, wqe->end_psn)) {
 			rxe_comp_progress(qp, psn);
 			break;
 		}
@@ -444,18 +456,20 @@ static void rxe_comp_last_word(struct rxe_qp *qp)
 
 static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 {
-	enum ib_wc_status fatal;
+	enum ib_wc_status fatal = IB_WC_SUCCESS;
 	struct rxe_headers headers;
 	bool nak, stale;
 	u32 psn;
-	u8 type;
 
 	rxe_wire_decode(skb, &headers);
-	type = headers.syndrome & RXE_AETH_TYPE_MASK;
-	nak = type == RXE_AETH_TYPE_NAK || type == RXE_AETH_RNR;
+	nak = headers.syndrome & RXE_AETH_TYPE_MASK;
 	psn = nak ? headers.psn : rxe_psn_add(headers.psn, 1);
 	stale = rxe_psn_cmp(headers.psn, qp->sq.una) < 0;
-	fatal = rxe_nak_status(headers.syndrome);
+	if (nak) {
+		if (!rxe_nak_is_known(headers.syndrome))
+			return;
+		fatal = rxe_nak_status(headers.syndrome);
+	}
 
 	if (!stale && fatal) {
 		qp->sq.last_word = fatal;
@@ -470,7 +484,7 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 	rxe_comp_retire(qp);
 	if (!nak || stale || !rxe_comp_oldest(&qp->sq))
 		return;
-	if (type == RXE_AETH_RNR)
+	if (rxe_nak_is_rnr(headers.syndrome))
 		rxe_comp_rnr(qp, headers.syndrome);
 	else if (headers.syndrome == RXE_AETH_NAK_SEQ)
 		rxe_comp_seq_nak(qp);
@@ -497,7 +511,7 @@ static void rxe_comp_early(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 {
 	struct rxe_swqe *wqe = rxe_comp_oldest(&qp->sq);
 
-	if (pkt->op->last || !wqe || rxe_psn_cmp(pkt->psn, wqe->end_psn) >= 0)
+	if (pkt->op->last || !wqe || rxe_psn_reached(pkt->psn, wqe->end_psn))
 		rxe_comp_lost(qp);
 }
 

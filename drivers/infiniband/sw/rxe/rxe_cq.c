@@ -4,17 +4,12 @@
  *
  * The ring belongs to whoever polls: user space reads and frees slots without a
  * system call, the kernel through rxe_poll_cq(). Whoever completes work only
- * adds to it. What has to be told (a completion, an overflow) is told by a task,
- * so that no handler runs under a lock.
+ * adds to it. That there is a completion is told by a task, so that no completion
+ * handler runs under a lock.
  */
 #include <rdma/uverbs_ioctl.h>
 
 #include "rxe_verbs.h"
-
-enum rxe_cq_due {
-	RXE_CQ_DUE_COMPLETION = 1 << 0,
-	RXE_CQ_DUE_ERROR = 1 << 1,
-};
 
 /* --- adding --------------------------------------------------------------- */
 
@@ -100,40 +95,8 @@ static void rxe_cq_add(struct rxe_cq *cq, const struct ib_wc *wc,
 	rxe_ring_publish_producer(&cq->ring, cq->producer);
 	if (rxe_cq_wants(cq, wc, solicited)) {
 		cq->armed = 0;
-		cq->due |= RXE_CQ_DUE_COMPLETION;
+		cq->due = true;
 	}
-}
-
-/**
- * rxe_cq_post() - add a completion
- * @cq: the completion queue
- * @wc: the completion; @wc->qp is set
- * @solicited: the sender asked for an event
- *
- * A completion that finds the queue full is lost, and with it every later one:
- * the queue is in error, which its owner is told once.
- *
- * Context: a task, which may hold any lock that comes before cq->lock.
- */
-void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited)
-{
-	unsigned long flags;
-	bool tell;
-
-	flags = rxe_cq_lock(cq);
-	if (!cq->overflowed) {
-		if (rxe_cq_unread(cq) < cq->ring.mask) {
-			rxe_cq_add(cq, wc, solicited);
-		} else {
-			cq->overflowed = true;
-			cq->due |= RXE_CQ_DUE_ERROR;
-		}
-	}
-	tell = cq->due;
-	rxe_cq_unlock(cq, flags);
-
-	if (tell)
-		rxe_task_kick(&cq->notify);
 }
 
 static void rxe_cq_report_overflow(struct rxe_cq *cq)
@@ -148,21 +111,55 @@ static void rxe_cq_report_overflow(struct rxe_cq *cq)
 		cq->ib.event_handler(&event, cq->ib.cq_context);
 }
 
+/**
+ * rxe_cq_post() - add a completion
+ * @cq: the completion queue
+ * @wc: the completion; @wc->qp is set
+ * @solicited: the sender asked for an event
+ *
+ * A completion that finds the queue full is lost, and with it every later one:
+ * the queue is in error, which its owner is told once. A queue pair that has lost
+ * a completion goes to the error state; that is the caller's concern.
+ *
+ * Context: a task, which may hold any lock that comes before cq->lock.
+ * Return: true; false: the completion is lost.
+ */
+bool rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited)
+{
+	unsigned long flags;
+	bool tell;
+
+	flags = rxe_cq_lock(cq);
+	if (unlikely(cq->overflowed || rxe_cq_unread(cq) >= cq->ring.mask)) {
+		tell = !cq->overflowed;
+		cq->overflowed = true;
+		rxe_cq_unlock(cq, flags);
+		if (tell)
+			rxe_cq_report_overflow(cq);
+		return false;
+	}
+	rxe_cq_add(cq, wc, solicited);
+	tell = cq->due;
+	rxe_cq_unlock(cq, flags);
+
+	if (tell)
+		rxe_task_kick(&cq->notify);
+	return true;
+}
+
 static bool rxe_cq_notify(struct rxe_task *task)
 {
 	struct rxe_cq *cq = container_of(task, struct rxe_cq, notify);
 	unsigned long flags;
-	u8 due;
+	bool due;
 
 	flags = rxe_cq_lock(cq);
 	due = cq->due;
-	cq->due = 0;
+	cq->due = false;
 	rxe_cq_unlock(cq, flags);
 
-	if (due & RXE_CQ_DUE_COMPLETION && cq->ib.comp_handler)
+	if (due && cq->ib.comp_handler)
 		cq->ib.comp_handler(&cq->ib, cq->ib.cq_context);
-	if (due & RXE_CQ_DUE_ERROR)
-		rxe_cq_report_overflow(cq);
 	return false;
 }
 

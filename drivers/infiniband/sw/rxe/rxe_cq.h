@@ -18,8 +18,8 @@
  * @consumer: free-running; only used for the kernel
  * @armed: enum ib_cq_notify_flags, 0 if not armed
  * @overflowed: a completion was lost; nothing more is added
- * @due: what @notify has to tell
- * @notify: calls the handlers, outside of locks
+ * @due: @notify has to tell of a completion
+ * @notify: calls the completion handler, outside of locks
  * @user: @ring is user space's
  */
 struct rxe_cq {
@@ -31,7 +31,7 @@ struct rxe_cq {
 	u32 consumer;
 	u8 armed;
 	bool overflowed;
-	u8 due;
+	bool due;
 	struct rxe_task notify;
 	bool user;
 };
@@ -41,6 +41,6 @@ static inline struct rxe_cq *to_rcq(struct ib_cq *ib)
 	return container_of(ib, struct rxe_cq, ib);
 }
 
-void rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited);
+bool rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited);
 
 #endif /* RXE_CQ_H */

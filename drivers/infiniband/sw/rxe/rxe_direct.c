@@ -91,7 +91,7 @@ static int rxe_move_right(const struct rxe_move *move)
 /* Has the responder taken a receive request that the whole message fits into? */
 static bool rxe_direct_has_taken(const struct rxe_move *move)
 {
-	return rxe_resp_take_wqe(move->peer) &&
+	return rxe_resp_take_wqe(move->peer) == RXE_TAKEN &&
 	       move->wqe->length <= move->peer->rq.wqe.length;
 }
 
@@ -107,7 +107,7 @@ static bool rxe_direct_peer_ready(const struct rxe_move *move)
 	return state >= IB_QPS_RTR && state <= IB_QPS_SQE &&
 	       peer->transport == IB_QPT_RC && peer->loopback &&
 	       peer->attr.dest_qp_num == qp->ib.qp_num &&
-	       (peer->attr.qp_access_flags & right) == right &&
+	       (peer->rights & right) == right &&
 	       peer->mtu == qp->mtu && rq->psn == qp->sq.psn &&
 	       rq->kind == (middle ? move->kind : RXE_OP_NONE) &&
 	       skb_queue_empty(&rq->requests) && !rq->reading &&
@@ -258,7 +258,7 @@ static u32 rxe_move_packets(struct rxe_move *move)
 
 /* --- where both ends stand then -------------------------------------------- */
 
-static void rxe_direct_received(const struct rxe_move *move)
+static enum rxe_verdict rxe_direct_received(const struct rxe_move *move)
 {
 	const struct rxe_swqe *wqe = move->wqe;
 	const struct rxe_headers headers = {
@@ -269,15 +269,16 @@ static void rxe_direct_received(const struct rxe_move *move)
 		.imm_data = wqe->imm_data,
 	};
 
-	rxe_resp_received(move->peer, &headers);
+	return rxe_resp_received(move->peer, &headers);
 }
 
 /* The responder has executed @packets. */
-static void rxe_direct_executed(struct rxe_move *move, u32 packets)
+static enum rxe_verdict rxe_direct_executed(struct rxe_move *move, u32 packets)
 {
 	const struct rxe_swqe *wqe = move->wqe;
 	struct rxe_rq *rq = &move->peer->rq;
 	u32 at = move->at + move->done;
+	enum rxe_verdict verdict = RXE_DONE;
 
 	rxe_resp_established(move->peer);
 	rq->psn = rxe_psn_add(rq->psn, packets);
@@ -287,13 +288,14 @@ static void rxe_direct_executed(struct rxe_move *move, u32 packets)
 	if (at == wqe->length) {
 		rq->msn++;
 		if (move->kind == RXE_OP_SEND)
-			rxe_direct_received(move);
+			verdict = rxe_direct_received(move);
 	} else if (move->kind != RXE_OP_READ) {
 		rq->kind = move->kind;
 		rq->addr = wqe->remote_addr + at;
 		rq->rkey = wqe->rkey;
 		rq->resid = wqe->length - at;
 	}
+	return verdict;
 }
 
 /* The requester has heard of it. */
@@ -327,8 +329,9 @@ static int rxe_direct_to_peer(struct rxe_move *move)
 	if (rxe_direct_peer_ready(move)) {
 		rxe_move_run(move);
 		packets = rxe_move_packets(move);
-		if (packets)
-			rxe_direct_executed(move, packets);
+		/* It is in error: packets will tell. */
+		if (packets && rxe_direct_executed(move, packets) != RXE_DONE)
+			packets = 0;
 	}
 	spin_unlock(&rq->lock);
 

@@ -49,7 +49,7 @@ static int rxe_kernel_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
 			return -EINVAL;
 	}
 	wqe->num_sge = i;
-	return rxe_req_measure(qp, wqe) ? -EINVAL : 0;
+	return rxe_req_measure(wqe) ? -EINVAL : 0;
 }
 
 static int rxe_kernel_copy_payload(const struct rxe_qp *qp,

@@ -30,8 +30,6 @@
 #define RXE_MAX_MCAST_QP	64
 #define RXE_MAX_RD_ATOMIC	128
 #define RXE_MAX_MSG		(1U << 31)
-/* PSNs are compared modulo 2^24, so a message has fewer than half of that. */
-#define RXE_MAX_PACKETS		(1U << 22)
 #define RXE_GID_TABLE		1024
 #define RXE_PKEY		0xffff
 /* How long a responder may take, 4.096 us * 2^this = 134 ms: a page may be missing. */

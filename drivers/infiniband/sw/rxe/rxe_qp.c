@@ -289,12 +289,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	INIT_LIST_HEAD(&qp->mws);
 	spin_lock_init(&qp->mws_lock);
 	INIT_LIST_HEAD(&qp->groups);
-	/*
-	 * Requests posted before there is a path are measured, too. A datagram
-	 * is one packet in any case.
-	 */
-	qp->mtu = ib_mtu_enum_to_int(qp->transport == IB_QPT_UD ? IB_MTU_4096 :
-								  IB_MTU_256);
+	/* Of datagrams, which are one packet; a connection's path has its own. */
+	qp->mtu = ib_mtu_enum_to_int(IB_MTU_4096);
 }
 
 /* Makes a queue pair that is complete, and that only its number names. */
@@ -526,6 +522,12 @@ static void rxe_store_protocol(struct rxe_qp *qp, const struct ib_qp_attr *attr,
 		own->rq_psn = attr->rq_psn;
 	if (mask & IB_QP_EN_SQD_ASYNC_NOTIFY)
 		own->en_sqd_async_notify = attr->en_sqd_async_notify;
+
+	qp->rights = own->qp_access_flags;
+	/* Who keeps no record of them may execute none. */
+	if (!own->max_dest_rd_atomic)
+		qp->rights &= ~(IB_ACCESS_REMOTE_READ |
+				IB_ACCESS_REMOTE_ATOMIC);
 }
 
 /* Of a QP that is reset, only its size remains. */
@@ -534,6 +536,7 @@ static void rxe_store_reset(struct rxe_qp *qp)
 	struct ib_qp_cap cap = qp->attr.cap;
 
 	qp->attr = (struct ib_qp_attr){ .cap = cap };
+	qp->rights = 0;
 }
 
 /* Caller: holds state_lock. */
@@ -633,6 +636,9 @@ int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
  * @mask: not used: all are given
  * @init: receives what it was made with
  *
+ * The PSNs are those of the next packet to send, and of the next that a
+ * connection expects.
+ *
  * Context: process context; may sleep.
  * Return: 0.
  */
@@ -647,7 +653,12 @@ int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	attr->qp_state = rxe_qp_state(qp);
 	attr->sq_draining = attr->qp_state == IB_QPS_SQD &&
 			    !qp->sq.drained_event;
+	attr->sq_psn = qp->sq.psn;
 	spin_unlock_bh(&qp->sq.lock);
+	spin_lock_bh(&qp->rq.lock);
+	if (qp->transport != IB_QPT_UD)
+		attr->rq_psn = qp->rq.psn;
+	spin_unlock_bh(&qp->rq.lock);
 	mutex_unlock(&qp->modify_mutex);
 	attr->cur_qp_state = attr->qp_state;
 
@@ -683,6 +694,28 @@ void rxe_qp_error(struct rxe_qp *qp)
 	spin_unlock_bh(&qp->state_lock);
 	rxe_task_kick(&qp->sq.task);
 	rxe_task_kick(&qp->rq.task);
+}
+
+/**
+ * rxe_qp_fatal() - a completion of a queue pair has been lost
+ * @qp: the queue pair
+ *
+ * It goes to the error state, and its owner is told. What has become of its
+ * requests is not known to the owner any more.
+ *
+ * Context: a task.
+ */
+void rxe_qp_fatal(struct rxe_qp *qp)
+{
+	bool works;
+
+	spin_lock_bh(&qp->state_lock);
+	works = qp->state != IB_QPS_RESET && qp->state != IB_QPS_ERR;
+	spin_unlock_bh(&qp->state_lock);
+	if (!works)
+		return;
+	rxe_qp_event(qp, IB_EVENT_QP_FATAL);
+	rxe_qp_error(qp);
 }
 
 /**

@@ -251,7 +251,7 @@ struct rxe_replay {
  * @queue: receive requests; empty for ever where there is a shared one
  * @pd: that the memory of receive requests must belong to; constant
  * @wqe: the request being filled; valid if @have_wqe
- * @have_wqe: see @wqe
+ * @have_wqe: enum rxe_taken: see @wqe
  * @psn: expected
  * @msn: messages completed
  * @kind: of the message under way, RXE_OP_SEND or RXE_OP_WRITE, or RXE_OP_NONE
@@ -264,7 +264,7 @@ struct rxe_replay {
  * @nak_sent: a sequence error has been answered; the next ones are not
  * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
  * @fault_psn: of the packet, in or out, that @place is for
- * @fault_long: the fault in @place lasts; set by @fault_timer
+ * @fault_long: the fault in @place lasts; set by @timer
  * @rnr_sent: the peer has been told to wait for it
  * @reading: @read is under way
  * @read: the READ whose responses are being sent
@@ -273,12 +273,14 @@ struct rxe_replay {
  *	been a max_dest_rd_atomic
  * @replay_mask: slots of @replays - 1; grows under modify_mutex
  * @num_replays: recorded since the QP was reset, free-running
- * @max_replays: max_dest_rd_atomic
+ * @max_replays: of them, duplicates are answered from so many: max_dest_rd_atomic
  * @requests: packets for the responder; has a lock of its own
  * @early: those that came before their turn
  * @train: responses about to leave
  * @place: a page that is missing
- * @fault_timer: tells the responder that a fault has become a long one
+ * @timer: tells the responder that a fault has become a long one; or, in the
+ *	error state, to look whether user space has posted anything
+ * @flushed: when it last had then; 0: the QP has come to this state now
  */
 struct rxe_rq {
 	spinlock_t lock;
@@ -286,7 +288,7 @@ struct rxe_rq {
 	struct rxe_recvq queue;
 	struct ib_pd *pd;
 	struct rxe_rwqe wqe;
-	bool have_wqe;
+	u8 have_wqe;
 	u32 psn;
 	u32 msn;
 	u8 kind;
@@ -312,7 +314,8 @@ struct rxe_rq {
 	struct sk_buff_head early;
 	struct rxe_train train;
 	struct rxe_fault place;
-	struct hrtimer fault_timer;
+	struct hrtimer timer;
+	ktime_t flushed;
 };
 
 /**
@@ -325,6 +328,7 @@ struct rxe_rq {
  *	that ends
  * @modify_mutex: serialises modify_qp and destroy_qp
  * @attr: as set by modify_qp; changed under modify_mutex, sq.lock and rq.lock
+ * @rights: of @attr's access flags, what the peer may do here; as @attr
  * @state_lock: protects @state; innermost
  * @state: changed under @state_lock; read with READ_ONCE()
  * @user: its queues are user space's
@@ -359,6 +363,7 @@ struct rxe_qp {
 	struct rcu_head rcu;
 	struct mutex modify_mutex;
 	struct ib_qp_attr attr;
+	int rights;
 	spinlock_t state_lock;
 	enum ib_qp_state state;
 	bool user;
@@ -452,6 +457,7 @@ int rxe_qp_module_init(void);
 void rxe_qp_module_exit(void);
 int rxe_qp_begin_send(struct rxe_qp *qp);
 void rxe_qp_error(struct rxe_qp *qp);
+void rxe_qp_fatal(struct rxe_qp *qp);
 void rxe_qp_send_error(struct rxe_qp *qp);
 void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
 

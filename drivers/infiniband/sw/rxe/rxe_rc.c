@@ -98,6 +98,7 @@ static struct rxe_replay *rxe_rc_record(struct rxe_rq *rq)
 	return &rq->replays[rq->num_replays++ & rq->replay_mask];
 }
 
+/* The latest first: PSNs come again. */
 static struct rxe_replay *rxe_rc_recall(struct rxe_rq *rq, u32 psn, u8 kind)
 {
 	u32 kept = min(rq->num_replays, rq->max_replays);
@@ -192,7 +193,8 @@ static enum rxe_verdict rxe_rc_read(struct rxe_qp *qp, struct sk_buff *skb)
 	int ret = 0;
 
 	rxe_wire_decode(skb, &headers);
-	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_READ))
+	if (!(qp->rights & IB_ACCESS_REMOTE_READ) ||
+	    headers.length > RXE_MAX_MSG)
 		return rxe_rc_invalid(qp, headers.psn);
 	if (headers.length)
 		ret = rxe_rkey_resolve(qp, headers.rkey, headers.va,
@@ -271,12 +273,14 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 
 	rxe_wire_decode(skb, &headers);
 	if (kind == RXE_OP_ATOMIC_WRITE) {
-		if (rxe_pkt(skb)->payload != sizeof(u64))
+		if (rxe_pkt(skb)->payload != sizeof(u64) ||
+		    headers.length != sizeof(u64) ||
+		    !qp->attr.max_dest_rd_atomic)
 			return rxe_rc_invalid(qp, headers.psn);
 		memcpy(&headers.swap_add, rxe_payload(skb), sizeof(u64));
 		right = IB_ACCESS_REMOTE_WRITE;
 	}
-	if (!(qp->attr.qp_access_flags & right) ||
+	if (!(qp->rights & right) ||
 	    !IS_ALIGNED(headers.va, sizeof(u64)))
 		return rxe_rc_invalid(qp, headers.psn);
 
@@ -305,7 +309,9 @@ static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
 		access |= IB_ACCESS_FLUSH_GLOBAL;
 	if (headers.flush_type & IB_FLUSH_PERSISTENT)
 		access |= IB_ACCESS_FLUSH_PERSISTENT;
-	if (!access || headers.flush_level > IB_FLUSH_MR)
+	if (!access || access & ~qp->rights ||
+	    headers.flush_level > IB_FLUSH_MR ||
+	    !qp->attr.max_dest_rd_atomic)
 		return rxe_rc_invalid(qp, headers.psn);
 
 	if (headers.flush_level == IB_FLUSH_MR)
@@ -362,6 +368,8 @@ static enum rxe_verdict rxe_rc_duplicate(struct rxe_qp *qp,
 		replay = rxe_rc_recall(&qp->rq, pkt->psn, pkt->op->kind);
 		if (replay)
 			rxe_rc_atomic_answer(qp, replay);
+		break;
+	case RXE_OP_RESERVED:
 		break;
 	default:
 		qp->rq.ack_due = true;

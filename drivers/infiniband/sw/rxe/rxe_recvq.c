@@ -96,19 +96,31 @@ u32 rxe_recvq_left(const struct rxe_recvq *queue)
 	return (posted - queue->cons) & queue->ring.mask;
 }
 
-/* Copies a slot that user space may be writing to: once. */
-static void rxe_rwqe_copy(struct rxe_rwqe *wqe, const struct rxe_recv_wqe *slot,
-			  u32 max_sge)
+static void rxe_rwqe_measure(struct rxe_rwqe *wqe)
 {
+	u64 length = 0;
 	u32 i;
 
-	wqe->wr_id = READ_ONCE(slot->wr_id);
-	wqe->num_sge = min(READ_ONCE(slot->dma.num_sge), max_sge);
-	memcpy(wqe->sge, slot->dma.sge, wqe->num_sge * sizeof(*wqe->sge));
-	barrier();
-	wqe->length = 0;
 	for (i = 0; i < wqe->num_sge; i++)
-		wqe->length += wqe->sge[i].length;
+		length += wqe->sge[i].length;
+	wqe->length = min_t(u64, length, RXE_MAX_MSG);
+}
+
+/* Copies a slot that user space may be writing to: once. */
+static enum rxe_taken rxe_rwqe_copy(struct rxe_rwqe *wqe,
+				    const struct rxe_recv_wqe *slot,
+				    u32 max_sge)
+{
+	u32 num_sge = READ_ONCE(slot->dma.num_sge);
+
+	wqe->wr_id = READ_ONCE(slot->wr_id);
+	if (unlikely(num_sge > max_sge))
+		return RXE_TAKEN_BAD;
+	wqe->num_sge = num_sge;
+	memcpy(wqe->sge, slot->dma.sge, num_sge * sizeof(*wqe->sge));
+	barrier();
+	rxe_rwqe_measure(wqe);
+	return RXE_TAKEN;
 }
 
 static struct rxe_rwqe *rxe_recvq_kernel_wqe(const struct rxe_recvq *queue,
@@ -124,25 +136,25 @@ static struct rxe_rwqe *rxe_recvq_kernel_wqe(const struct rxe_recvq *queue,
  * @wqe: receives a copy of it
  *
  * Context: the queue's lock held.
- * Return: true, or false where there is none.
  */
-bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
+enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 {
 	u32 index = queue->cons & queue->ring.mask;
+	enum rxe_taken taken = RXE_TAKEN;
 
 	if (!rxe_recvq_left(queue))
-		return false;
+		return RXE_TAKEN_NONE;
 	if (queue->ring.buf) {
 		queue->cons++;
-		rxe_rwqe_copy(wqe, rxe_ring_slot(&queue->ring, index),
-			      queue->max_sge);
+		taken = rxe_rwqe_copy(wqe, rxe_ring_slot(&queue->ring, index),
+				      queue->max_sge);
 		rxe_ring_publish_consumer(&queue->ring, index + 1);
 	} else {
 		memcpy(wqe, rxe_recvq_kernel_wqe(queue, index),
 		       queue->kernel_wqe_size);
 		smp_store_release(&queue->cons, queue->cons + 1);
 	}
-	return true;
+	return taken;
 }
 
 /* Caller: holds post_lock. */
@@ -160,13 +172,12 @@ static int rxe_recvq_post_one(struct rxe_recvq *queue,
 	wqe = rxe_recvq_kernel_wqe(queue, queue->kernel_prod);
 	wqe->wr_id = wr->wr_id;
 	wqe->num_sge = wr->num_sge;
-	wqe->length = 0;
 	for (i = 0; i < wr->num_sge; i++) {
 		wqe->sge[i].addr = wr->sg_list[i].addr;
 		wqe->sge[i].length = wr->sg_list[i].length;
 		wqe->sge[i].lkey = wr->sg_list[i].lkey;
-		wqe->length += wr->sg_list[i].length;
 	}
+	rxe_rwqe_measure(wqe);
 	smp_store_release(&queue->kernel_prod, queue->kernel_prod + 1);
 	return 0;
 }

@@ -14,7 +14,7 @@
 /**
  * struct rxe_rwqe - a receive work request, a private copy
  * @wr_id: the user's
- * @length: bytes of all @sge
+ * @length: bytes of all @sge, but no more than a message may have
  * @num_sge: of @sge
  * @sge: scatter list
  */
@@ -26,6 +26,19 @@ struct rxe_rwqe {
 };
 
 static_assert(offsetofend(struct rxe_rwqe, sge) == sizeof(struct rxe_rwqe));
+
+/**
+ * enum rxe_taken - what a queue of receive requests had
+ * @RXE_TAKEN_NONE: nothing
+ * @RXE_TAKEN: a request
+ * @RXE_TAKEN_BAD: one with more elements than it may have, of which only the
+ *	wr_id has been taken; it can only complete with an error
+ */
+enum rxe_taken {
+	RXE_TAKEN_NONE,
+	RXE_TAKEN,
+	RXE_TAKEN_BAD,
+};
 
 /**
  * struct rxe_recvq - receive requests that wait
@@ -55,7 +68,8 @@ int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user);
 void rxe_recvq_free(struct rxe_recvq *queue);
 void rxe_recvq_reset(struct rxe_recvq *queue);
 u32 rxe_recvq_left(const struct rxe_recvq *queue);
-bool rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe);
+enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue,
+			      struct rxe_rwqe *wqe);
 int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad_wr);
 void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
@@ -94,6 +108,6 @@ static inline struct rxe_srq *to_rsrq(struct ib_srq *ib)
 	return container_of(ib, struct rxe_srq, ib);
 }
 
-bool rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
+enum rxe_taken rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
 
 #endif /* RXE_RECVQ_H */

@@ -86,14 +86,12 @@ static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
 
 /**
  * rxe_req_measure() - how long a request's message is
- * @qp: its queue pair
  * @wqe: the request, with its gather or scatter list; receives the length
  *
  * Context: any.
  * Return: IB_WC_SUCCESS, or what the request completes with.
  */
-enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
-				  struct rxe_swqe *wqe)
+enum ib_wc_status rxe_req_measure(struct rxe_swqe *wqe)
 {
 	u64 length = 0;
 	u32 i;
@@ -101,7 +99,6 @@ enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
 	for (i = 0; i < wqe->num_sge; i++)
 		length += wqe->sge[i].length;
 	if (length > RXE_MAX_MSG ||
-	    DIV_ROUND_UP_ULL(length, qp->mtu) > RXE_MAX_PACKETS ||
 	    (rxe_is_atomic(wqe) && length < sizeof(u64)))
 		return IB_WC_LOC_LEN_ERR;
 	wqe->length = rxe_is_atomic(wqe) ? sizeof(u64) : length;
@@ -141,7 +138,7 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 			  (size_t)num_sge * sizeof(*wqe->sge)))
 		return IB_WC_LOC_QP_OP_ERR;
 	wqe->num_sge = num_sge;
-	return rxe_req_measure(qp, wqe);
+	return rxe_req_measure(wqe);
 }
 
 /**
@@ -530,6 +527,17 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
 }
 
+/* @wqe may not go now. Returns -EAGAIN, or -EINVAL where it never may. */
+static int rxe_req_blocked(const struct rxe_qp *qp, struct rxe_swqe *wqe)
+{
+	if (rxe_qp_state(qp) != IB_QPS_RTS || qp->sq.offset ||
+	    !rxe_is_query(wqe) || qp->attr.max_rd_atomic)
+		return -EAGAIN;
+	/* There were to be some when it was posted: SQD allows that change. */
+	wqe->status = IB_WC_LOC_QP_OP_ERR;
+	return -EINVAL;
+}
+
 /*
  * Returns packets sent, or 1 if something was done without; 0 or -errno if nothing
  * can be now.
@@ -553,7 +561,7 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (rxe_needs_quiet(qp, wqe))
 		rxe_comp_retire(qp);
 	if (!rxe_req_may_send(qp, wqe))
-		return -EAGAIN;
+		return rxe_req_blocked(qp, wqe);
 
 	if (rxe_is_local(wqe))
 		return rxe_req_local(qp, wqe) ?: 1;
@@ -633,7 +641,7 @@ void rxe_req_go_back(struct rxe_qp *qp)
 		wqe = rxe_swqe(sq, sq->cur);
 		if (!wqe->started)
 			break;
-		if (rxe_psn_cmp(sq->una, wqe->end_psn) < 0) {
+		if (!rxe_psn_reached(sq->una, wqe->end_psn)) {
 			sq->offset = rxe_psn_cmp(sq->una, wqe->first_psn) *
 				     qp->mtu;
 			break;

@@ -16,7 +16,37 @@
 #define RXE_FAULT_PATIENCE_MIN	(8 * NSEC_PER_MSEC)
 #define RXE_FAULT_PATIENCE_MAX	(500 * NSEC_PER_MSEC)
 
+/*
+ * In the error state user space's receive requests are looked for after a quarter
+ * of the time in which there was none, between these.
+ */
+#define RXE_FLUSH_PAUSE_MIN	NSEC_PER_MSEC
+#define RXE_FLUSH_PAUSE_MAX	(4 * NSEC_PER_SEC)
+
+static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
+					enum ib_wc_status status)
+{
+	return qp->service->refuse(qp, psn, syndrome, status);
+}
+
 /* --- receive requests ---------------------------------------------------- */
+
+/*
+ * A completion of @status has been lost. The peer must not take a message for
+ * received of which the owner does not hear. After an error the QP ends anyway.
+ */
+static enum rxe_verdict rxe_resp_lost(struct rxe_qp *qp,
+				      enum ib_wc_status status)
+{
+	if (!qp->service->reliable) {
+		rxe_qp_fatal(qp);
+	} else if (!status) {
+		qp->rq.ack_due = false;
+		rxe_resp_refuse(qp, rxe_psn_add(qp->rq.psn, -1),
+				RXE_AETH_NAK_OP, status);
+	}
+	return RXE_FATAL;
+}
 
 /**
  * rxe_resp_complete() - complete the receive request under way
@@ -25,18 +55,22 @@
  * @solicited: the sender asked for an event
  *
  * Context: rq.lock held.
+ * Return: RXE_DONE; RXE_FATAL: there was no room for the completion.
  */
-void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc, bool solicited)
+enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
+				   bool solicited)
 {
 	wc->wr_id = qp->rq.wqe.wr_id;
 	wc->qp = qp->handle;
 	if (!wc->src_qp)
 		wc->src_qp = qp->attr.dest_qp_num;
 	wc->port_num = 1;
-	qp->rq.have_wqe = false;
-	rxe_cq_post(to_rcq(qp->ib.recv_cq), wc, solicited);
+	qp->rq.have_wqe = RXE_TAKEN_NONE;
+	if (unlikely(!rxe_cq_post(to_rcq(qp->ib.recv_cq), wc, solicited)))
+		return rxe_resp_lost(qp, wc->status);
 	if (!wc->status)
 		rxe_count(qp_rxe(qp), RXE_CNT_RDMA_RECV);
+	return RXE_DONE;
 }
 
 /**
@@ -44,9 +78,8 @@ void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc, bool solicited)
  * @qp: the queue pair
  *
  * Context: rq.lock held.
- * Return: true; false where there is none.
  */
-bool rxe_resp_take_wqe(struct rxe_qp *qp)
+enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 
@@ -58,11 +91,41 @@ bool rxe_resp_take_wqe(struct rxe_qp *qp)
 	return rq->have_wqe;
 }
 
+/**
+ * rxe_resp_not_ready() - rxe_resp_take_wqe() had no request for a packet
+ * @qp: the queue pair
+ * @psn: of the packet
+ *
+ * Context: rq.lock held.
+ */
+enum rxe_verdict rxe_resp_not_ready(struct rxe_qp *qp, u32 psn)
+{
+	if (!qp->rq.have_wqe)
+		return qp->service->not_ready(qp);
+	return rxe_resp_own_fault(qp, psn, IB_WC_LOC_QP_OP_ERR);
+}
+
 static void rxe_resp_flush_wqe(struct rxe_qp *qp)
 {
 	struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
 
 	rxe_resp_complete(qp, &wc, false);
+}
+
+/*
+ * User space posts without a system call, so somebody has to look.
+ */
+static void rxe_resp_look_later(struct rxe_rq *rq, bool found)
+{
+	ktime_t now = ktime_get();
+	s64 pause;
+
+	if (found || !rq->flushed)
+		rq->flushed = now;
+	pause = clamp_t(s64, ktime_sub(now, rq->flushed) / 4,
+			RXE_FLUSH_PAUSE_MIN, RXE_FLUSH_PAUSE_MAX);
+	hrtimer_start(&rq->timer, ktime_add_ns(now, pause),
+		      HRTIMER_MODE_ABS_SOFT);
 }
 
 /*
@@ -78,6 +141,8 @@ static bool rxe_resp_flush(struct rxe_qp *qp)
 		if (!--budget)
 			return true;
 	}
+	if (qp->user && qp->rq.queue.ring.mask)
+		rxe_resp_look_later(&qp->rq, budget < RXE_TASK_BUDGET);
 	return false;
 }
 
@@ -97,26 +162,21 @@ static void rxe_resp_leave_srq(struct rxe_qp *qp)
 
 /* --- errors -------------------------------------------------------------- */
 
-static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
-					enum ib_wc_status status)
-{
-	return qp->service->refuse(qp, psn, syndrome, status);
-}
-
 /**
  * rxe_resp_own_fault() - the receive request under way cannot be executed
  * @qp: its owner; goes to the error state, whatever its transport
  * @psn: of the packet that was for it
+ * @status: what it completes with
  *
  * Context: rq.lock held.
  */
-enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn)
+enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn,
+				    enum ib_wc_status status)
 {
-	struct ib_wc wc = { .status = IB_WC_LOC_PROT_ERR };
+	struct ib_wc wc = { .status = status };
 
 	if (qp->service->reliable)
-		return rxe_resp_refuse(qp, psn, RXE_AETH_NAK_OP,
-				       IB_WC_LOC_PROT_ERR);
+		return rxe_resp_refuse(qp, psn, RXE_AETH_NAK_OP, status);
 	rxe_resp_complete(qp, &wc, false);
 	rxe_qp_error(qp);
 	return RXE_FATAL;
@@ -187,8 +247,10 @@ static void rxe_resp_advance(struct rxe_qp *qp, const struct rxe_pkt *pkt)
  * @headers: of the last packet: opcode, solicited, and what it is to be told
  *
  * Context: rq.lock held.
+ * Return: as rxe_resp_complete().
  */
-void rxe_resp_received(struct rxe_qp *qp, const struct rxe_headers *headers)
+enum rxe_verdict rxe_resp_received(struct rxe_qp *qp,
+				   const struct rxe_headers *headers)
 {
 	const struct rxe_op *op = &rxe_ops[headers->opcode];
 	struct ib_wc wc = {
@@ -204,7 +266,7 @@ void rxe_resp_received(struct rxe_qp *qp, const struct rxe_headers *headers)
 		wc.wc_flags = IB_WC_WITH_INVALIDATE;
 		wc.ex.invalidate_rkey = headers->invalidate_rkey;
 	}
-	rxe_resp_complete(qp, &wc, headers->solicited);
+	return rxe_resp_complete(qp, &wc, headers->solicited);
 }
 
 /**
@@ -247,8 +309,8 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	int ret;
 
 	if (pkt->op->first) {
-		if (!rxe_resp_take_wqe(qp))
-			return qp->service->not_ready(qp);
+		if (rxe_resp_take_wqe(qp) != RXE_TAKEN)
+			return rxe_resp_not_ready(qp, pkt->psn);
 		rq->offset = 0;
 	}
 	if (rq->offset + (u64)pkt->payload > rq->wqe.length)
@@ -262,7 +324,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	if (ret == -EAGAIN)
 		return RXE_PARKED;
 	if (ret)
-		return rxe_resp_own_fault(qp, pkt->psn);
+		return rxe_resp_own_fault(qp, pkt->psn, IB_WC_LOC_PROT_ERR);
 
 	if (!pkt->op->last) {
 		rxe_resp_advance(qp, pkt);
@@ -272,8 +334,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	if (pkt->op->inv && rxe_rkey_invalidate(qp, headers.invalidate_rkey))
 		return rxe_resp_access(qp, pkt->psn, -EINVAL);
 	rxe_resp_advance(qp, pkt);
-	rxe_resp_received(qp, &headers);
-	return RXE_DONE;
+	return rxe_resp_received(qp, &headers);
 }
 
 /* Checks the whole message at its first packet. */
@@ -284,6 +345,9 @@ static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 	struct rxe_place place;
 	int ret = 0;
 
+	if (headers->length > RXE_MAX_MSG)
+		return rxe_resp_refuse(qp, headers->psn, RXE_AETH_NAK_INVALID,
+				       IB_WC_REM_INV_REQ_ERR);
 	if (headers->length)
 		ret = rxe_rkey_resolve(qp, headers->rkey, headers->va,
 				       headers->length, IB_ACCESS_REMOTE_WRITE,
@@ -310,11 +374,11 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	enum rxe_verdict verdict;
 	int ret;
 
-	if (!(qp->attr.qp_access_flags & IB_ACCESS_REMOTE_WRITE))
+	if (!(qp->rights & IB_ACCESS_REMOTE_WRITE))
 		return rxe_resp_refuse(qp, pkt->psn, RXE_AETH_NAK_INVALID,
 				       IB_WC_REM_INV_REQ_ERR);
-	if (pkt->op->imm && !rxe_resp_take_wqe(qp))
-		return qp->service->not_ready(qp);
+	if (pkt->op->imm && rxe_resp_take_wqe(qp) != RXE_TAKEN)
+		return rxe_resp_not_ready(qp, pkt->psn);
 	if (pkt->op->first || pkt->op->imm)
 		rxe_wire_decode(skb, &headers);
 	if (pkt->op->first) {
@@ -338,9 +402,7 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	rq->addr += pkt->payload;
 	rq->resid -= pkt->payload;
 	rxe_resp_advance(qp, pkt);
-	if (pkt->op->imm)
-		rxe_resp_received(qp, &headers);
-	return RXE_DONE;
+	return pkt->op->imm ? rxe_resp_received(qp, &headers) : RXE_DONE;
 }
 
 /**
@@ -405,7 +467,7 @@ static void rxe_resp_park(struct rxe_qp *qp)
 	qp->rq.fault_psn = rxe_resp_at(&qp->rq);
 	if (!qp->service->reliable)
 		return;
-	hrtimer_start(&qp->rq.fault_timer,
+	hrtimer_start(&qp->rq.timer,
 		      ktime_add_ns(qp->rq.place.since, rxe_resp_patience(qp)),
 		      HRTIMER_MODE_ABS_SOFT);
 }

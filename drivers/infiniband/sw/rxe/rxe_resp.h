@@ -13,10 +13,14 @@
 #include "rxe_transport.h"
 
 /* rxe_resp.c */
-void rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc, bool solicited);
-bool rxe_resp_take_wqe(struct rxe_qp *qp);
-void rxe_resp_received(struct rxe_qp *qp, const struct rxe_headers *headers);
-enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn);
+enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
+				   bool solicited);
+enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp);
+enum rxe_verdict rxe_resp_not_ready(struct rxe_qp *qp, u32 psn);
+enum rxe_verdict rxe_resp_received(struct rxe_qp *qp,
+				   const struct rxe_headers *headers);
+enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn,
+				    enum ib_wc_status status);
 enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret);
 int rxe_resp_fault_result(struct rxe_rq *rq);
 int rxe_resp_scatter(struct rxe_qp *qp, u64 offset, void *buf, u32 len,

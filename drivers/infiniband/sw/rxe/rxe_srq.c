@@ -18,11 +18,11 @@
  * @wqe: receives a copy of it
  *
  * Context: a task, which may hold any lock that comes before srq->lock.
- * Return: true, or false where there is none.
  */
-bool rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe)
+enum rxe_taken rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe)
 {
-	bool taken, tell = false;
+	enum rxe_taken taken;
+	bool tell = false;
 
 	spin_lock_bh(&srq->lock);
 	taken = rxe_recvq_take(&srq->queue, wqe);

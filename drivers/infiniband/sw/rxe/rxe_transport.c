@@ -73,24 +73,37 @@ static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/*
+ * Has a timer that has fired been started for something else meanwhile? Then it
+ * fires again, and this time is not what it is waited for. Caller: the timer's
+ * function, with the lock that it is started under.
+ */
+static bool rxe_timer_restarted(struct hrtimer *timer)
+{
+	return hrtimer_is_queued(timer);
+}
+
 static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 {
 	struct rxe_qp *qp = container_of(timer, struct rxe_qp, sq.rnr_timer);
 
 	spin_lock_bh(&qp->sq.lock);
-	qp->sq.rnr_wait = false;
-	qp->sq.no_memory = false;
+	if (!rxe_timer_restarted(timer)) {
+		qp->sq.rnr_wait = false;
+		qp->sq.no_memory = false;
+	}
 	spin_unlock_bh(&qp->sq.lock);
 	rxe_task_kick_worker(&qp->sq.task);
 	return HRTIMER_NORESTART;
 }
 
-static enum hrtimer_restart rxe_fault_timer(struct hrtimer *timer)
+static enum hrtimer_restart rxe_rq_timer(struct hrtimer *timer)
 {
-	struct rxe_qp *qp = container_of(timer, struct rxe_qp, rq.fault_timer);
+	struct rxe_qp *qp = container_of(timer, struct rxe_qp, rq.timer);
 
 	spin_lock_bh(&qp->rq.lock);
-	qp->rq.fault_long = true;
+	if (!rxe_timer_restarted(timer))
+		qp->rq.fault_long = true;
 	spin_unlock_bh(&qp->rq.lock);
 	rxe_task_kick(&qp->rq.task);
 	return HRTIMER_NORESTART;
@@ -124,7 +137,7 @@ int rxe_transport_init(struct rxe_qp *qp)
 	skb_queue_head_init(&qp->rq.early);
 	rxe_timer_init(&qp->sq.timer, rxe_retry_timer);
 	rxe_timer_init(&qp->sq.rnr_timer, rxe_rnr_timer);
-	rxe_timer_init(&qp->rq.fault_timer, rxe_fault_timer);
+	rxe_timer_init(&qp->rq.timer, rxe_rq_timer);
 	rxe_fault_init(&qp->sq.gather, qp, &qp->sq.task, "gather");
 	rxe_fault_init(&qp->sq.scatter, qp, &qp->sq.task, "scatter");
 	rxe_fault_init(&qp->sq.direct, qp, &qp->sq.task, "direct");
@@ -155,7 +168,7 @@ static void rxe_transport_quiet(struct rxe_qp *qp)
 	rxe_fault_close(&qp->rq.place);
 	hrtimer_cancel(&qp->sq.timer);
 	hrtimer_cancel(&qp->sq.rnr_timer);
-	hrtimer_cancel(&qp->rq.fault_timer);
+	hrtimer_cancel(&qp->rq.timer);
 }
 
 static void rxe_transport_purge(struct rxe_qp *qp)
@@ -227,6 +240,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->prod = 0;
 	sq->cur = 0;
 	sq->offset = 0;
+	sq->psn = 0;
 	sq->rd_atomic = 0;
 	sq->went_back = false;
 	sq->lost_again = false;
@@ -250,7 +264,8 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 {
 	spin_lock_bh(&rq->lock);
 	rxe_recvq_reset(&rq->queue);
-	rq->have_wqe = false;
+	rq->have_wqe = RXE_TAKEN_NONE;
+	rq->psn = 0;
 	rq->msn = 0;
 	rq->kind = RXE_OP_NONE;
 	rq->established = false;
@@ -261,6 +276,7 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 	rq->rnr_sent = false;
 	rq->reading = false;
 	rq->num_replays = 0;
+	rq->flushed = 0;
 	spin_unlock_bh(&rq->lock);
 }
 
@@ -303,7 +319,7 @@ static void rxe_rq_store(struct rxe_qp *qp, int mask)
 	if (mask & IB_QP_RQ_PSN)
 		rq->psn = qp->attr.rq_psn;
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC)
-		rq->max_replays = max_t(u32, qp->attr.max_dest_rd_atomic, 1);
+		rq->max_replays = qp->attr.max_dest_rd_atomic;
 }
 
 /**

@@ -127,8 +127,7 @@ int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe);
 /* rxe_req.c: of any request, whoever has posted it */
 enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
 				const struct rxe_swqe *wqe);
-enum ib_wc_status rxe_req_measure(const struct rxe_qp *qp,
-				  struct rxe_swqe *wqe);
+enum ib_wc_status rxe_req_measure(struct rxe_swqe *wqe);
 
 /* rxe_resp.c */
 bool rxe_resp_task(struct rxe_task *task);

@@ -184,8 +184,8 @@ static int rxe_ud_scatter(struct rxe_qp *qp, struct sk_buff *skb)
 				payload);
 }
 
-static void rxe_ud_received(struct rxe_qp *qp, struct sk_buff *skb,
-			    const struct rxe_headers *headers)
+static enum rxe_verdict rxe_ud_received(struct rxe_qp *qp, struct sk_buff *skb,
+					const struct rxe_headers *headers)
 {
 	struct ib_wc wc = {
 		.opcode = IB_WC_RECV,
@@ -205,7 +205,7 @@ static void rxe_ud_received(struct rxe_qp *qp, struct sk_buff *skb,
 		wc.wc_flags |= IB_WC_WITH_IMM;
 		wc.ex.imm_data = headers->imm_data;
 	}
-	rxe_resp_complete(qp, &wc, headers->solicited);
+	return rxe_resp_complete(qp, &wc, headers->solicited);
 }
 
 static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
@@ -215,8 +215,10 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 	int ret;
 
 	rxe_wire_decode(skb, &headers);
-	if (headers.qkey != qp->attr.qkey || !rxe_resp_take_wqe(qp))
+	if (headers.qkey != qp->attr.qkey)
 		return rxe_ud_drop(qp);
+	if (rxe_resp_take_wqe(qp) != RXE_TAKEN)
+		return rxe_resp_not_ready(qp, pkt->psn);
 	if (sizeof(struct ib_grh) + pkt->payload > qp->rq.wqe.length)
 		return rxe_ud_refuse(qp, pkt->psn, 0, IB_WC_LOC_LEN_ERR);
 
@@ -226,9 +228,8 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 	if (ret == -EAGAIN)
 		return RXE_PARKED;
 	if (ret)
-		return rxe_resp_own_fault(qp, pkt->psn);
-	rxe_ud_received(qp, skb, &headers);
-	return RXE_DONE;
+		return rxe_resp_own_fault(qp, pkt->psn, IB_WC_LOC_PROT_ERR);
+	return rxe_ud_received(qp, skb, &headers);
 }
 
 const struct rxe_service rxe_ud = {

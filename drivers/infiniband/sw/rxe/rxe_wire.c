@@ -99,8 +99,18 @@ struct rxe_atomiceth {
 		.first = 1, .last = 1, .imm = 1, .payload = 1,		\
 		.header_len = BTH + RETH + IMMDT }
 
+/* No message has such a packet; what stands behind its BTH means nothing. */
+#define RXE_RESERVED_OP							\
+	{ .qp_type = IB_QPT_RC, .kind = RXE_OP_RESERVED, .payload = 1,	\
+	  .header_len = BTH }
+
+#define RXE_RC_RESERVED		0x1e
+
 const struct rxe_op rxe_ops[256] = {
 	RXE_CONNECTED_OPS(RC),
+	[0x15] = RXE_RESERVED_OP,
+	[0x18 ... 0x1b] = RXE_RESERVED_OP,
+	[RXE_RC_RESERVED ... 0x1f] = RXE_RESERVED_OP,
 	[IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE] = {
 		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .last = 1, .inv = 1, .payload = 1,
 		.header_len = BTH + IETH },
@@ -281,6 +291,19 @@ struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
 	return skb;
 }
 
+/*
+ * A packet whose length is not one that its opcode can have. A reliable request is
+ * to be refused when its turn has come; anything else is dropped.
+ */
+static int rxe_wire_misshapen(struct rxe_pkt *pkt)
+{
+	if (pkt->op->qp_type != IB_QPT_RC || rxe_op_is_response(pkt->op))
+		return -EINVAL;
+	pkt->op = &rxe_ops[RXE_RC_RESERVED];
+	pkt->payload = 0;
+	return 0;
+}
+
 /**
  * rxe_wire_parse() - look at a packet that has come in
  * @skb: linear, beginning with the BTH and ending with the ICRC
@@ -293,13 +316,13 @@ int rxe_wire_parse(struct sk_buff *skb)
 	const struct rxe_bth *bth = (const void *)skb->data;
 	struct rxe_pkt *pkt = rxe_pkt(skb);
 	u32 pad, psn;
+	int payload;
 
 	if (skb->len < BTH + IB_ICRC_BYTES)
 		return -EINVAL;
 	pkt->op = &rxe_ops[bth->opcode];
 	pad = bth->flags >> RXE_BTH_PAD_SHIFT & RXE_BTH_PAD_MASK;
 	if (!pkt->op->header_len || bth->flags & RXE_BTH_VERSION_MASK ||
-	    skb->len < pkt->op->header_len + pad + IB_ICRC_BYTES ||
 	    /* membership in the one partition, full or limited */
 	    (be16_to_cpu(bth->pkey) & 0x7fff) != (RXE_PKEY & 0x7fff))
 		return -EINVAL;
@@ -310,9 +333,10 @@ int rxe_wire_parse(struct sk_buff *skb)
 	pkt->ack_req = psn & RXE_BTH_ACK_REQ;
 	pkt->qpn = be32_to_cpu(bth->qpn) & RXE_BTH_24;
 	pkt->psn = psn & RXE_BTH_24;
-	pkt->payload = skb->len - pkt->op->header_len - pad - IB_ICRC_BYTES;
-	if (pkt->payload && !pkt->op->payload)
-		return -EINVAL;
+	payload = skb->len - pkt->op->header_len - pad - IB_ICRC_BYTES;
+	pkt->payload = payload;
+	if (unlikely(payload < 0 || (payload && !pkt->op->payload)))
+		return rxe_wire_misshapen(pkt);
 	return 0;
 }
 

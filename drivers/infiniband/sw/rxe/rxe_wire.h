@@ -13,10 +13,21 @@
 
 #define RXE_PSN_MASK	0xffffff
 
-/* Positive where @a is after @b, modulo 2^24. */
+/* Positive where @a is after @b, modulo 2^24; they are less than 2^23 apart. */
 static inline int rxe_psn_cmp(u32 a, u32 b)
 {
 	return (s32)((a - b) << 8) >> 8;
+}
+
+/*
+ * Is @psn at or behind @end, where a message ends? The longest has 2^23 packets,
+ * so @psn may be that far before the end, or at most 2^22 behind it.
+ */
+static inline bool rxe_psn_reached(u32 psn, u32 end)
+{
+	const u32 origin = 3U << 22;
+
+	return ((psn - end + origin) & RXE_PSN_MASK) >= origin;
 }
 
 /* The later of the two. */
@@ -38,6 +49,8 @@ enum rxe_op_kind {
 	RXE_OP_ATOMIC,
 	RXE_OP_ATOMIC_WRITE,
 	RXE_OP_FLUSH,
+	/* a request that there is not, or not like that */
+	RXE_OP_RESERVED,
 	/* from here on: what a responder sends */
 	RXE_OP_READ_RESPONSE,
 	RXE_OP_ACK,
