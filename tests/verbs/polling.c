@@ -98,7 +98,9 @@ static void one_message(struct polling *x, unsigned int round, enum ibv_wr_opcod
 
 static void polled(enum ibv_wr_opcode opcode)
 {
-	unsigned int n = options.count ? options.count : options.full ? 1000000 : 3000;
+	/* Messages, or as many as there is time for: each takes as long as two processors take turns. */
+	uint64_t end = now_ms() + (options.full ? 60000 : 1000);
+	unsigned int n = 0;
 	struct polling *x = scratch(sizeof(*x));
 	struct rc rc = rc_default();
 	pthread_t thread;
@@ -114,8 +116,8 @@ static void polled(enum ibv_wr_opcode opcode)
 	x->to = buf_anon(opcode == IBV_WR_RDMA_READ ? x->pair.a.pd : x->pair.b.pd, LONGEST,
 			 ALL_ACCESS);
 	assert_int_equal(pthread_create(&thread, NULL, watch_run, &x->watch), 0);
-	for (unsigned int i = 1; i <= n; i++)
-		one_message(x, i, opcode);
+	while (options.count ? n < options.count : now_ms() < end)
+		one_message(x, ++n, opcode);
 	atomic_store(&x->watch.round, 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	if (x->watch.torn)
