@@ -161,6 +161,27 @@ static uint8_t *map_repeated(size_t len, uint8_t **memory)
 	return p;
 }
 
+/* Takes as long as it takes, but goes on all the time. */
+static void wait_long(struct end *end)
+{
+	uint64_t stuck = now_ms() + PATIENCE;
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr;
+	uint32_t psn = ~0u;
+	struct ibv_wc wc;
+
+	while (!ibv_poll_cq(end->scq, 1, &wc)) {
+		assert_int_equal(ibv_query_qp(end->qp, &attr, IBV_QP_SQ_PSN, &init), 0);
+		if (attr.sq_psn != psn)
+			stuck = now_ms() + PATIENCE;
+		psn = attr.sq_psn;
+		if (now_ms() > stuck)
+			fail_msg("no packet within %d ms", PATIENCE);
+		sleep_ms(10);
+	}
+	assert_int_equal(wc.status, IBV_WC_SUCCESS);
+}
+
 /* One message of @len bytes. */
 static void longest(struct pair *pair, size_t len, enum ibv_wr_opcode opcode)
 {
@@ -180,7 +201,7 @@ static void longest(struct pair *pair, size_t len, enum ibv_wr_opcode opcode)
 	wr.wr.rdma.remote_addr = (uintptr_t)to;
 	wr.wr.rdma.rkey = to_mr->rkey;
 	post_send(&pair->a, &wr);
-	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
+	wait_long(&pair->a);
 	pattern_check(read ? from_memory : to_memory, 2 * MIB, 0, len, "of a long message");
 	/* Both ends stand where they should: what comes behind is taken. */
 	list[0].length = list[1].length = 8;
