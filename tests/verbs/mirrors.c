@@ -25,7 +25,7 @@
 
 static long processes(void)
 {
-	return options.count ? (long)options.count : options.full ? 2000 : 200;
+	return options.count ? (long)options.count : options.full ? 2000 : 80;
 }
 
 /* Mirrors that the core knows of. */
@@ -79,7 +79,7 @@ static void run_ephemeral(struct ibv_pd *pd, bool touch)
 /* The address space of a process that was killed may end later than it. */
 static void falls_to(long (*count)(void), long most, const char *what)
 {
-	uint64_t end = now_ms() + PATIENCE;
+	uint64_t end = now_ms() + PATIENCE / 2;	/* of that of the parent */
 
 	while (count() > most) {
 		if (now_ms() > end)
@@ -126,6 +126,7 @@ static void parent_of_untouching(void *unused)
 		fail_msg("%ld mirrors of processes that are gone", mirrors() - known);
 }
 
+/* In a process of its own; mirrors() finds out whether they can be counted. */
 static void in_a_process(void (*fn)(void *arg))
 {
 	struct rc rc = rc_default();
