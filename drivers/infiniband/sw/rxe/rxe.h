@@ -210,11 +210,13 @@ struct rxe_pd {
  * @rcu: frees it: who has found it may be copying it
  * @pd: that the request must belong to
  * @av: the address; constant
+ * @priority: of packets to it, as skb->priority; constant
  */
 struct rxe_named_av {
 	struct rcu_head rcu;
 	const struct ib_pd *pd;
 	struct rxe_av av;
+	u32 priority;
 };
 
 /**

@@ -3,6 +3,7 @@
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
+#include <net/route.h>
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
 
@@ -63,6 +64,32 @@ int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
 	rdma_gid2ip((struct sockaddr *)&av->sgid_addr, &grh->sgid_attr->gid);
 	rdma_gid2ip((struct sockaddr *)&av->dgid_addr, &grh->dgid);
 	return 0;
+}
+
+/**
+ * rxe_av_priority() - the priority of packets to an address, as skb->priority
+ * @sl: service level
+ * @traffic_class: of the packets' IP header
+ *
+ * A service level is a priority of Ethernet, 0 to 7. That of 0 says nothing: then it is what the traffic class means to IP.
+ *
+ * Context: any.
+ */
+u32 rxe_av_priority(u8 sl, u8 traffic_class)
+{
+	return (sl & 7) ?: rt_tos2priority(traffic_class);
+}
+
+/**
+ * rxe_ah_priority() - the priority of packets to a handle's address
+ * @ah: the handle
+ *
+ * Context: any.
+ */
+u32 rxe_ah_priority(const struct rxe_ah *ah)
+{
+	return rxe_av_priority(rdma_ah_get_sl(&ah->attr),
+			       ah->av.grh.traffic_class);
 }
 
 /**
@@ -143,6 +170,7 @@ static struct rxe_named_av *rxe_named_av(const struct rxe_ah *ah)
 	if (named) {
 		named->pd = ah->ib.pd;
 		named->av = ah->av;
+		named->priority = rxe_ah_priority(ah);
 	}
 	return named;
 }

@@ -647,7 +647,7 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 		if (ret == -EAGAIN)
 			break;
 		if (ret == -ENOENT)
-			rxe_early_keep(&sq->early, queue, skb);
+			rxe_early_keep(qp, &sq->early, queue, skb);
 		else
 			rxe_net_done(queue, skb);
 		handled++;
@@ -655,6 +655,9 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 		if (rxe_qp_state(qp) == IB_QPS_ERR)
 			break;
 	}
+	if (rxe_fault_busy(&sq->scatter))
+		rxe_keep_waiting(qp, &sq->responses, &sq->scatter,
+				 &sq->scatter_timer);
 	rxe_comp_retire(qp);
 	return handled;
 }

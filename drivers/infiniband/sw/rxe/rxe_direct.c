@@ -282,7 +282,7 @@ static enum rxe_verdict rxe_direct_executed(struct rxe_move *move, u32 packets)
 
 	rxe_resp_established(move->peer);
 	rq->psn = rxe_psn_add(rq->psn, packets);
-	rq->nak_sent = false;
+	rq->nak_sent = 0;
 	rq->kind = RXE_OP_NONE;
 	rq->offset = at;
 	if (at == wqe->length) {

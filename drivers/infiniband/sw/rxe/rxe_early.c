@@ -11,14 +11,15 @@
 
 /**
  * rxe_early_keep() - keep a packet until its turn comes
+ * @qp: who it is for
  * @early: the list of the kept ones; at most as many as PSNs may be under way
  * @queue: that the packet is in, and leaves
- * @skb: the packet; freed where there is one of its PSN already
+ * @skb: the packet; dropped where there is one of its PSN already, or no room
  *
  * Context: the task that empties @queue (bottom halves off).
  */
-void rxe_early_keep(struct sk_buff_head *early, struct sk_buff_head *queue,
-		    struct sk_buff *skb)
+void rxe_early_keep(struct rxe_qp *qp, struct sk_buff_head *early,
+		    struct sk_buff_head *queue, struct sk_buff *skb)
 {
 	struct sk_buff *before = skb_peek_tail(early);
 	u32 psn = rxe_pkt(skb)->psn;
@@ -27,15 +28,19 @@ void rxe_early_keep(struct sk_buff_head *early, struct sk_buff_head *queue,
 	while (before && rxe_psn_cmp(rxe_pkt(before)->psn, psn) > 0)
 		before = skb_queue_is_first(early, before) ?
 				 NULL : skb_queue_prev(early, before);
-	if (!before) {
-		__skb_queue_head(early, skb);
-	} else if (rxe_pkt(before)->psn != psn) {
-		__skb_queue_after(early, before, skb);
-	} else {
+	if (before && rxe_pkt(before)->psn == psn) {
 		/* Who sends it again may want more of an answer than before. */
 		rxe_pkt(before)->ack_req |= rxe_pkt(skb)->ack_req;
 		rxe_skb_free(skb);
+		return;
 	}
+	skb = rxe_keep(qp, skb);
+	if (!skb)
+		return;
+	if (before)
+		__skb_queue_after(early, before, skb);
+	else
+		__skb_queue_head(early, skb);
 }
 
 /**

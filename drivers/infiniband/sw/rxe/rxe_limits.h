@@ -44,6 +44,12 @@
 #define RXE_RNR_BACKOFF_MAX_NS	(640 * NSEC_PER_MSEC)
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
+/* Bytes of packets that a queue pair keeps where they wait for long. */
+#define RXE_MAX_KEPT		SZ_2M
+/* Bytes of unanswered packets of a queue pair in the queues below, where it pauses. */
+#define RXE_MAX_UNANSWERED	SZ_512K
+/* How long who cannot send for want of memory, or of room in the queues below, stays away. */
+#define RXE_PAUSE_NS		NSEC_PER_MSEC
 /* Packets that leave together, and their bytes, with what IP and UDP add. */
 #define RXE_TRAIN_PACKETS	64
 #define RXE_TRAIN_BYTES		(SZ_64K - 128)

@@ -8,7 +8,6 @@
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include "rxe.h"
 #include "rxe_ring.h"
@@ -24,7 +23,7 @@
 struct rxe_offer {
 	struct list_head node;
 	struct ib_ucontext *context;
-	void *buf;
+	struct rxe_queue_buf *buf;
 	size_t bytes;
 	u64 offset;
 };
@@ -102,11 +101,8 @@ static struct rxe_offer *rxe_offer_find(struct rxe_dev *rxe,
 
 static int rxe_offer_map(struct rxe_offer *offer, struct vm_area_struct *vma)
 {
-	int ret;
+	int ret = rxe_ring_map(offer->buf, offer->bytes, vma);
 
-	if (vma->vm_end - vma->vm_start > PAGE_ALIGN(offer->bytes))
-		return -EINVAL;
-	ret = remap_vmalloc_range(vma, offer->buf, 0);
 	if (!ret)
 		rxe_offer_remove(offer);
 	return ret;

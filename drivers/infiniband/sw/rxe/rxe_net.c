@@ -33,9 +33,6 @@ struct rxe_netns {
 	struct rxe_table devs;
 };
 
-/* The socket's send buffer: half of it may be in the queues below. */
-#define RXE_UNANSWERED_BYTES	SZ_4M
-
 static unsigned int rxe_netns_id;
 
 static struct rxe_netns *rxe_netns(struct net *net)
@@ -293,7 +290,6 @@ static struct socket *rxe_socket(struct net *net, sa_family_t family)
 	setup_udp_tunnel_sock(net, compat_tunnel_sock(sock), &tunnel);
 	/* QPs of this host may be in the group that one of them sends to. */
 	compat_mc_loop(sock->sk);
-	sock->sk->sk_sndbuf = RXE_UNANSWERED_BYTES;
 	return sock;
 }
 

@@ -489,6 +489,9 @@ static void rxe_store_path(struct rxe_qp *qp,
 		/* Its reference is the core's. */
 		own->ah_attr.grh.sgid_attr = NULL;
 		qp->av = change->av;
+		qp->priority =
+			rxe_av_priority(rdma_ah_get_sl(&attr->ah_attr),
+					qp->av.grh.traffic_class);
 		qp->loopback = change->loopback;
 	}
 	qp->src_port = rdma_get_udp_sport(qp->av.grh.flow_label, qp->ib.qp_num,
@@ -797,6 +800,7 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	rxe_mcast_forget_qp(qp);
 	rxe_table_erase(&qp_rxe(qp)->qps, ibqp->qp_num, qp);
 	rxe_transport_retire(qp);
+	rxe_transport_exit(qp);
 	rxe_pd_remove(qp);
 	rxe_mw_forget_qp(qp);
 	rxe_queues_free(qp);

@@ -17,7 +17,9 @@
 #include "rxe_mr.h"
 #include "rxe_recvq.h"
 
+struct mem_cgroup;
 struct rxe_service;
+struct sock;
 
 /**
  * struct rxe_swqe - a send work request, a private copy
@@ -95,6 +97,7 @@ struct rxe_swqe {
  * @av: the address
  * @qpn: the QP there
  * @qkey: that it is to have
+ * @priority: of its packet, as skb->priority
  *
  * Behind the gather list or the inline data of a request that is a datagram.
  */
@@ -102,6 +105,7 @@ struct rxe_dest {
 	struct rxe_av av;
 	u32 qpn;
 	u32 qkey;
+	u32 priority;
 };
 
 /**
@@ -167,6 +171,7 @@ struct rxe_train {
  * @drained_event: IB_EVENT_SQ_DRAINED has been raised
  * @timer: lost packets; fires at or before @deadline, and again if before
  * @rnr_timer: see @rnr_wait
+ * @scatter_timer: kicks the completer when the fault in @scatter has become a long one
  * @responses: packets for the completer; has a lock of its own
  * @early: those that came before their turn
  * @train: requests about to leave
@@ -213,6 +218,7 @@ struct rxe_sq {
 	bool drained_event;
 	struct hrtimer timer;
 	struct hrtimer rnr_timer;
+	struct hrtimer scatter_timer;
 	struct sk_buff_head responses;
 	struct sk_buff_head early;
 	struct rxe_train train;
@@ -261,10 +267,10 @@ struct rxe_replay {
  * @offset: bytes of the message under way that have arrived
  * @established: a packet has come in
  * @last_wqe_event: IB_EVENT_QP_LAST_WQE_REACHED has been raised
- * @nak_sent: a sequence error has been answered; the next ones are not
+ * @nak_sent: what the last packet was refused with that has to come again:
+ *	RXE_AETH_NAK_SEQ or RXE_AETH_RNR; 0: none since one was executed
  * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
  * @fault_psn: of the packet, in or out, that @place is for
- * @fault_long: the fault in @place lasts; set by @timer
  * @rnr_sent: the peer has been told to wait for it
  * @reading: @read is under way
  * @read: the READ whose responses are being sent
@@ -278,8 +284,8 @@ struct rxe_replay {
  * @early: those that came before their turn
  * @train: responses about to leave
  * @place: a page that is missing
- * @timer: tells the responder that a fault has become a long one; or, in the
- *	error state, to look whether user space has posted anything
+ * @timer: kicks the responder when the fault in @place has become a long one; or, in
+ *	the error state, to look whether user space has posted anything
  * @flushed: when it last had then; 0: the QP has come to this state now
  */
 struct rxe_rq {
@@ -298,10 +304,9 @@ struct rxe_rq {
 	u32 offset;
 	bool established;
 	bool last_wqe_event;
-	bool nak_sent;
+	u8 nak_sent;
 	bool ack_due;
 	u32 fault_psn;
-	bool fault_long;
 	bool rnr_sent;
 	bool reading;
 	struct rxe_replay read;
@@ -338,6 +343,7 @@ struct rxe_rq {
  * @av: the peer's address; as @attr; of datagrams the last one's, under sq.lock
  * @loopback: the peer is on this device; as @av
  * @src_port: UDP source port; as @av
+ * @priority: of its packets, for VLANs and queues: as skb->priority; as @av
  * @dst: route to the peer, or NULL; under sq.lock or rq.lock by the tasks, so
  *	it has a lock of its own
  * @dst_cookie: tells when @dst is out of date; under @dst_lock
@@ -346,6 +352,9 @@ struct rxe_rq {
  * @mws_lock: protects @mws; innermost
  * @pd_node: in the list of its protection domain's; under the list's lock
  * @groups: struct rxe_member, multicast groups; under the device's groups_lock
+ * @account: what it has in the queues below, where nobody answers; else NULL
+ * @memcg: is charged for @kept; NULL for the kernel's; constant
+ * @kept: bytes of packets that wait for long (rxe_keep.c)
  * @sq: sending
  * @rq: receiving
  */
@@ -373,6 +382,7 @@ struct rxe_qp {
 	struct rxe_av av;
 	bool loopback;
 	u16 src_port;
+	u32 priority;
 	struct dst_entry *dst;
 	u32 dst_cookie;
 	spinlock_t dst_lock;
@@ -380,6 +390,9 @@ struct rxe_qp {
 	spinlock_t mws_lock;
 	struct list_head pd_node;
 	struct list_head groups;
+	struct sock *account;
+	struct mem_cgroup *memcg;
+	atomic_t kept;
 	struct rxe_sq sq;
 	struct rxe_rq rq;
 };
@@ -475,6 +488,7 @@ static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
 int rxe_transport_init(struct rxe_qp *qp);
 int rxe_transport_open(struct rxe_qp *qp);
 int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic);
+void rxe_transport_exit(struct rxe_qp *qp);
 void rxe_transport_reset(struct rxe_qp *qp);
 void rxe_transport_store(struct rxe_qp *qp, int mask);
 void rxe_transport_modified(struct rxe_qp *qp, int mask);

@@ -51,7 +51,8 @@ static void rxe_rc_rnr(struct rxe_qp *qp, u32 psn, u8 timer)
 {
 	rxe_rc_flush_ack(qp);
 	rxe_count(qp_rxe(qp), RXE_CNT_SND_RNR);
-	qp->rq.nak_sent = rxe_rc_answer(qp, psn, RXE_AETH_RNR | timer);
+	qp->rq.nak_sent = rxe_rc_answer(qp, psn, RXE_AETH_RNR | timer) ?
+				  RXE_AETH_RNR : 0;
 }
 
 static enum rxe_verdict rxe_rc_not_ready(struct rxe_qp *qp)
@@ -384,10 +385,12 @@ static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp, int ahead)
 	rxe_count(qp_rxe(qp), RXE_CNT_OUT_OF_SEQ_REQ);
 	if (!qp->rq.nak_sent) {
 		rxe_rc_flush_ack(qp);
-		qp->rq.nak_sent = rxe_rc_answer(qp, qp->rq.psn,
-						RXE_AETH_NAK_SEQ);
+		if (rxe_rc_answer(qp, qp->rq.psn, RXE_AETH_NAK_SEQ))
+			qp->rq.nak_sent = RXE_AETH_NAK_SEQ;
 	}
-	return ahead < RXE_WINDOW ? RXE_EARLY : RXE_DROPPED;
+	/* Who has been told to come back brings all of it again. */
+	return ahead < RXE_WINDOW && qp->rq.nak_sent != RXE_AETH_RNR ?
+		       RXE_EARLY : RXE_DROPPED;
 }
 
 /**
@@ -406,7 +409,7 @@ enum rxe_verdict rxe_rc_request(struct rxe_qp *qp, struct sk_buff *skb)
 		return rxe_rc_duplicate(qp, skb);
 	if (order > 0)
 		return rxe_rc_out_of_order(qp, order);
-	qp->rq.nak_sent = false;
+	qp->rq.nak_sent = 0;
 	rxe_resp_established(qp);
 	if (!rxe_resp_in_sequence(qp, pkt))
 		return rxe_rc_invalid(qp, pkt->psn);
@@ -440,11 +443,11 @@ static u8 rxe_rc_rnr_code(ktime_t since)
 }
 
 /**
- * rxe_rc_wait() - a page is still missing
+ * rxe_rc_wait() - a page has been missing for long
  * @qp: the queue pair, parked
  *
- * Has it been for long, the peer is told to send again later, from where it is
- * missing, and what it has sent is let go.
+ * The peer is told to send again later, from where it is missing, and what it has
+ * sent is let go.
  *
  * Context: rq.lock held.
  */
@@ -452,8 +455,6 @@ void rxe_rc_wait(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 
-	if (!rq->fault_long)
-		return;
 	if (rq->rnr_sent && skb_queue_empty_lockless(&rq->requests))
 		return;
 	rq->rnr_sent = true;

@@ -12,9 +12,6 @@
 
 #include "rxe_transport.h"
 
-/* How long to wait when there is no memory for a packet. */
-#define RXE_NOMEM_DELAY_NS	NSEC_PER_MSEC
-
 static bool rxe_is_read(const struct rxe_swqe *wqe)
 {
 	return wqe->opcode == IB_WR_RDMA_READ;
@@ -300,7 +297,7 @@ static int rxe_req_pause(struct rxe_sq *sq)
 	sq->rnr_wait = true;
 	sq->no_memory = true;
 	hrtimer_start(&sq->rnr_timer,
-		      ktime_add_ns(ktime_get(), RXE_NOMEM_DELAY_NS),
+		      ktime_add_ns(ktime_get(), RXE_PAUSE_NS),
 		      HRTIMER_MODE_ABS_SOFT);
 	return -EAGAIN;
 }

@@ -461,15 +461,22 @@ static s64 rxe_resp_patience(const struct rxe_qp *qp)
 		       RXE_FAULT_PATIENCE_MAX);
 }
 
-static void rxe_resp_park(struct rxe_qp *qp)
+/*
+ * The page at hand is still missing. Packets are kept meanwhile, until a peer that
+ * waits for an answer is told to send them again later.
+ */
+static void rxe_resp_wait(struct rxe_qp *qp)
 {
-	qp->rq.fault_long = false;
-	qp->rq.fault_psn = rxe_resp_at(&qp->rq);
-	if (!qp->service->reliable)
+	struct rxe_rq *rq = &qp->rq;
+	ktime_t late = ktime_add_ns(rq->place.since, rxe_resp_patience(qp));
+
+	if (qp->service->reliable && !ktime_before(ktime_get(), late)) {
+		rxe_rc_wait(qp);
 		return;
-	hrtimer_start(&qp->rq.timer,
-		      ktime_add_ns(qp->rq.place.since, rxe_resp_patience(qp)),
-		      HRTIMER_MODE_ABS_SOFT);
+	}
+	rxe_keep_waiting(qp, &rq->requests, &rq->place, &rq->timer);
+	if (qp->service->reliable && !hrtimer_is_queued(&rq->timer))
+		hrtimer_start(&rq->timer, late, HRTIMER_MODE_ABS_SOFT);
 }
 
 /*
@@ -481,7 +488,6 @@ static void rxe_resp_unpark(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 
-	rq->fault_long = false;
 	if (!rq->rnr_sent)
 		return;
 	rq->rnr_sent = false;
@@ -508,7 +514,7 @@ static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
 	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
 				  skb);
 	if (verdict == RXE_EARLY)
-		rxe_early_keep(&qp->rq.early, queue, skb);
+		rxe_early_keep(qp, &qp->rq.early, queue, skb);
 	else if (verdict != RXE_PARKED)
 		rxe_net_done(queue, skb);
 	return verdict;
@@ -528,8 +534,7 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 	enum rxe_verdict verdict = RXE_DONE;
 
 	if (rxe_fault_busy(&rq->place)) {
-		if (qp->service->reliable)
-			rxe_rc_wait(qp);
+		rxe_resp_wait(qp);
 		return false;
 	}
 	rxe_resp_unpark(qp);
@@ -545,8 +550,10 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 	}
 	if (verdict != RXE_FATAL && qp->service->reliable)
 		rxe_rc_flush_ack(qp);
-	if (verdict == RXE_PARKED)
-		rxe_resp_park(qp);
+	if (verdict == RXE_PARKED) {
+		rq->fault_psn = rxe_resp_at(rq);
+		rxe_resp_wait(qp);
+	}
 	return rxe_resp_goes_on(verdict) &&
 	       (rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq)));
 }

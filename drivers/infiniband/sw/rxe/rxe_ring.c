@@ -6,10 +6,20 @@
  * so that equal indices mean an empty ring.
  */
 #include <linux/cache.h>
+#include <linux/gfp.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/vmalloc.h>
 
 #include "rxe_ring.h"
+
+/*
+ * The memory is charged to the cgroup of who asks for the ring, and zeroed, because
+ * user space sees all of it. If there is not enough, the verb fails; that is no
+ * reason to kill a process or to write to the kernel's log.
+ */
+#define RXE_RING_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO |	\
+			 __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
  * rxe_ring_init() - make a ring
@@ -29,7 +39,7 @@ int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size)
 	ring->bytes = sizeof(*ring->buf) + slots * slot;
 	ring->mask = slots - 1;
 	ring->elem_shift = ilog2(slot);
-	ring->buf = vmalloc_user(ring->bytes);
+	ring->buf = __vmalloc(ring->bytes, RXE_RING_GFP);
 	if (!ring->buf)
 		return -ENOMEM;
 
@@ -50,4 +60,29 @@ void rxe_ring_free(struct rxe_ring *ring)
 {
 	vfree(ring->buf);
 	ring->buf = NULL;
+}
+
+/**
+ * rxe_ring_map() - insert a ring's pages into a mapping
+ * @buf: the ring's buffer
+ * @bytes: its size
+ * @vma: where to; no larger than the buffer
+ *
+ * Context: process context, mmap lock held for writing.
+ * Return: 0; -EINVAL: the mapping is larger; or what inserting a page gave.
+ */
+int rxe_ring_map(const struct rxe_queue_buf *buf, size_t bytes,
+		 struct vm_area_struct *vma)
+{
+	unsigned long size = vma->vm_end - vma->vm_start;
+	unsigned long at;
+	int ret = 0;
+
+	if (size > PAGE_ALIGN(bytes))
+		return -EINVAL;
+	for (at = 0; at < size && !ret; at += PAGE_SIZE)
+		ret = vm_insert_page(vma, vma->vm_start + at,
+				     vmalloc_to_page((const void *)buf + at));
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	return ret;
 }

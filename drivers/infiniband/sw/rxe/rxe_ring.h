@@ -27,6 +27,8 @@ struct rxe_ring {
 
 int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size);
 void rxe_ring_free(struct rxe_ring *ring);
+int rxe_ring_map(const struct rxe_queue_buf *buf, size_t bytes,
+		 struct vm_area_struct *vma);
 
 static inline void *rxe_ring_slot(const struct rxe_ring *ring, u32 index)
 {

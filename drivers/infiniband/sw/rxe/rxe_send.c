@@ -246,17 +246,70 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
 	return head;
 }
 
-/*
- * Has the sender of a packet that nobody acknowledges filled the queues below?
- * The socket counts what is in them.
+/**
+ * rxe_net_open_account() - let a queue pair know what it has in the queues below
+ * @qp: the queue pair
+ *
+ * What is not acknowledged may fill them. A socket counts it, a queue pair's own, so
+ * that nobody waits for another's slow link. It also tells filters and schedulers
+ * below which cgroup the packets come from.
+ *
+ * Context: process context, of the owner, whose cgroup pays for the socket.
+ * Return: 0 or -ENOMEM.
  */
-static bool rxe_charge(const struct rxe_qp *qp, struct sock *sk,
-		       struct sk_buff *skb)
+int rxe_net_open_account(struct rxe_qp *qp)
 {
+	struct sock *sk;
+
 	if (qp->service->reliable)
+		return 0;
+	sk = sk_alloc(dev_net(qp_rxe(qp)->ndev), PF_INET, GFP_KERNEL,
+		      &udp_prot, 1);
+	if (!sk)
+		return -ENOMEM;
+	sock_init_data(NULL, sk);
+	sk->sk_type = SOCK_DGRAM;
+	sk->sk_protocol = IPPROTO_UDP;
+	/* sock_writeable() is true below half of it. */
+	sk->sk_sndbuf = 2 * RXE_MAX_UNANSWERED;
+	/* Nobody waits to be told. */
+	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
+	qp->account = sk;
+	return 0;
+}
+
+/**
+ * rxe_net_close_account() - the end of that
+ * @qp: the queue pair, which sends nothing any more
+ *
+ * Context: process context. The socket goes with the last packet.
+ */
+void rxe_net_close_account(struct rxe_qp *qp)
+{
+	if (qp->account)
+		sock_put(qp->account);
+	qp->account = NULL;
+}
+
+/**
+ * rxe_net_is_full() - has it filled the queues below?
+ * @qp: the queue pair
+ *
+ * Context: any.
+ * Return: true where nobody acknowledges its packets, and too many of them have not
+ * left yet.
+ */
+bool rxe_net_is_full(const struct rxe_qp *qp)
+{
+	return qp->account && !sock_writeable(qp->account);
+}
+
+static bool rxe_charge(const struct rxe_qp *qp, struct sk_buff *skb)
+{
+	if (!qp->account)
 		return false;
-	skb_set_owner_w(skb, sk);
-	return !sock_writeable(sk);
+	skb_set_owner_w(skb, qp->account);
+	return rxe_net_is_full(qp);
 }
 
 static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
@@ -273,7 +326,8 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 	}
 	skb_dst_set(skb, dst);
 	skb->dev = dst->dev;
-	full = rxe_charge(qp, sk, skb);
+	skb->priority = qp->priority;
+	full = rxe_charge(qp, skb);
 	if (skb->protocol == htons(ETH_P_IP))
 		ret = ip_local_out(net, sk, skb);
 	else

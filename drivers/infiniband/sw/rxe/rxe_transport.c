@@ -86,13 +86,20 @@ static bool rxe_timer_restarted(struct hrtimer *timer)
 static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 {
 	struct rxe_qp *qp = container_of(timer, struct rxe_qp, sq.rnr_timer);
+	bool restarted, full;
 
 	spin_lock_bh(&qp->sq.lock);
-	if (!rxe_timer_restarted(timer)) {
+	restarted = rxe_timer_restarted(timer);
+	full = !restarted && rxe_net_is_full(qp);
+	if (full) {
+		hrtimer_forward_now(timer, RXE_PAUSE_NS);
+	} else if (!restarted) {
 		qp->sq.rnr_wait = false;
 		qp->sq.no_memory = false;
 	}
 	spin_unlock_bh(&qp->sq.lock);
+	if (full)
+		return HRTIMER_RESTART;
 	rxe_task_kick_worker(&qp->sq.task);
 	return HRTIMER_NORESTART;
 }
@@ -101,11 +108,16 @@ static enum hrtimer_restart rxe_rq_timer(struct hrtimer *timer)
 {
 	struct rxe_qp *qp = container_of(timer, struct rxe_qp, rq.timer);
 
-	spin_lock_bh(&qp->rq.lock);
-	if (!rxe_timer_restarted(timer))
-		qp->rq.fault_long = true;
-	spin_unlock_bh(&qp->rq.lock);
 	rxe_task_kick(&qp->rq.task);
+	return HRTIMER_NORESTART;
+}
+
+static enum hrtimer_restart rxe_scatter_timer(struct hrtimer *timer)
+{
+	struct rxe_qp *qp = container_of(timer, struct rxe_qp,
+					 sq.scatter_timer);
+
+	rxe_task_kick(&qp->sq.task);
 	return HRTIMER_NORESTART;
 }
 
@@ -119,10 +131,13 @@ static void rxe_timer_init(struct hrtimer *timer,
  * rxe_transport_init() - set up a new QP's tasks, timers and queues
  * @qp: the QP, zeroed but for what create_qp has filled in
  *
- * Return: 0.
+ * Context: process context, of the owner.
+ * Return: 0 or -ENOMEM.
  */
 int rxe_transport_init(struct rxe_qp *qp)
 {
+	int ret;
+
 	spin_lock_init(&qp->sq.lock);
 	spin_lock_init(&qp->sq.post_lock);
 	spin_lock_init(&qp->rq.lock);
@@ -137,12 +152,29 @@ int rxe_transport_init(struct rxe_qp *qp)
 	skb_queue_head_init(&qp->rq.early);
 	rxe_timer_init(&qp->sq.timer, rxe_retry_timer);
 	rxe_timer_init(&qp->sq.rnr_timer, rxe_rnr_timer);
+	rxe_timer_init(&qp->sq.scatter_timer, rxe_scatter_timer);
 	rxe_timer_init(&qp->rq.timer, rxe_rq_timer);
 	rxe_fault_init(&qp->sq.gather, qp, &qp->sq.task, "gather");
 	rxe_fault_init(&qp->sq.scatter, qp, &qp->sq.task, "scatter");
 	rxe_fault_init(&qp->sq.direct, qp, &qp->sq.task, "direct");
 	rxe_fault_init(&qp->rq.place, qp, &qp->rq.task, "respond");
-	return 0;
+	rxe_keep_init(qp);
+	ret = rxe_net_open_account(qp);
+	if (ret)
+		rxe_keep_exit(qp);
+	return ret;
+}
+
+/**
+ * rxe_transport_exit() - the end of what rxe_transport_init() began
+ * @qp: the QP, drained
+ *
+ * Context: process context.
+ */
+void rxe_transport_exit(struct rxe_qp *qp)
+{
+	rxe_net_close_account(qp);
+	rxe_keep_exit(qp);
 }
 
 /**
@@ -168,6 +200,7 @@ static void rxe_transport_quiet(struct rxe_qp *qp)
 	rxe_fault_close(&qp->rq.place);
 	hrtimer_cancel(&qp->sq.timer);
 	hrtimer_cancel(&qp->sq.rnr_timer);
+	hrtimer_cancel(&qp->sq.scatter_timer);
 	hrtimer_cancel(&qp->rq.timer);
 }
 
@@ -270,9 +303,8 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 	rq->kind = RXE_OP_NONE;
 	rq->established = false;
 	rq->last_wqe_event = false;
-	rq->nak_sent = false;
+	rq->nak_sent = 0;
 	rq->ack_due = false;
-	rq->fault_long = false;
 	rq->rnr_sent = false;
 	rq->reading = false;
 	rq->num_replays = 0;

@@ -89,12 +89,22 @@ void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb);
 struct sock *rxe_net_sock(struct net *net, __be16 protocol);
 
 /* rxe_early.c */
-void rxe_early_keep(struct sk_buff_head *early, struct sk_buff_head *queue,
-		    struct sk_buff *skb);
+void rxe_early_keep(struct rxe_qp *qp, struct sk_buff_head *early,
+		    struct sk_buff_head *queue, struct sk_buff *skb);
 void rxe_early_purge(struct sk_buff_head *early, struct sk_buff_head *queue);
 struct sk_buff *rxe_early_peek(struct sk_buff_head *early, u32 psn);
 
+/* rxe_keep.c */
+void rxe_keep_init(struct rxe_qp *qp);
+void rxe_keep_exit(struct rxe_qp *qp);
+struct sk_buff *rxe_keep(struct rxe_qp *qp, struct sk_buff *skb);
+void rxe_keep_waiting(struct rxe_qp *qp, struct sk_buff_head *queue,
+		      const struct rxe_fault *fault, struct hrtimer *timer);
+
 /* rxe_send.c */
+int rxe_net_open_account(struct rxe_qp *qp);
+void rxe_net_close_account(struct rxe_qp *qp);
+bool rxe_net_is_full(const struct rxe_qp *qp);
 bool rxe_net_is_up(const struct rxe_dev *rxe);
 int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
 		 struct sk_buff *skb);

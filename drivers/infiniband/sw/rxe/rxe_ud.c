@@ -43,7 +43,7 @@ static enum ib_wc_status rxe_ud_check(const struct rxe_qp *qp,
 	return wqe->length > mtu ? IB_WC_LOC_LEN_ERR : IB_WC_SUCCESS;
 }
 
-static int rxe_ud_handle(struct rxe_qp *qp, u32 num, struct rxe_av *av)
+static int rxe_ud_handle(struct rxe_qp *qp, u32 num, struct rxe_dest *dest)
 {
 	const struct rxe_named_av *named;
 	int ret = -EINVAL;
@@ -51,10 +51,23 @@ static int rxe_ud_handle(struct rxe_qp *qp, u32 num, struct rxe_av *av)
 	rcu_read_lock();
 	named = xa_load(&qp_rxe(qp)->ahs, num);
 	if (named && named->pd == qp->ib.pd) {
-		*av = named->av;
+		dest->av = named->av;
+		dest->priority = named->priority;
 		ret = 0;
 	}
 	rcu_read_unlock();
+	return ret;
+}
+
+/* Of a library that does not know of handles' numbers: it passes on no service level. */
+static int rxe_ud_own_address(struct rxe_qp *qp, const struct rxe_av *user,
+			      struct rxe_dest *dest)
+{
+	int ret = rxe_av_from_user(qp_rxe(qp), &dest->av, user);
+
+	if (!ret)
+		dest->priority =
+			rxe_av_priority(0, dest->av.grh.traffic_class);
 	return ret;
 }
 
@@ -77,8 +90,8 @@ enum ib_wc_status rxe_ud_fetch(struct rxe_qp *qp, struct rxe_swqe *wqe,
 
 	dest->qpn = wr->wr.ud.remote_qpn & RXE_MAX_QPN;
 	dest->qkey = wr->wr.ud.remote_qkey;
-	ret = num ? rxe_ud_handle(qp, num, &dest->av) :
-		    rxe_av_from_user(qp_rxe(qp), &dest->av, &wr->wr.ud.av);
+	ret = num ? rxe_ud_handle(qp, num, dest) :
+		    rxe_ud_own_address(qp, &wr->wr.ud.av, dest);
 	return ret ? IB_WC_LOC_QP_OP_ERR : rxe_ud_check(qp, wqe);
 }
 
@@ -101,6 +114,7 @@ int rxe_ud_post(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	dest->qpn = wr->remote_qpn & RXE_MAX_QPN;
 	dest->qkey = wr->remote_qkey;
 	dest->av = to_rah(wr->ah)->av;
+	dest->priority = rxe_ah_priority(to_rah(wr->ah));
 	return 0;
 }
 
@@ -130,6 +144,7 @@ static void rxe_ud_address(struct rxe_qp *qp, const struct rxe_swqe *wqe,
 	const struct rxe_dest *dest = rxe_swqe_dest(&qp->sq, wqe);
 
 	rxe_ud_aim(qp, &dest->av);
+	qp->priority = dest->priority;
 	qp->src_port = rdma_get_udp_sport(dest->av.grh.flow_label,
 					  qp->ib.qp_num, dest->qpn);
 	headers->qpn = dest->qpn;

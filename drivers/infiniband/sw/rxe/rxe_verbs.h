@@ -38,6 +38,8 @@ void rxe_pd_remove(struct rxe_qp *qp);
 void rxe_pd_pass(struct ib_pd *ibpd);
 
 /* rxe_ah.c */
+u32 rxe_av_priority(u8 sl, u8 traffic_class);
+u32 rxe_ah_priority(const struct rxe_ah *ah);
 int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
 		     const struct rdma_ah_attr *attr);
 int rxe_av_from_user(struct rxe_dev *rxe, struct rxe_av *av,

@@ -141,6 +141,8 @@ struct rxe_headers {
 	u64 original;
 };
 
+struct rxe_qp;
+
 /**
  * struct rxe_pkt - what is known of a packet, kept in skb->cb
  * @op: meaning of its opcode
@@ -151,6 +153,7 @@ struct rxe_headers {
  * @psn: packet sequence number
  * @payload: bytes, without padding
  * @vlan: that it came in on, or RXE_NO_VLAN
+ * @keeper: whose memory it is in; valid where rxe_keep() has put it there
  */
 struct rxe_pkt {
 	const struct rxe_op *op;
@@ -161,6 +164,7 @@ struct rxe_pkt {
 	u32 psn;
 	u32 payload;
 	u16 vlan;
+	struct rxe_qp *keeper;
 };
 
 #define RXE_NO_VLAN 0xffff
