@@ -316,5 +316,5 @@ int main(int argc, char **argv)
 			.name = cases[i].name, .test_func = test_charge,
 			.initial_state = (void *)&cases[i],
 		};
-	return run_group("charge", tests, ARRAY_SIZE(tests));
+	return run_group("kept", tests, ARRAY_SIZE(tests));
 }
