@@ -161,22 +161,15 @@ static uint8_t *map_repeated(size_t len, uint8_t **memory)
 	return p;
 }
 
-/* Takes as long as it takes, but goes on all the time. */
+/* Millions of packets take longer than anything else that is waited for. */
 static void wait_long(struct end *end)
 {
-	uint64_t stuck = now_ms() + PATIENCE;
-	struct ibv_qp_init_attr init;
-	struct ibv_qp_attr attr;
-	uint32_t psn = ~0u;
+	uint64_t limit = now_ms() + 20 * PATIENCE;
 	struct ibv_wc wc;
 
 	while (!ibv_poll_cq(end->scq, 1, &wc)) {
-		assert_int_equal(ibv_query_qp(end->qp, &attr, IBV_QP_SQ_PSN | IBV_QP_STATE, &init), 0);
-		if (attr.sq_psn != psn)
-			stuck = now_ms() + PATIENCE;
-		psn = attr.sq_psn;
-		if (now_ms() > stuck)
-			fail_msg("no packet within %d ms", PATIENCE);
+		if (now_ms() > limit)
+			fail_msg("the message has not arrived after %d ms", 20 * PATIENCE);
 		sleep_ms(10);
 	}
 	assert_int_equal(wc.status, IBV_WC_SUCCESS);
