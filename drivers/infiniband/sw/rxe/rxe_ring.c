@@ -15,8 +15,8 @@
 
 /*
  * The memory is charged to the cgroup of who asks for the ring, and zeroed, because
- * user space sees all of it. If there is not enough, the verb fails; that is no
- * reason to kill a process or to write to the kernel's log.
+ * user space sees all of it. An allocation that finds too little is to fail, before a
+ * process is killed for it, and without a word in the kernel's log.
  */
 #define RXE_RING_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO |	\
 			 __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
