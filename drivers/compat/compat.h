@@ -110,6 +110,10 @@
 #define compat_tunnel_sock(sock) ((sock)->sk)
 #endif
 
+#ifndef HAVE_VM_FLAGS_SET
+#define vm_flags_set(vma, flags) ((vma)->vm_flags |= (flags))
+#endif
+
 #ifndef HAVE_SHADOW_STACK
 #define VM_SHADOW_STACK VM_NONE
 #endif
