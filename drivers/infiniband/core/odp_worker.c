@@ -102,6 +102,7 @@ struct odp_lane {
 
 /**
  * struct odp_user - who has workers
+ * @rcu: frees it: odp_request_stop() looks at @lock; kfree_rcu() wants it within 4096 bytes
  * @uid: the user
  * @memcg: for root: number of the memory cgroup; else 0
  * @node: in odp_users; under odp_users_lock
@@ -112,9 +113,9 @@ struct odp_lane {
  * @lanes: by enum odp_lane_id
  * @runners: of the lanes
  * @free: what remains to be done when the last mirror has gone
- * @rcu: frees it: odp_request_stop() looks at @lock
  */
 struct odp_user {
+	struct rcu_head rcu;
 	kuid_t uid;
 	u64 memcg;
 	struct hlist_node node;
@@ -124,7 +125,6 @@ struct odp_user {
 	struct odp_lane lanes[ODP_LANES];
 	struct odp_runner runners[ODP_WORKERS];
 	struct work_struct free;
-	struct rcu_head rcu;
 };
 
 static DEFINE_HASHTABLE(odp_users, 6);
