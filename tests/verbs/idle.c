@@ -14,9 +14,9 @@ struct size {
 };
 
 static const struct size sizes[] = {
-	{ "1/1", 1, 1, 15, 2000 },
-	{ "127/511", 127, 511, 130, 800 },
-	{ "128/512", 128, 512, 259, 400 },
+	{ "1/1", 1, 1, 15, 6000 },
+	{ "127/511", 127, 511, 130, 2000 },
+	{ "128/512", 128, 512, 259, 1000 },
 };
 
 /* When what others have given back has come: nothing more does. */
@@ -77,7 +77,7 @@ static void test_idle(void **state)
  */
 static void test_connected(void **state)
 {
-	unsigned int n = 500;
+	unsigned int n = 2000;
 	struct rc rc = rc_default();
 	struct pair pair;
 	long before;
