@@ -70,6 +70,11 @@
 #define list_lru_del_obj list_lru_del
 #endif
 
+#ifndef HAVE_LIST_LRU_INIT_MEMCG_KEY
+#define list_lru_init_memcg_key(lru, shrinker, key) \
+	__list_lru_init(lru, true, key, shrinker)
+#endif
+
 #ifndef HAVE_LIST_LRU_WALK_UNLOCKED
 #define compat_lru_lock_param spinlock_t *lock,
 #else

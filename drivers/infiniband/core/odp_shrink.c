@@ -240,11 +240,14 @@ static unsigned long odp_shrink_scan(struct shrinker *shrinker,
 
 int odp_shrink_module_init(void)
 {
+	/* Other lists' locks are taken with softirqs on, and never below a leaf's. */
+	static struct lock_class_key key;
+
 	odp_shrinker = shrinker_alloc(SHRINKER_MEMCG_AWARE |
 				      SHRINKER_NUMA_AWARE, "ib_umem_odp");
 	if (!odp_shrinker)
 		return -ENOMEM;
-	if (list_lru_init_memcg(&odp_tables, odp_shrinker)) {
+	if (list_lru_init_memcg_key(&odp_tables, odp_shrinker, &key)) {
 		shrinker_free(odp_shrinker);
 		return -ENOMEM;
 	}
