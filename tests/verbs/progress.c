@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/counters.h"
 #include "lib/mem.h"
 #include "lib/store.h"
 #include "lib/pattern.h"
@@ -271,6 +272,41 @@ static void test_cgroup(void **state)
 	pattern_check(rig->other.p, MESSAGE, 0, into_scarce(slow->role) ? 4 : 3, "the other end");
 }
 
+/* --- packets that find no room while a page is missing ---------------------------------- */
+
+#define FEW 64
+
+static void no_room_left(void)
+{
+	assert_int_equal(write_file(ROOT "/cgroup.procs", "0"), 0);
+	assert_int_equal(write_file(CGROUP "/memory.max", "4096"), 0);
+}
+
+/*
+ * The queue pairs' cgroup has no room for a packet. The last packets of a message are dropped then, and
+ * nothing comes after them that would show it; they are sent again without a timeout.
+ */
+static void test_dropped(void **state)
+{
+	const struct slow *slow = *state;
+	struct rig *rig = scratch(sizeof(*rig));
+	struct store *store;
+	long timeouts;
+
+	cgroup_enter(64 * MIB);
+	rig_open(rig, slow->role, FEW * PAGE, 7);
+	no_room_left();
+	store = store_open(&rig->scarce);
+	store->page_us = slow->page_us;
+	pattern_fill(store->content, FEW * PAGE, 0, 3);
+	store_start(store);
+	timeouts = port_counter(options.device, "timeout_retry_err");
+	post(rig, 0, FEW * PAGE);
+	expect(rig);
+	assert_int_equal(port_counter(options.device, "timeout_retry_err"), timeouts);
+	pattern_check(rig->scarce.p, FEW * PAGE, 0, 4, "the pager's memory");
+}
+
 #define WITH(name, test, role, us) { name, test, NULL, NULL, &(struct slow){ role, us } }
 
 static struct CMUnitTest tests[] = {
@@ -286,6 +322,9 @@ static struct CMUnitTest tests[] = {
 	{ .name = "a stream: no page before its turn", .test_func = test_turn },
 	{ .name = "a stream: few retries are enough", .test_func = test_stream },
 	{ .name = "a stream: guessed without a pager", .test_func = test_ahead },
+	WITH("no room for packets: written", test_dropped, WRITTEN, 4000),
+	WITH("no room for packets: read into", test_dropped, READ_INTO, 4000),
+	WITH("no room for packets: received into", test_dropped, RECEIVED_INTO, 4000),
 	WITH("a small cgroup: written", test_cgroup, WRITTEN, 0),
 	WITH("a small cgroup: read", test_cgroup, READ_FROM, 0),
 	WITH("a small cgroup: sent from", test_cgroup, SENT_FROM, 0),

@@ -626,6 +626,22 @@ static void rxe_comp_catch_up(struct rxe_qp *qp)
 		rxe_comp_last_word(qp);
 }
 
+/*
+ * All responses that have come in are handled. Those that were dropped for want of room
+ * may have been the last ones that were due, so that no later one shows it. The peer is
+ * not to blame: it is not a retry.
+ */
+static void rxe_comp_caught_up(struct rxe_qp *qp)
+{
+	struct rxe_sq *sq = &qp->sq;
+
+	WRITE_ONCE(sq->dropped, false);
+	if (!rxe_comp_oldest(sq) || rxe_comp_sent_away(sq))
+		return;
+	sq->retries = max_t(u32, sq->retries, 1);
+	rxe_comp_lost(qp);
+}
+
 /**
  * rxe_comp_responses() - handle what has come in
  * @qp: the queue pair
@@ -658,6 +674,9 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 	if (rxe_fault_busy(&sq->scatter))
 		rxe_keep_waiting(qp, &sq->responses, &sq->scatter,
 				 &sq->scatter_timer);
+	else if (unlikely(READ_ONCE(sq->dropped)) &&
+		 skb_queue_empty_lockless(&sq->responses))
+		rxe_comp_caught_up(qp);
 	rxe_comp_retire(qp);
 	return handled;
 }

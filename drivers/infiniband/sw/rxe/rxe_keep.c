@@ -74,6 +74,45 @@ static struct sk_buff *rxe_keep_copy(struct rxe_qp *qp, struct sk_buff *skb)
 	return copy;
 }
 
+/* Returns what to go on with, @skb or a copy of it; NULL: there is no room for one. */
+static struct sk_buff *rxe_keep_try(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	struct sk_buff *copy;
+
+	if (rxe_is_kept(skb))
+		return skb;
+	if (atomic_read(&qp->kept) >= RXE_MAX_KEPT)
+		return NULL;
+	copy = rxe_keep_copy(qp, skb);
+	if (!copy)
+		return NULL;
+	rxe_skb_free(skb);
+	rxe_pkt(copy)->keeper = qp;
+	copy->destructor = rxe_kept_free;
+	atomic_add(copy->truesize, &qp->kept);
+	return copy;
+}
+
+/**
+ * rxe_drop() - drop a packet of a queue pair that has no room for it
+ * @qp: the queue pair
+ * @skb: the packet; taken
+ *
+ * No later packet may show that this one is missing. So the task that it was for asks
+ * for it when it has executed what there was room for.
+ *
+ * Context: bottom halves off.
+ */
+void rxe_drop(struct rxe_qp *qp, struct sk_buff *skb)
+{
+	if (rxe_op_is_response(rxe_pkt(skb)->op))
+		WRITE_ONCE(qp->sq.dropped, true);
+	else
+		WRITE_ONCE(qp->rq.dropped, true);
+	rxe_count(qp_rxe(qp), RXE_CNT_DROPPED);
+	rxe_skb_free(skb);
+}
+
 /**
  * rxe_keep() - keep a packet in its owner's memory
  * @qp: who it is for
@@ -84,31 +123,37 @@ static struct sk_buff *rxe_keep_copy(struct rxe_qp *qp, struct sk_buff *skb)
  */
 struct sk_buff *rxe_keep(struct rxe_qp *qp, struct sk_buff *skb)
 {
-	struct sk_buff *copy = NULL;
+	struct sk_buff *kept = rxe_keep_try(qp, skb);
 
-	if (rxe_is_kept(skb))
-		return skb;
-	if (atomic_read(&qp->kept) < RXE_MAX_KEPT)
-		copy = rxe_keep_copy(qp, skb);
-	rxe_skb_free(skb);
-	if (!copy) {
-		rxe_count(qp_rxe(qp), RXE_CNT_DROPPED);
-		return NULL;
-	}
-	rxe_pkt(copy)->keeper = qp;
-	copy->destructor = rxe_kept_free;
-	atomic_add(copy->truesize, &qp->kept);
-	return copy;
+	if (!kept)
+		rxe_drop(qp, skb);
+	return kept;
 }
 
-/* The packets behind the last one that is kept, in their order. */
+/*
+ * The packet whose page is missing stays, whether there is room or not: each fault has
+ * one packet executed at least.
+ */
+static void rxe_keep_first(struct rxe_qp *qp, struct sk_buff_head *packets)
+{
+	struct sk_buff *skb = __skb_dequeue(packets);
+	struct sk_buff *kept;
+
+	if (!skb)
+		return;
+	kept = rxe_keep_try(qp, skb);
+	__skb_queue_head(packets, kept ?: skb);
+}
+
+/* The packets behind the first and the last one that is kept, in their order. */
 static void rxe_keep_rest(struct rxe_qp *qp, struct sk_buff_head *packets)
 {
 	struct sk_buff_head rest;
 	struct sk_buff *skb;
 
 	__skb_queue_head_init(&rest);
-	while ((skb = skb_peek_tail(packets)) && !rxe_is_kept(skb)) {
+	while ((skb = skb_peek_tail(packets)) && !rxe_is_kept(skb) &&
+	       !skb_queue_is_first(packets, skb)) {
 		__skb_unlink(skb, packets);
 		__skb_queue_head(&rest, skb);
 	}
@@ -128,6 +173,7 @@ static void rxe_keep_queue(struct rxe_qp *qp, struct sk_buff_head *queue)
 	skb_queue_splice_init(queue, &packets);
 	spin_unlock(&queue->lock);
 
+	rxe_keep_first(qp, &packets);
 	rxe_keep_rest(qp, &packets);
 
 	/* What has come in meanwhile stays behind them. */

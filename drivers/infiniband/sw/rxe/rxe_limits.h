@@ -44,8 +44,8 @@
 #define RXE_RNR_BACKOFF_MAX_NS	(640 * NSEC_PER_MSEC)
 /* Packets that wait for a responder or a completer; more are dropped. */
 #define RXE_MAX_QUEUED		1024
-/* Bytes of packets that a queue pair keeps where they wait for long. */
-#define RXE_MAX_KEPT		SZ_2M
+/* Bytes of packets that a queue pair keeps where they wait for long: more than a window of a path MTU of 4096. */
+#define RXE_MAX_KEPT		SZ_4M
 /* Bytes of unanswered packets of a queue pair in the queues below, where it pauses. */
 #define RXE_MAX_UNANSWERED	SZ_512K
 /* How long who cannot send for want of memory, or of room in the queues below, stays away. */

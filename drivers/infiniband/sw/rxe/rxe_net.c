@@ -79,8 +79,7 @@ void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 						&qp->rq.requests;
 
 	if (skb_queue_len_lockless(queue) >= RXE_MAX_QUEUED) {
-		rxe_count(qp_rxe(qp), RXE_CNT_DROPPED);
-		kfree_skb(skb);
+		rxe_drop(qp, skb);
 		return;
 	}
 	if (response && !skb_queue_empty_lockless(queue))

@@ -174,6 +174,7 @@ struct rxe_train {
  * @scatter_timer: kicks the completer when the fault in @scatter has become a long one
  * @responses: packets for the completer; has a lock of its own
  * @early: those that came before their turn
+ * @dropped: responses found no room since they were last asked for; set by anybody
  * @train: requests about to leave
  * @gather: a page of the payload that is missing
  * @gather_for: the request that @gather is for, an index as @cur
@@ -221,6 +222,7 @@ struct rxe_sq {
 	struct hrtimer scatter_timer;
 	struct sk_buff_head responses;
 	struct sk_buff_head early;
+	bool dropped;
 	struct rxe_train train;
 	struct rxe_fault gather;
 	u32 gather_for;
@@ -282,6 +284,7 @@ struct rxe_replay {
  * @max_replays: of them, duplicates are answered from so many: max_dest_rd_atomic
  * @requests: packets for the responder; has a lock of its own
  * @early: those that came before their turn
+ * @dropped: requests found no room since they were last asked for; set by anybody
  * @train: responses about to leave
  * @place: a page that is missing
  * @timer: kicks the responder when the fault in @place has become a long one; or, in
@@ -317,6 +320,7 @@ struct rxe_rq {
 	u32 max_replays;
 	struct sk_buff_head requests;
 	struct sk_buff_head early;
+	bool dropped;
 	struct rxe_train train;
 	struct rxe_fault place;
 	struct hrtimer timer;

@@ -379,15 +379,39 @@ static enum rxe_verdict rxe_rc_duplicate(struct rxe_qp *qp,
 	return RXE_DONE;
 }
 
+/* Asks for all from the expected packet on, unless the peer was asked already. */
+static void rxe_rc_ask_again(struct rxe_qp *qp)
+{
+	struct rxe_rq *rq = &qp->rq;
+
+	WRITE_ONCE(rq->dropped, false);
+	if (rq->nak_sent)
+		return;
+	rxe_rc_flush_ack(qp);
+	if (rxe_rc_answer(qp, rq->psn, RXE_AETH_NAK_SEQ))
+		rq->nak_sent = RXE_AETH_NAK_SEQ;
+}
+
+/**
+ * rxe_rc_caught_up() - all packets that have come in are executed
+ * @qp: the queue pair
+ *
+ * Packets that were dropped for want of room may have been the last ones of all that
+ * the peer has to send. Then no packet shows that they are missing.
+ *
+ * Context: rq.lock held.
+ */
+void rxe_rc_caught_up(struct rxe_qp *qp)
+{
+	if (unlikely(READ_ONCE(qp->rq.dropped)))
+		rxe_rc_ask_again(qp);
+}
+
 /* @ahead: by how many PSNs */
 static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp, int ahead)
 {
 	rxe_count(qp_rxe(qp), RXE_CNT_OUT_OF_SEQ_REQ);
-	if (!qp->rq.nak_sent) {
-		rxe_rc_flush_ack(qp);
-		if (rxe_rc_answer(qp, qp->rq.psn, RXE_AETH_NAK_SEQ))
-			qp->rq.nak_sent = RXE_AETH_NAK_SEQ;
-	}
+	rxe_rc_ask_again(qp);
 	/* Who has been told to come back brings all of it again. */
 	return ahead < RXE_WINDOW && qp->rq.nak_sent != RXE_AETH_RNR ?
 		       RXE_EARLY : RXE_DROPPED;
@@ -458,6 +482,7 @@ void rxe_rc_wait(struct rxe_qp *qp)
 	if (rq->rnr_sent && skb_queue_empty_lockless(&rq->requests))
 		return;
 	rq->rnr_sent = true;
+	WRITE_ONCE(rq->dropped, false);
 	rxe_early_purge(&rq->early, &rq->requests);
 	rxe_count(qp_rxe(qp), RXE_CNT_PAGE_FAULT_RNR);
 	rxe_rc_rnr(qp, rq->fault_psn,

@@ -520,6 +520,11 @@ static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
 	return verdict;
 }
 
+static bool rxe_resp_has_more(struct rxe_rq *rq)
+{
+	return rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq));
+}
+
 static bool rxe_resp_goes_on(enum rxe_verdict verdict)
 {
 	return verdict == RXE_DONE || verdict == RXE_DROPPED ||
@@ -554,8 +559,13 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 		rq->fault_psn = rxe_resp_at(rq);
 		rxe_resp_wait(qp);
 	}
-	return rxe_resp_goes_on(verdict) &&
-	       (rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq)));
+	if (!rxe_resp_goes_on(verdict))
+		return false;
+	if (rxe_resp_has_more(rq))
+		return true;
+	if (qp->service->reliable)
+		rxe_rc_caught_up(qp);
+	return false;
 }
 
 /**

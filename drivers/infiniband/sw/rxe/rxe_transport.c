@@ -286,6 +286,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->timer_armed = false;
 	sq->deadline = 0;
 	sq->drained_event = false;
+	sq->dropped = false;
 	if (sq->ring.buf) {
 		rxe_ring_publish_producer(&sq->ring, 0);
 		rxe_ring_publish_consumer(&sq->ring, 0);
@@ -307,6 +308,7 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 	rq->ack_due = false;
 	rq->rnr_sent = false;
 	rq->reading = false;
+	rq->dropped = false;
 	rq->num_replays = 0;
 	rq->flushed = 0;
 	spin_unlock_bh(&rq->lock);

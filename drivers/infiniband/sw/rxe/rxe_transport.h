@@ -97,6 +97,7 @@ struct sk_buff *rxe_early_peek(struct sk_buff_head *early, u32 psn);
 /* rxe_keep.c */
 void rxe_keep_init(struct rxe_qp *qp);
 void rxe_keep_exit(struct rxe_qp *qp);
+void rxe_drop(struct rxe_qp *qp, struct sk_buff *skb);
 struct sk_buff *rxe_keep(struct rxe_qp *qp, struct sk_buff *skb);
 void rxe_keep_waiting(struct rxe_qp *qp, struct sk_buff_head *queue,
 		      const struct rxe_fault *fault, struct hrtimer *timer);
