@@ -119,6 +119,8 @@ static inline bool compat_copy_mc(void *to, const void *from, size_t len)
 
 		if (compat_mc_words(to, from, len / sizeof(u64)))
 			return false;
+		if (len == whole)
+			return true;
 		to += whole;
 		from += whole;
 		len -= whole;
@@ -208,7 +210,7 @@ static __always_inline bool compat_copy_then_mc(void *to, const void *from,
 		return false;
 	smp_wmb();
 	/* One load and one store. */
-	return compat_copy_mc(to + len, from + len, last);
+	return compat_mc_short(to + len, from + len, last);
 }
 
 /**

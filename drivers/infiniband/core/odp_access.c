@@ -87,15 +87,21 @@ static noinline void odp_page_failed(struct odp_leaf *leaf, unsigned int i,
 	memory_failure_queue(page_to_pfn(page), 0);
 }
 
-/* Returns false where the page's memory has failed. */
+/*
+ * @end: it is the last page of a piece, and so may hold the last byte of a message.
+ * Returns false where the page's memory has failed.
+ */
 static bool odp_copy_page(struct page *page, unsigned int offset, void *buf,
-			  size_t len, enum odp_direction dir)
+			  size_t len, enum odp_direction dir, bool end)
 {
 	void *va = kmap_local_page(page);
 	bool good = true;
 
 	if (dir == ODP_IN) {
-		compat_copy_in(va + offset, buf, len);
+		if (end)
+			compat_copy_in(va + offset, buf, len);
+		else
+			compat_copy(va + offset, buf, len);
 		flush_dcache_page(page);
 	} else {
 		good = compat_copy_mc(buf, va + offset, len);
@@ -131,7 +137,8 @@ static size_t odp_copy_leaf(const struct odp_copying *all,
 		if (!page)
 			break;
 		if (unlikely(!odp_copy_page(page, offset_in_page(addr + done),
-					    buf + done, n, dir))) {
+					    buf + done, n, dir,
+					    done + n == len))) {
 			odp_page_failed(leaf, i, page);
 			break;
 		}
@@ -253,10 +260,10 @@ static void odp_leave_both(const struct odp_end *a, const struct odp_end *b)
 	read_unlock_bh(&min(a->leaf, b->leaf)->lock);
 }
 
-/* Returns false where the memory of @from has failed. */
+/* As odp_copy_page(); returns false where the memory of @from has failed. */
 static bool odp_move_page(struct page *to, unsigned int to_offset,
 			  struct page *from, unsigned int from_offset,
-			  size_t len)
+			  size_t len, bool end)
 {
 	void *dst = kmap_local_page(to);
 	void *src = kmap_local_page(from);
@@ -265,9 +272,11 @@ static bool odp_move_page(struct page *to, unsigned int to_offset,
 	if (to == from && to_offset < from_offset + len &&
 	    from_offset < to_offset + len)
 		memmove(dst + to_offset, src + from_offset, len);
-	else
+	else if (end)
 		good = compat_copy_in_mc(dst + to_offset, src + from_offset,
 					 len);
+	else
+		good = compat_copy_mc(dst + to_offset, src + from_offset, len);
 	flush_dcache_page(to);
 	kunmap_local(src);
 	kunmap_local(dst);
@@ -301,7 +310,8 @@ static size_t odp_copy_ends(const struct odp_moving *all,
 			break;
 		}
 		if (unlikely(!odp_move_page(dst, offset_in_page(to_addr), src,
-					    offset_in_page(from_addr), n))) {
+					    offset_in_page(from_addr), n,
+					    done + n == len))) {
 			odp_page_failed(from->leaf, odp_page_index(from_addr),
 					src);
 			*missing = UMEM_ODP_FROM;
