@@ -19,7 +19,7 @@
 
 #define LEN (256 * 1024ul)
 #define DEPTH 8
-#define FULL (1536 * 1024ul)	/* bytes of the control group: less than the process would have */
+#define FULL (256 * 1024ul)	/* bytes of the control group: less than the process would have */
 
 /* A process that is going to be killed, and the one at the other end. */
 struct ending {

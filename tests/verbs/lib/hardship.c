@@ -114,9 +114,16 @@ void hardship_enter(const struct hardship *hardship)
 
 void hardship_tell(const struct hardship *hardship)
 {
-	if (hardship->weather)
-		print_message("  %u frosts\n", hardship->weather->frosts);
-	if (hardship->cgroup)
-		print_message("  %ld times at the limit\n",
-			      cgroup_number(hardship->cgroup, "memory.events", "max "));
+	long times;
+
+	if (hardship->weather) {
+		times = hardship->weather->frosts;
+		print_message("  %ld frosts\n", times);
+		assert_true(times > 0);
+	}
+	if (hardship->cgroup) {
+		times = cgroup_number(hardship->cgroup, "memory.events", "max ");
+		print_message("  %ld times at the limit\n", times);
+		assert_true(times > 0);
+	}
 }

@@ -31,7 +31,7 @@ struct hardship *hardship_begin(enum hardship_kind kind, const char *name, size_
 void *hardship_map(const struct hardship *hardship, size_t len, unsigned int number, uint64_t dice);
 /* The calling process has got all else that it needs. */
 void hardship_enter(const struct hardship *hardship);
-/* Says how often it was felt. */
+/* Says how often it was felt, which must have been once at least; nobody sees how often a pager was. */
 void hardship_tell(const struct hardship *hardship);
 
 #endif
