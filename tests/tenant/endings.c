@@ -4,80 +4,32 @@
  * that is a file on a file system which freezes and thaws, or for which their control group is full. Their
  * peers get an error and go on, and a victim beside them keeps its bytes and its time.
  */
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <linux/fs.h>
 
-#include "kit/cgroup.h"
-#include "kit/frozen.h"
-#include "kit/pager.h"
 #include "kit/victim.h"
 #include "lib/dice.h"
+#include "lib/hardship.h"
 #include "lib/mem.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
-#include "lib/system.h"
 #include "lib/test.h"
 
 #define LEN (256 * 1024ul)
 #define DEPTH 8
-#define FULL (1536 * 1024ul)	/* bytes of the control group: less than the process would have */
-
-enum memory { PAGED, FROZEN, FULL_GROUP, MEMORIES };
-
-static const char *const names[MEMORIES] = {
-	"a user-space pager", "a file system that freezes", "a full control group",
-};
+#define FULL (256 * 1024ul)	/* bytes of the control group: less than the process would have */
 
 /* A process that is going to be killed, and the one at the other end. */
 struct ending {
-	enum memory memory;
-	struct cgroup *cgroup;
+	const struct hardship *hardship;
 	unsigned int number;
 	uint64_t dice;
 	struct address dying, killer;
 };
 
-static struct rc impatient(void)
-{
-	struct rc rc = rc_default();
-
-	rc.timeout = 12;	/* 17 ms */
-	rc.retry_cnt = 2;
-	rc.rnr_retry = 3;
-	return rc;
-}
-
 /* --- the one that is killed ------------------------------------------------------------ */
-
-static struct pager_rules some_rules(uint64_t dice)
-{
-	static const struct pager_rules rules[] = {
-		{ .never = true }, { .delay_ms = 2 }, { .resident = 8 }, { .delay_ms = 1, .resident = 3 },
-	};
-
-	return rules[dice % ARRAY_SIZE(rules)];
-}
-
-static struct buf its_memory(const struct ending *ending, struct ibv_pd *pd)
-{
-	struct buf buf = { .len = LEN, .fd = -1 };
-	char name[32];
-
-	snprintf(name, sizeof(name), "ending-%u", ending->number);
-	buf.p = ending->memory == FROZEN ? ext4_map(name, LEN) : map_anon(LEN);
-	if (ending->memory == PAGED)
-		pager_start(pager_open(), buf.p, LEN, some_rules(ending->dice));
-	buf.mr = reg(pd, buf.p, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	return buf;
-}
 
 static void post_some(struct end *end, struct buf *buf, const struct address *to, unsigned int i)
 {
@@ -116,16 +68,17 @@ static void traffic(struct end *end, struct buf *buf, const struct address *to, 
 static void dying_child(void *arg)
 {
 	struct ending *ending = arg;
-	struct rc rc = impatient();
+	struct rc rc = rc_impatient();
 	struct end end;
 	struct buf buf;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	end_open(&end, options.peer, &rc);
 	end.qp = end_qp(&end, &rc);
-	buf = its_memory(ending, end.pd);
-	if (ending->memory == FULL_GROUP)
-		cgroup_enter(ending->cgroup);
+	buf = (struct buf){ .len = LEN, .fd = -1 };
+	buf.p = hardship_map(ending->hardship, LEN, ending->number, ending->dice);
+	buf.mr = reg(end.pd, buf.p, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	hardship_enter(ending->hardship);
 	address_tell(&ending->dying, &end, &buf);
 	address_wait(&ending->killer);
 	end_join(&end, &rc, &ending->killer);
@@ -139,7 +92,7 @@ static void dying_child(void *arg)
 static void outlive(struct end *end, struct buf *buf, struct ending *ending)
 {
 	uint64_t ms = ending->dice / 16 % 40;
-	struct rc rc = impatient();
+	struct rc rc = rc_impatient();
 	int pid;
 
 	ending->dying.known = ending->killer.known = false;
@@ -156,113 +109,44 @@ static void outlive(struct end *end, struct buf *buf, struct ending *ending)
 	undo(end->qp);
 }
 
-/* Freezes and thaws, until the test's end. */
-struct weather {
-	int fd;
-	atomic_bool stop;
-	atomic_uint frosts;
-	pthread_t thread;
-};
-
-static void *weather_run(void *arg)
-{
-	struct weather *weather = arg;
-
-	while (!weather->stop) {
-		if (!ioctl(weather->fd, FIFREEZE, 0)) {
-			sleep_ms(15);
-			ioctl(weather->fd, FITHAW, 0);
-			weather->frosts++;
-		}
-		sleep_ms(10);
-	}
-	return NULL;
-}
-
-static int weather_end(void *object)
-{
-	struct weather *weather = object;
-
-	weather->stop = true;
-	pthread_join(weather->thread, NULL);
-	return close(weather->fd);
-}
-
-static struct weather *weather_start(void)
-{
-	struct weather *weather = scratch(sizeof(*weather));
-
-	*weather = (struct weather){ .fd = open(need_ext4(), O_RDONLY | O_CLOEXEC) };
-	assert_true(weather->fd >= 0);
-	assert_int_equal(pthread_create(&weather->thread, NULL, weather_run, weather), 0);
-	defer(weather_end, weather);
-	return weather;
-}
-
-/* What the kind needs; the test is skipped where the kernel does not have it. */
-static struct cgroup *prepare(enum memory memory, struct weather **weather)
-{
-	struct cgroup *cgroup;
-	char limit[32];
-
-	*weather = NULL;
-	if (memory == PAGED)
-		pager_open();
-	if (memory == FROZEN)
-		*weather = weather_start();
-	if (memory != FULL_GROUP)
-		return NULL;
-	need_swap();
-	cgroup = cgroup_make("endings", "memory");
-	snprintf(limit, sizeof(limit), "%lu", FULL);
-	cgroup_set(cgroup, "memory.max", limit);
-	return cgroup;
-}
-
 static void test_endings(void **state)
 {
-	enum memory memory = (uintptr_t)*state;
+	enum hardship_kind kind = (uintptr_t)*state;
 	unsigned int n = options.count ? options.count : options.full ? 2000 : 40;
 	struct ending *ending = map_shared(sizeof(*ending));
-	struct dice dice = { .seed = options.seed + memory };
-	struct rc rc = impatient();
+	struct dice dice = { .seed = options.seed + kind };
+	struct rc rc = rc_impatient();
 	struct victim_figures figures;
-	struct weather *weather;
+	struct hardship *hardship;
 	struct victim *victim;
-	struct cgroup *cgroup;
 	struct end end;
 	struct buf buf;
 
-	cgroup = prepare(memory, &weather);
+	hardship = hardship_begin(kind, "endings", FULL);
 	end_open(&end, options.device, &rc);
 	need_odp(end.ctx);
 	buf = buf_anon(end.pd, LEN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	victim = victim_start();
 	for (unsigned int i = 0; i < n; i++) {
-		*ending = (struct ending){ .memory = memory, .cgroup = cgroup, .number = i % 8,
+		*ending = (struct ending){ .hardship = hardship, .number = i % 8,
 					   .dice = dice_roll(&dice) };
 		outlive(&end, &buf, ending);
 	}
 	figures = victim_watch(victim, 200);
-	print_message("%u processes ended", n);
-	if (weather)
-		print_message(", %u frosts", weather->frosts);
-	if (cgroup)
-		print_message(", %ld times at the limit",
-			      cgroup_number(cgroup, "memory.events", "max "));
-	print_message("; the victim works\n");
+	print_message("%u processes ended; the victim works\n", n);
+	hardship_tell(hardship);
 	assert_true(figures.rounds > 0);
 	victim_stop(victim);
 }
 
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[MEMORIES];
+	static struct CMUnitTest tests[HARDSHIPS - 1];
 
 	parse_options(argc, argv);
-	for (uintptr_t i = 0; i < MEMORIES; i++)
-		tests[i] = (struct CMUnitTest){
-			.name = names[i], .test_func = test_endings, .initial_state = (void *)i,
+	for (uintptr_t i = HARD_NOT + 1; i < HARDSHIPS; i++)
+		tests[i - 1] = (struct CMUnitTest){
+			.name = hardship_names[i], .test_func = test_endings, .initial_state = (void *)i,
 		};
 	return run_group("endings", tests, ARRAY_SIZE(tests));
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kit/cgroup.h"
-#include "kit/pager.h"
 #include "kit/tenant.h"
+#include "lib/cgroup.h"
 #include "lib/mem.h"
+#include "lib/pager.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/system.h"
@@ -160,8 +160,7 @@ static void open_pair(struct pair *pair)
 	need_odp(pair->a.ctx);
 }
 
-/* SENDs that find no receive request. */
-static void send_unasked(struct stage *stage)
+static void send_without_effect(struct stage *stage, void (*connect)(struct pair *pair))
 {
 	struct pair pair;
 	struct buf from;
@@ -173,7 +172,13 @@ static void send_unasked(struct stage *stage)
 	from = buf_anon(pair.a.pd, MESSAGE, ALL_ACCESS);
 	memset(from.p, 1, MESSAGE);
 	list = sge(&from, 0, MESSAGE);
-	request_on_all(stage, &pair, &wr, pair_connect);
+	request_on_all(stage, &pair, &wr, connect);
+}
+
+/* SENDs that find no receive request. */
+static void send_unasked(struct stage *stage)
+{
+	send_without_effect(stage, pair_connect);
 }
 
 /* The peer expects a packet that never comes, before all that do. */
@@ -191,17 +196,7 @@ static void connect_ahead(struct pair *pair)
 
 static void send_ahead(struct stage *stage)
 {
-	struct pair pair;
-	struct buf from;
-	struct ibv_sge list;
-	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1 };
-
-	tenant_become_nobody();
-	open_pair(&pair);
-	from = buf_anon(pair.a.pd, MESSAGE, ALL_ACCESS);
-	memset(from.p, 1, MESSAGE);
-	list = sge(&from, 0, MESSAGE);
-	request_on_all(stage, &pair, &wr, connect_ahead);
+	send_without_effect(stage, connect_ahead);
 }
 
 /* A READ into, or a WRITE to, pages that nobody brings. */
@@ -284,12 +279,9 @@ static int direct_again(void *unused)
 static void test_charge(void **state)
 {
 	struct meeting meeting = { .c = *state, .stage = map_shared(sizeof(struct stage)) };
-	struct cgroup *cgroup = cgroup_make("charge", "memory");
-	char limit[32];
+	struct cgroup *cgroup = cgroup_make_small("charge", limit_kib() * 1024);
 	long machine, group;
 
-	snprintf(limit, sizeof(limit), "%ldK", limit_kib());
-	cgroup_set(cgroup, "memory.max", limit);
 	cgroup_try(cgroup, "memory.swap.max", "0");
 	if (!write_file(DIRECT, "N"))
 		defer(direct_again, direct_again);

@@ -11,12 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kit/cgroup.h"
-#include "kit/pager.h"
 #include "kit/tenant.h"
 #include "kit/victim.h"
 #include "libodp/odp.h"
+#include "lib/cgroup.h"
 #include "lib/mem.h"
+#include "lib/pager.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/system.h"

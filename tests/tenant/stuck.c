@@ -12,11 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kit/frozen.h"
-#include "kit/pager.h"
 #include "kit/tenant.h"
 #include "libodp/odp.h"
+#include "lib/frozen.h"
 #include "lib/mem.h"
+#include "lib/pager.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
 #include "lib/system.h"

@@ -3,14 +3,11 @@
  * A memory cgroup that is full, of tables more than of anything else: they go before anybody is killed,
  * whoever wants the memory.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/mem.h"
 #include "lib/rc.h"
 #include "lib/system.h"
@@ -18,42 +15,6 @@
 
 #define LEAF (2 * MIB)		/* what one table is for */
 #define WINDOW (512 * MIB)	/* what one notifier is for */
-
-#define ROOT "/sys/fs/cgroup"
-#define CGROUP ROOT "/odp-full"
-
-static int cgroup_leave(void *unused)
-{
-	uint64_t end = now_ms() + PATIENCE;
-
-	(void)unused;
-	while (rmdir(CGROUP)) {
-		if (now_ms() > end)
-			return errno;
-		sleep_ms(10);
-	}
-	return 0;
-}
-
-static void cgroup_make(size_t max)
-{
-	char limit[32];
-
-	write_file(ROOT "/cgroup.subtree_control", "+memory");
-	snprintf(limit, sizeof(limit), "%zu", max);
-	if (mkdir(CGROUP, 0700) || write_file(CGROUP "/memory.max", limit))
-		skip_because("no memory cgroups");
-	write_file(CGROUP "/memory.swap.max", "0");
-	defer(cgroup_leave, cgroup_leave);
-}
-
-static long cgroup_number(const char *file, const char *label)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), CGROUP "/%s", file);
-	return file_number(path, label);
-}
 
 struct rig {
 	struct pair pair;
@@ -94,21 +55,21 @@ static void read_all(struct rig *rig, size_t n, size_t step)
 	}
 }
 
-static void enter(void)
+/* @fn runs in a group of @max bytes. */
+static void nobody_is_killed(size_t max, void (*fn)(void *arg), const char *who)
 {
-	assert_int_equal(write_file(CGROUP "/cgroup.procs", "0"), 0);
-}
+	struct cgroup *cgroup = cgroup_make_small("full", max);
+	int status;
 
-static void nobody_is_killed(void (*fn)(void *arg), const char *who)
-{
-	int status = child_wait(child_start(fn, NULL));
+	cgroup_try(cgroup, "memory.swap.max", "0");
+	status = child_wait(child_start(fn, cgroup));
 
 	print_message("%s: %ld times at the limit, %ld killed\n", who,
-		      cgroup_number("memory.events", "max "),
-		      cgroup_number("memory.events", "oom_kill "));
+		      cgroup_number(cgroup, "memory.events", "max "),
+		      cgroup_number(cgroup, "memory.events", "oom_kill "));
 	assert_int_equal(status, 0);
-	assert_int_equal(cgroup_number("memory.events", "oom_kill "), 0);
-	assert_true(cgroup_number("memory.events", "max ") > 0);
+	assert_int_equal(cgroup_number(cgroup, "memory.events", "oom_kill "), 0);
+	assert_true(cgroup_number(cgroup, "memory.events", "max ") > 0);
 }
 
 static void need_on_demand(void)
@@ -125,12 +86,11 @@ static void need_on_demand(void)
 /* Page tables of 24 MiB that stay, and tables of 24 MiB, in 40. */
 #define LEAVES 6000ul
 
-static void reader(void *unused)
+static void reader(void *cgroup)
 {
 	struct rig rig;
 
-	(void)unused;
-	enter();
+	cgroup_enter(cgroup);
 	rig_open(&rig, LEAVES, LEAF);
 	for (int round = 0; round < 2; round++)
 		read_all(&rig, LEAVES, LEAF);
@@ -140,8 +100,7 @@ static void test_tables(void **state)
 {
 	(void)state;
 	need_on_demand();
-	cgroup_make(40 * MIB);
-	nobody_is_killed(reader, "a table more than fits");
+	nobody_is_killed(40 * MIB, reader, "a table more than fits");
 }
 
 /* --- who wants a window --------------------------------------------------------------- */
@@ -149,12 +108,11 @@ static void test_tables(void **state)
 /* Each has a window and a table of 8 KiB, and page tables of 6 that stay, in 16 MiB. */
 #define WINDOWS 1500ul
 
-static void wide_reader(void *unused)
+static void wide_reader(void *cgroup)
 {
 	struct rig rig;
 
-	(void)unused;
-	enter();
+	cgroup_enter(cgroup);
 	rig_open(&rig, WINDOWS, WINDOW);
 	read_all(&rig, WINDOWS, WINDOW);
 }
@@ -163,8 +121,7 @@ static void test_windows(void **state)
 {
 	(void)state;
 	need_on_demand();
-	cgroup_make(16 * MIB);
-	nobody_is_killed(wide_reader, "a window more than fits");
+	nobody_is_killed(16 * MIB, wide_reader, "a window more than fits");
 }
 
 /* --- who wants pages ------------------------------------------------------------------ */
@@ -172,13 +129,12 @@ static void test_windows(void **state)
 #define IDLE 2500ul
 #define PAGES (16 * MIB)
 
-static void writer(void *unused)
+static void writer(void *cgroup)
 {
 	struct rig rig;
 	uint8_t *p;
 
-	(void)unused;
-	enter();
+	cgroup_enter(cgroup);
 	rig_open(&rig, IDLE, LEAF);
 	read_all(&rig, IDLE, LEAF);
 	/* 12 MiB of page tables, 10 of tables, and these, in 36. */
@@ -190,8 +146,7 @@ static void test_pages(void **state)
 {
 	(void)state;
 	need_on_demand();
-	cgroup_make(34 * MIB);
-	nobody_is_killed(writer, "the CPU's pages, more than fit");
+	nobody_is_killed(34 * MIB, writer, "the CPU's pages, more than fit");
 }
 
 static struct CMUnitTest tests[] = {

@@ -3,14 +3,13 @@
  * Memory pressure: traffic from and to on-demand memory four times as large as its owner may have; and
  * an owner that the OOM killer takes while a peer writes into it.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/lanes.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
@@ -23,44 +22,6 @@
 #define AREA (4 * LIMIT)
 #define MOST (64 * 1024ul)	/* bytes of a message */
 
-/* --- the cgroup --------------------------------------------------------------- */
-
-#define ROOT "/sys/fs/cgroup"
-#define CGROUP ROOT "/odp-pressure"
-
-static int cgroup_leave(void *unused)
-{
-	uint64_t end = now_ms() + PATIENCE;
-
-	(void)unused;
-	write_file(ROOT "/cgroup.procs", "0");
-	while (rmdir(CGROUP)) {
-		if (now_ms() > end)
-			return errno;
-		sleep_ms(10);
-	}
-	return 0;
-}
-
-static void cgroup_make(void)
-{
-	char limit[32];
-
-	write_file(ROOT "/cgroup.subtree_control", "+memory");
-	snprintf(limit, sizeof(limit), "%lu", LIMIT);
-	if (mkdir(CGROUP, 0700) || write_file(CGROUP "/memory.max", limit))
-		skip_because("no memory cgroups");
-	defer(cgroup_leave, cgroup_leave);
-}
-
-static long cgroup_number(const char *file, const char *label)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), CGROUP "/%s", file);
-	return file_number(path, label);
-}
-
 /* --- swapping ------------------------------------------------------------------------ */
 
 #define LANES 4
@@ -71,7 +32,7 @@ struct rig {
 };
 
 /* What the test itself works with stays in memory; the area comes after that, and does not. */
-static void rig_open(struct rig *rig)
+static void rig_open(struct rig *rig, const struct cgroup *cgroup)
 {
 	*rig = (struct rig){ .lanes = { .name = "swapping", .seed = options.seed } };
 	rig->lanes.rdma_only = true;
@@ -83,14 +44,14 @@ static void rig_open(struct rig *rig)
 	assert_int_equal(munlock(rig->area.p, AREA), 0);
 	assert_int_equal(madvise(rig->area.p, AREA, MADV_DONTNEED), 0);
 	memset(rig->area.want, 0, AREA);
-	assert_int_equal(write_file(CGROUP "/cgroup.procs", "0"), 0);
+	cgroup_enter(cgroup);
 }
 
-static void check_by_cpu(struct rig *rig)
+static void check_by_cpu(struct rig *rig, const struct cgroup *cgroup)
 {
 	uint8_t *got = scratch(AREA);
 
-	assert_int_equal(write_file(CGROUP "/memory.max", "max"), 0);
+	cgroup_set(cgroup, "memory.max", "max");
 	cpu_read(got, rig->area.p, AREA);
 	same_bytes(got, rig->area.want, AREA, "the CPU's view at the end");
 }
@@ -104,14 +65,15 @@ static void test_swapping(void **state)
 {
 	struct rig *rig = scratch(sizeof(*rig));
 	struct lanes *lanes = &rig->lanes;
+	struct cgroup *cgroup;
 	long out, in;
 
 	(void)state;
 	need_swap();
 	out = file_number("/proc/vmstat", "pswpout ");
 	in = file_number("/proc/vmstat", "pswpin ");
-	cgroup_make();
-	rig_open(rig);
+	cgroup = cgroup_make_small("pressure", LIMIT);
+	rig_open(rig, cgroup);
 	lanes_fill(lanes);
 	lanes_run(lanes, now_ms() + duration());
 	lanes_check(lanes);
@@ -119,15 +81,16 @@ static void test_swapping(void **state)
 	in = file_number("/proc/vmstat", "pswpin ") - in;
 	print_message("%llu messages, %llu MiB; %ld times at the limit, %ld pages swapped out, %ld in\n",
 		      (unsigned long long)lanes->messages, (unsigned long long)(lanes->bytes / MIB),
-		      cgroup_number("memory.events", "max "), out, in);
+		      cgroup_number(cgroup, "memory.events", "max "), out, in);
 	assert_true(out >= (long)((AREA - LIMIT) / PAGE / 2));
-	assert_int_equal(cgroup_number("memory.events", "oom_kill "), 0);
-	check_by_cpu(rig);
+	assert_int_equal(cgroup_number(cgroup, "memory.events", "oom_kill "), 0);
+	check_by_cpu(rig, cgroup);
 }
 
 /* --- the OOM killer -------------------------------------------------------------------- */
 
 struct meeting {
+	const struct cgroup *cgroup;
 	struct address owner, peer;
 };
 
@@ -141,7 +104,7 @@ static void owner_child(void *arg)
 	end_open(&end, options.peer, &rc);
 	end.qp = end_qp(&end, &rc);
 	buf = buf_anon(end.pd, AREA, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	assert_int_equal(write_file(CGROUP "/cgroup.procs", "0"), 0);
+	cgroup_enter(meeting->cgroup);
 	address_tell(&meeting->owner, &end, &buf);
 	address_wait(&meeting->peer);
 	end_join(&end, &rc, &meeting->peer);
@@ -149,14 +112,14 @@ static void owner_child(void *arg)
 		pause();
 }
 
-static void wait_for_memory(void)
+static void wait_for_memory(const struct cgroup *cgroup)
 {
 	uint64_t end = now_ms() + PATIENCE;
 
-	while (cgroup_number("memory.current", "") > (long)MIB) {
+	while (cgroup_number(cgroup, "memory.current", "") > (long)MIB) {
 		if (now_ms() > end)
 			fail_msg("%ld bytes have not come back",
-				 cgroup_number("memory.current", ""));
+				 cgroup_number(cgroup, "memory.current", ""));
 		sleep_ms(10);
 	}
 }
@@ -183,6 +146,7 @@ static void test_oom(void **state)
 {
 	struct meeting *meeting = map_shared(sizeof(*meeting));
 	struct rc rc = rc_default();
+	struct cgroup *cgroup;
 	struct end end;
 	struct buf buf;
 	size_t bytes;
@@ -190,8 +154,9 @@ static void test_oom(void **state)
 
 	(void)state;
 	rc.timeout = 12;	/* 17 ms */
-	cgroup_make();
-	write_file(CGROUP "/memory.swap.max", "0");
+	cgroup = cgroup_make_small("pressure", LIMIT);
+	cgroup_try(cgroup, "memory.swap.max", "0");
+	meeting->cgroup = cgroup;
 	pid = child_start(owner_child, meeting);
 	end_open(&end, options.device, &rc);
 	need_odp(end.ctx);
@@ -202,8 +167,8 @@ static void test_oom(void **state)
 	end_join(&end, &rc, &meeting->owner);
 	bytes = flood(&end, &buf, &meeting->owner);
 	assert_int_equal(child_wait(pid), SIGKILL);
-	assert_true(cgroup_number("memory.events", "oom_kill ") > 0);
-	wait_for_memory();
+	assert_true(cgroup_number(cgroup, "memory.events", "oom_kill ") > 0);
+	wait_for_memory(cgroup);
 	print_message("killed after %zu MiB\n", bytes / MIB);
 	assert_in_range(bytes, LIMIT / 2, 2 * LIMIT);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Storms: processes that end in the middle of traffic and of faults, objects that come and go on
- * all processors, connections by the thousand, threads at one queue pair; and an honest connection
+ * Storms: processes that end in the middle of traffic and of faults, also where their pages are a slow
+ * pager's, on a file system that freezes, or in a full control group; objects that come and go on all processors, connections by the thousand, threads at one queue pair; and an honest connection
  * beside them, whose bytes stay right.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/hardship.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
@@ -25,6 +26,7 @@
 
 #define LEN (64 * 1024)
 #define DEPTH 16
+#define FULL (320 * 1024ul)	/* bytes of the control group of all of them: less than they would have */
 #define LANES 3		/* processes that do the same at once */
 
 static unsigned int steps(unsigned int few, unsigned int many)
@@ -52,15 +54,16 @@ static int odp(struct ibv_context *ctx)
 struct lane {
 	unsigned int number;
 	unsigned int *done;	/* its steps, in shared memory */
+	const struct hardship *hardship;
 };
 
-static void lanes_run(void (*fn)(void *lane), unsigned int *done)
+static void lanes_run(void (*fn)(void *lane), unsigned int *done, const struct hardship *hardship)
 {
 	struct lane lanes[LANES];
 	int pids[LANES];
 
 	for (unsigned int i = 0; i < LANES; i++) {
-		lanes[i] = (struct lane){ .number = i, .done = &done[i] };
+		lanes[i] = (struct lane){ .number = i, .done = &done[i], .hardship = hardship };
 		pids[i] = child_start(fn, &lanes[i]);
 	}
 	for (unsigned int i = 0; i < LANES; i++) {
@@ -79,19 +82,11 @@ enum ending { KILLED, EXITED, EXECUTED, ENDINGS };
 
 struct victim {
 	struct address victim, killer;
+	const struct lane *lane;
+	uint64_t dice;
 	enum ending ending;
 	unsigned int ms;	/* how long it runs, if it ends by itself */
 };
-
-static struct rc impatient(void)
-{
-	struct rc rc = rc_default();
-
-	rc.timeout = 12;	/* 17 ms */
-	rc.retry_cnt = 2;
-	rc.rnr_retry = 3;
-	return rc;
-}
 
 static const enum ibv_wr_opcode opcodes[] = {
 	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND, IBV_WR_ATOMIC_FETCH_AND_ADD,
@@ -113,28 +108,32 @@ static void post_buffers(struct end *end, struct buf *buf)
 		post_recv(end, 0, &list, 1);
 }
 
-static void end_make(struct end *end, struct buf *buf, const char *device)
+static void end_make(struct end *end, const char *device)
 {
-	struct rc rc = impatient();
+	struct rc rc = rc_impatient();
 
 	rc.recv_wr = 4 * DEPTH;
 	end_open(end, device, &rc);
 	end->qp = end_qp(end, &rc);
-	*buf = buf_anon(end->pd, LEN, ALL_ACCESS | odp(end->ctx));
 }
 
 /* Traffic into its killer, and its own pages thrown away all the time, until its end. */
 static void victim_child(void *arg)
 {
 	struct victim *victim = arg;
-	struct rc rc = impatient();
+	const struct hardship *hardship = victim->lane->hardship;
+	struct rc rc = rc_impatient();
 	struct ibv_wc wc[DEPTH];
 	struct end end;
 	struct buf buf;
 	uint64_t stop;
 
 	die_with_parent();
-	end_make(&end, &buf, options.peer);
+	end_make(&end, options.peer);
+	buf = (struct buf){ .len = LEN, .fd = -1 };
+	buf.p = hardship_map(hardship, LEN, victim->lane->number, victim->dice >> 32);
+	buf.mr = reg(end.pd, buf.p, LEN, ALL_ACCESS | odp(end.ctx));
+	hardship_enter(hardship);
 	address_tell(&victim->victim, &end, &buf);
 	address_wait(&victim->killer);
 	end_join(&end, &rc, &victim->killer);
@@ -165,8 +164,11 @@ static void outlive(struct end *end, struct buf *buf, struct victim *victim, int
 			undo((void *)(intptr_t)pid);
 			pid = 0;
 		}
-		wc = wait_wc(end->scq);
-		done++;
+		/* The victim's page may not come before it is killed. */
+		if (ibv_poll_cq(end->scq, 1, &wc) == 1)
+			done++;
+		else
+			wc.status = IBV_WC_SUCCESS;
 		if (now_ms() > limit)
 			fail_msg("the traffic still runs after %d ms", PATIENCE);
 	}
@@ -176,14 +178,15 @@ static void outlive(struct end *end, struct buf *buf, struct victim *victim, int
 		undo((void *)(intptr_t)pid);
 }
 
-static void outlive_one(struct end *end, struct buf *buf, struct victim *victim, uint64_t dice)
+static void outlive_one(struct end *end, struct buf *buf, struct victim *victim, const struct lane *lane,
+			uint64_t dice)
 {
-	struct rc rc = impatient();
+	struct rc rc = rc_impatient();
 	unsigned int ms = (dice >> 8) % 20;
 	int pid;
 
 	rc.recv_wr = 4 * DEPTH;
-	*victim = (struct victim){ .ending = dice % ENDINGS, .ms = ms };
+	*victim = (struct victim){ .lane = lane, .dice = dice, .ending = dice % ENDINGS, .ms = ms };
 	end->qp = end_qp(end, &rc);
 	address_tell(&victim->killer, end, buf);
 	pid = child_start(victim_child, victim);
@@ -200,6 +203,11 @@ static void outlive_one(struct end *end, struct buf *buf, struct victim *victim,
 	undo(end->qp);
 }
 
+static unsigned int victims(const struct hardship *hardship)
+{
+	return hardship->kind == HARD_NOT ? steps(40, 1000) : steps(12, 300);
+}
+
 static void killer_lane(void *arg)
 {
 	struct lane *lane = arg;
@@ -208,23 +216,29 @@ static void killer_lane(void *arg)
 	struct buf buf;
 
 	die_with_parent();
-	end_make(&end, &buf, options.device);
-	for (unsigned int i = 0; i < steps(40, 1000); i++) {
-		outlive_one(&end, &buf, victim, dice(lane->number, i));
+	end_make(&end, options.device);
+	buf = buf_anon(end.pd, LEN, ALL_ACCESS | odp(end.ctx));
+	for (unsigned int i = 0; i < victims(lane->hardship); i++) {
+		outlive_one(&end, &buf, victim, lane, dice(lane->number, i));
 		*lane->done = i + 1;
 	}
 }
 
 static void test_endings(void **state)
 {
+	enum hardship_kind kind = (uintptr_t)*state;
 	unsigned int *done = map_shared(LANES * sizeof(*done));
+	struct hardship *hardship;
 	struct witness witness;
 
-	(void)state;
+	if (kind != HARD_NOT)
+		need_odp(device_open(options.peer));
+	hardship = hardship_begin(kind, "storm", FULL);
 	witness = witness_start();
-	lanes_run(killer_lane, done);
+	lanes_run(killer_lane, done, hardship);
 	print_message("%u processes ended, %llu honest messages beside them\n",
-		      LANES * steps(40, 1000), (unsigned long long)witness_messages(&witness));
+		      LANES * victims(hardship), (unsigned long long)witness_messages(&witness));
+	hardship_tell(hardship);
 	witness_stop(&witness);
 }
 
@@ -405,7 +419,7 @@ static void test_churn(void **state)
 
 	(void)state;
 	witness = witness_start();
-	lanes_run(churn_lane, done);
+	lanes_run(churn_lane, done, NULL);
 	print_message("%u objects came and went, %llu honest messages beside them\n",
 		      LANES * steps(600, 50000), (unsigned long long)witness_messages(&witness));
 	witness_stop(&witness);
@@ -596,8 +610,13 @@ static void test_threads(void **state)
 	}
 }
 
+#define ENDING(name, kind) { name, test_endings, NULL, NULL, (void *)kind }
+
 static struct CMUnitTest tests[] = {
-	{ .name = "processes that end in the middle", .test_func = test_endings },
+	ENDING("processes that end in the middle", HARD_NOT),
+	ENDING("processes that end in the middle: a pager's pages", HARD_PAGED),
+	ENDING("processes that end in the middle: a file system that freezes", HARD_FROZEN),
+	ENDING("processes that end in the middle: a full control group", HARD_FULL),
 	{ .name = "objects that come and go", .test_func = test_churn },
 	{ .name = "connections up and down", .test_func = test_connections },
 	{ .name = "threads at one queue pair", .test_func = test_threads },

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reclaim takes what nobody uses: pages that RDMA alone uses are in use. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/mem.h"
 #include "lib/rc.h"
 #include "lib/system.h"
@@ -16,35 +14,6 @@
 #define HOT (2 * MIB)		/* READ over and over */
 #define COLD (64 * MIB)		/* written once by the CPU, a page after the other */
 #define STEP (256 * 1024ul)	/* so much of it between two rounds over the hot pages */
-
-#define ROOT "/sys/fs/cgroup"
-#define CGROUP ROOT "/odp-young"
-
-static int cgroup_leave(void *unused)
-{
-	uint64_t end = now_ms() + PATIENCE;
-
-	(void)unused;
-	write_file(ROOT "/cgroup.procs", "0");
-	while (rmdir(CGROUP)) {
-		if (now_ms() > end)
-			return errno;
-		sleep_ms(10);
-	}
-	return 0;
-}
-
-static void cgroup_enter(void)
-{
-	char limit[32];
-
-	write_file(ROOT "/cgroup.subtree_control", "+memory");
-	snprintf(limit, sizeof(limit), "%lu", LIMIT);
-	if (mkdir(CGROUP, 0700) || write_file(CGROUP "/memory.max", limit))
-		skip_because("no memory cgroups");
-	defer(cgroup_leave, cgroup_leave);
-	assert_int_equal(write_file(CGROUP "/cgroup.procs", "0"), 0);
-}
 
 struct rig {
 	struct pair pair;
@@ -93,7 +62,7 @@ static void test_spared(void **state)
 	need_swap();
 	pair_open(&rig.pair, &rc);
 	need_odp(rig.pair.a.ctx);
-	cgroup_enter();
+	cgroup_enter(cgroup_make_small("young", LIMIT));
 	rig.into = buf_anon(rig.pair.a.pd, HOT, ALL_ACCESS);
 	rig.hot = buf_anon(rig.pair.b.pd, HOT, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	madvise(rig.hot.p, HOT, MADV_NOHUGEPAGE);

@@ -3,7 +3,7 @@
 #ifndef TENANT_TENANT_H
 #define TENANT_TENANT_H
 
-#include "kit/cgroup.h"
+#include "lib/cgroup.h"
 
 #define NOBODY 65534
 

@@ -59,6 +59,12 @@ void *map_file(int fd, size_t len)
 	return must_map(len, MAP_SHARED, fd);
 }
 
+void *map_file_copy(int fd, size_t len)
+{
+	assert_true(fd >= 0);
+	return must_map(len, MAP_PRIVATE, fd);
+}
+
 void *map_memfd(size_t len, int *fd)
 {
 	*fd = memfd_create("verbs", MFD_CLOEXEC);

@@ -27,6 +27,8 @@ void *map_memfd(size_t len, int *fd);
 
 /* A shared mapping of @fd, which is closed with it. */
 void *map_file(int fd, size_t len);
+/* The same, private: what is written does not reach the file. */
+void *map_file_copy(int fd, size_t len);
 
 /* A region, deregistered at the end of the test. */
 struct ibv_mr *reg(struct ibv_pd *pd, void *p, size_t len, int access);

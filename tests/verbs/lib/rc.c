@@ -24,6 +24,16 @@ struct rc rc_default(void)
 	};
 }
 
+struct rc rc_impatient(void)
+{
+	struct rc rc = rc_default();
+
+	rc.timeout = 12;	/* 17 ms */
+	rc.retry_cnt = 2;
+	rc.rnr_retry = 3;
+	return rc;
+}
+
 unsigned int mtu_bytes(enum ibv_mtu mtu)
 {
 	return 128u << mtu;

@@ -20,6 +20,8 @@ struct rc {
 };
 
 struct rc rc_default(void);
+/* The same, but it soon gives up a peer that is no more. */
+struct rc rc_impatient(void);
 
 #define ALL_REMOTE (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC)
 #define ALL_ACCESS (IBV_ACCESS_LOCAL_WRITE | ALL_REMOTE)

@@ -6,19 +6,29 @@
  * one place. Keys and rights are checked for each packet, in the task's RCU read
  * section in which the bytes move, so a region that has been deregistered is not
  * touched by a packet that comes after. A packet that meets a missing page is
- * copied again from its beginning when the page is there.
+ * copied again from its beginning when the page is there. Where the pages of its
+ * beginning have gone meanwhile, it goes on behind what has been copied before:
+ * it ends, however few of its pages stay (rxe_fault_resume()).
  */
 #include "rxe_transport.h"
 
+static int rxe_place_missing(const struct rxe_place *place, void *at, u32 len,
+			     u32 left, u64 rest, bool write,
+			     struct rxe_fault *fault);
+
 /*
- * Returns 0, -EAGAIN with the fault under way, or -EFAULT. @rest: bytes of the
- * message from @place on, the length that a fault is for.
+ * Returns 0, -EAGAIN with the fault under way, or -EFAULT; or how many bytes from
+ * @buf on are done, which are @len or more. @left: bytes of the payload from @buf on.
+ * @rest: bytes of the message from @place on, the length that a fault is for.
  */
-static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
-			  u64 rest, bool write, struct rxe_fault *fault)
+static __always_inline int rxe_place_copy(const struct rxe_place *place,
+					  void *buf, u32 len, u32 left,
+					  u64 rest, bool write,
+					  struct rxe_fault *fault)
 {
 	struct rxe_place missing;
 	size_t done;
+	int ret;
 
 	if (unlikely(!place->mr->umem))
 		return rxe_kmem_copy(place, buf, len, write);
@@ -30,12 +40,33 @@ static int rxe_place_copy(const struct rxe_place *place, void *buf, u32 len,
 		return 0;
 	missing = *place;
 	missing.offset += done;
-	return rxe_fault_start(fault, &missing, rest - done, write);
+	ret = rxe_place_missing(&missing, buf + done, len - done, left - done,
+				rest - done, write, fault);
+	return ret > 0 ? ret + done : ret;
+}
+
+/* The same for a page that is missing: some of the payload may be done already. */
+static noinline int rxe_place_missing(const struct rxe_place *place, void *at,
+				      u32 len, u32 left, u64 rest, bool write,
+				      struct rxe_fault *fault)
+{
+	u32 skip = rxe_fault_resume(fault, at, left, write);
+	struct rxe_place next = *place;
+	int ret;
+
+	if (!skip)
+		return rxe_fault_start(fault, place, rest, write);
+	if (skip >= len)
+		return skip;
+	next.offset += skip;
+	ret = rxe_place_copy(&next, at + skip, len - skip, left - skip,
+			     rest - skip, write, fault);
+	return ret > 0 ? ret + skip : ret;
 }
 
 static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_list *list,
 			const struct rxe_sge *sge, u64 offset, void *buf,
-			u32 len, u64 rest, struct rxe_fault *fault)
+			u32 len, u32 left, u64 rest, struct rxe_fault *fault)
 {
 	struct rxe_place place;
 	int ret;
@@ -43,8 +74,8 @@ static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_list *list,
 	ret = rxe_lkey_resolve(qp_rxe(qp), list->pd, sge->lkey,
 			       sge->addr + offset, rest, list->access, &place);
 	if (!ret)
-		ret = rxe_place_copy(&place, buf, len, rest, list->access,
-				     fault);
+		ret = rxe_place_copy(&place, buf, len, left, rest,
+				     list->access, fault);
 	return ret;
 }
 
@@ -81,9 +112,19 @@ int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
 		room = sge->length - offset;
 		known = min(room, rest);
 		n = min_t(u64, len, room);
-		ret = rxe_sge_copy(qp, list, sge, offset, buf, n, known, fault);
-		if (ret)
-			return ret;
+		ret = rxe_sge_copy(qp, list, sge, offset, buf, n, len, known,
+				   fault);
+		if (unlikely(ret)) {
+			if (ret < 0)
+				return ret;
+			/* It goes on there, in this entry or a later one. */
+			i--;
+			offset += ret;
+			buf += ret;
+			len -= ret;
+			rest -= ret;
+			continue;
+		}
 		buf += n;
 		len -= n;
 		rest -= known;
@@ -117,7 +158,7 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 		return 0;
 	ret = rxe_rkey_resolve(qp, rkey, addr, rest, access, &place);
 	if (!ret)
-		ret = rxe_place_copy(&place, buf, len, rest,
+		ret = rxe_place_copy(&place, buf, len, len, rest,
 				     access == IB_ACCESS_REMOTE_WRITE, fault);
 	return ret;
 }

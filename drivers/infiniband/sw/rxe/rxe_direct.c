@@ -236,9 +236,29 @@ static bool rxe_move_piece(struct rxe_move *move)
 	return rxe_move_copy(move, &far, &near);
 }
 
+/*
+ * A page is missing: goes on behind what has been copied of the next packet before,
+ * on whichever way. Returns false if there is nothing to go on with.
+ */
+static noinline bool rxe_move_resume(struct rxe_move *move)
+{
+	u32 packet = min(move->qp->mtu, move->wqe->length - move->at);
+	u32 skip = 0;
+
+	if (move->missing.mr && move->done < packet)
+		skip = rxe_fault_resume(&move->peer->rq.place, NULL,
+					packet - move->done, true);
+	if (!skip)
+		return false;
+	move->done += skip;
+	move->missing.mr = NULL;
+	return true;
+}
+
 static void rxe_move_run(struct rxe_move *move)
 {
-	while (move->done < move->len && rxe_move_piece(move))
+	while (move->done < move->len &&
+	       (rxe_move_piece(move) || rxe_move_resume(move)))
 		;
 }
 

@@ -426,6 +426,12 @@ static inline enum ib_qp_state rxe_qp_state(const struct rxe_qp *qp)
 	return READ_ONCE(qp->state);
 }
 
+/* The PSN of what is being executed. */
+static inline u32 rxe_rq_at(const struct rxe_rq *rq)
+{
+	return rq->reading ? rq->read_psn : rq->psn;
+}
+
 static inline struct rxe_swqe *rxe_swqe(const struct rxe_sq *sq, u32 index)
 {
 	return sq->wqes + (index & sq->wqe_mask) * sq->wqe_size;

@@ -203,12 +203,6 @@ enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 			       IB_WC_REM_ACCESS_ERR);
 }
 
-/* The PSN of what is being executed. */
-static u32 rxe_resp_at(const struct rxe_rq *rq)
-{
-	return rq->reading ? rq->read_psn : rq->psn;
-}
-
 /**
  * rxe_resp_fault_result() - what the fault for the packet at hand has ended with
  * @rq: its receiving half
@@ -220,7 +214,7 @@ int rxe_resp_fault_result(struct rxe_rq *rq)
 {
 	int ret = rq->place.result;
 
-	if (rxe_resp_at(rq) != rq->fault_psn)
+	if (rxe_rq_at(rq) != rq->fault_psn)
 		return 0;
 	rq->place.result = 0;
 	return ret;
@@ -556,7 +550,7 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 	if (verdict != RXE_FATAL && qp->service->reliable)
 		rxe_rc_flush_ack(qp);
 	if (verdict == RXE_PARKED) {
-		rq->fault_psn = rxe_resp_at(rq);
+		rq->fault_psn = rxe_rq_at(rq);
 		rxe_resp_wait(qp);
 	}
 	if (!rxe_resp_goes_on(verdict))

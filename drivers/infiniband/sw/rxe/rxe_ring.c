@@ -80,9 +80,11 @@ int rxe_ring_map(const struct rxe_queue_buf *buf, size_t bytes,
 
 	if (size > PAGE_ALIGN(bytes))
 		return -EINVAL;
-	for (at = 0; at < size && !ret; at += PAGE_SIZE)
+	for (at = 0; at < size && !ret; at += PAGE_SIZE) {
 		ret = vm_insert_page(vma, vma->vm_start + at,
 				     vmalloc_to_page((const void *)buf + at));
+		cond_resched();
+	}
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	return ret;
 }

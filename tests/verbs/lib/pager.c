@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kit/pager.h"
+#include "lib/pager.h"
 #include "lib/mem.h"
 #include "lib/test.h"
 #include "lib/uffd.h"

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
-#include "kit/frozen.h"
+#include "lib/frozen.h"
 #include "lib/mem.h"
 #include "lib/system.h"
 #include "lib/test.h"

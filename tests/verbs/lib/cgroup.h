@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Control groups (version 2): limits for the processes in them, and what they use. */
-#ifndef TENANT_CGROUP_H
-#define TENANT_CGROUP_H
+#ifndef VERBS_CGROUP_H
+#define VERBS_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct cgroup {
 	char path[96];
@@ -14,6 +15,8 @@ struct cgroup {
  * end of the test its processes are killed and it is removed.
  */
 struct cgroup *cgroup_make(const char *name, const char *controllers);
+/* A new group that may have @max bytes of memory. */
+struct cgroup *cgroup_make_small(const char *name, size_t max);
 /* Writes @value into the group's @file, such as "memory.max"; skips the test where there is none. */
 void cgroup_set(const struct cgroup *cgroup, const char *file, const char *value);
 /* The same, false where the kernel does not have the file or does not take the value. */

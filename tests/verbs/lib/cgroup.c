@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kit/cgroup.h"
+#include "lib/cgroup.h"
 #include "lib/system.h"
 #include "lib/test.h"
 
@@ -84,6 +84,16 @@ void cgroup_set(const struct cgroup *cgroup, const char *file, const char *value
 {
 	if (!cgroup_try(cgroup, file, value))
 		skip_because("%s does not take %s", file, value);
+}
+
+struct cgroup *cgroup_make_small(const char *name, size_t max)
+{
+	struct cgroup *cgroup = cgroup_make(name, "memory");
+	char limit[32];
+
+	snprintf(limit, sizeof(limit), "%zu", max);
+	cgroup_set(cgroup, "memory.max", limit);
+	return cgroup;
 }
 
 void cgroup_enter(const struct cgroup *cgroup)

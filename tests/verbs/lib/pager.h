@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A user-space pager (userfaultfd): slow, with few pages at a time, or one that never answers. */
-#ifndef TENANT_PAGER_H
-#define TENANT_PAGER_H
+#ifndef VERBS_PAGER_H
+#define VERBS_PAGER_H
 
 #include <stdbool.h>
 #include <stddef.h>

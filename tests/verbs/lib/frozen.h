@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A file system that stops answering. */
-#ifndef TENANT_FROZEN_H
-#define TENANT_FROZEN_H
+#ifndef VERBS_FROZEN_H
+#define VERBS_FROZEN_H
 
 #include <stddef.h>
 

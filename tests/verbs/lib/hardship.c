@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/fs.h>
+
+#include "lib/cgroup.h"
+#include "lib/frozen.h"
+#include "lib/hardship.h"
+#include "lib/mem.h"
+#include "lib/pager.h"
+#include "lib/system.h"
+#include "lib/test.h"
+#include "lib/uffd.h"
+
+const char *const hardship_names[HARDSHIPS] = {
+	[HARD_NOT] = "memory as usual",
+	[HARD_PAGED] = "a user-space pager",
+	[HARD_FROZEN] = "a file system that freezes",
+	[HARD_FULL] = "a full control group",
+};
+
+/* Freezes and thaws. */
+struct weather {
+	int fd;
+	atomic_bool stop;
+	atomic_uint frosts;
+	pthread_t thread;
+};
+
+static void *weather_run(void *arg)
+{
+	struct weather *weather = arg;
+
+	while (!weather->stop) {
+		if (!ioctl(weather->fd, FIFREEZE, 0)) {
+			sleep_ms(15);
+			ioctl(weather->fd, FITHAW, 0);
+			weather->frosts++;
+		}
+		sleep_ms(10);
+	}
+	return NULL;
+}
+
+static int weather_end(void *object)
+{
+	struct weather *weather = object;
+
+	weather->stop = true;
+	pthread_join(weather->thread, NULL);
+	return close(weather->fd);
+}
+
+static struct weather *weather_start(void)
+{
+	struct weather *weather = scratch(sizeof(*weather));
+
+	*weather = (struct weather){ .fd = open(need_ext4(), O_RDONLY | O_CLOEXEC) };
+	assert_true(weather->fd >= 0);
+	assert_int_equal(pthread_create(&weather->thread, NULL, weather_run, weather), 0);
+	defer(weather_end, weather);
+	return weather;
+}
+
+struct hardship *hardship_begin(enum hardship_kind kind, const char *name, size_t max)
+{
+	struct hardship *hardship = scratch(sizeof(*hardship));
+
+	*hardship = (struct hardship){ .kind = kind };
+	if (kind == HARD_PAGED)
+		need_uffd(UFFD_MISSING);
+	if (kind == HARD_FROZEN)
+		hardship->weather = weather_start();
+	if (kind == HARD_FULL) {
+		need_swap();
+		hardship->cgroup = cgroup_make_small(name, max);
+	}
+	return hardship;
+}
+
+static struct pager_rules some_rules(uint64_t dice)
+{
+	static const struct pager_rules rules[] = {
+		{ .never = true }, { .delay_ms = 2 }, { .resident = 8 }, { .delay_ms = 1, .resident = 3 },
+	};
+
+	return rules[dice % ARRAY_SIZE(rules)];
+}
+
+void *hardship_map(const struct hardship *hardship, size_t len, unsigned int number, uint64_t dice)
+{
+	char name[32];
+	void *p;
+
+	snprintf(name, sizeof(name), "hardship-%u", number);
+	if (hardship->kind == HARD_FROZEN)
+		return ext4_map(name, len);
+	p = map_anon(len);
+	if (hardship->kind == HARD_PAGED)
+		pager_start(pager_open(), p, len, some_rules(dice));
+	return p;
+}
+
+void hardship_enter(const struct hardship *hardship)
+{
+	if (hardship->cgroup)
+		cgroup_enter(hardship->cgroup);
+}
+
+void hardship_tell(const struct hardship *hardship)
+{
+	long times;
+
+	if (hardship->weather) {
+		times = hardship->weather->frosts;
+		print_message("  %ld frosts\n", times);
+		assert_true(times > 0);
+	}
+	if (hardship->cgroup) {
+		times = cgroup_number(hardship->cgroup, "memory.events", "max ");
+		print_message("  %ld times at the limit\n", times);
+		assert_true(times > 0);
+	}
+}
