@@ -3,6 +3,7 @@
  * What networks do below a link: VLANs upon its netdev, links upon a bond, addresses of IPv6 that only
  * mean something together with a netdev, other MTUs and names.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -222,6 +223,115 @@ static void test_link_local(void **state)
 	move_between(IBV_QPT_UD, here(a), there(b));
 }
 
+/* --- datagrams to an address, wherever it is --------------------------------------- */
+
+struct letters {
+	struct pair pair;
+	struct buf src, dst;
+	struct ibv_ah *ah;
+	uint32_t qpn;
+};
+
+static void letters_open(struct letters *letters, struct side a, struct side b)
+{
+	struct pair *pair = &letters->pair;
+
+	pair->rc = rc_default();
+	pair->rc.type = IBV_QPT_UD;
+	end_open(&pair->a, a.device, &pair->rc);
+	end_open(&pair->b, b.device, &pair->rc);
+	end_speak_from(&pair->a, a.address);
+	end_speak_from(&pair->b, b.address);
+	pair_open_qps(pair);
+	letters->src = buf_anon(pair->a.pd, PAGE, 0);
+	letters->dst = buf_anon(pair->b.pd, PAGE, IBV_ACCESS_LOCAL_WRITE);
+	letters->qpn = pair->b.qp->qp_num;
+}
+
+static void letters_receive(struct letters *letters)
+{
+	struct ibv_sge list = sge(&letters->dst, 0, PAGE);
+
+	post_recv(&letters->pair.b, 7, &list, 1);
+}
+
+/* From now on they go to @address. */
+static void letters_to(struct letters *letters, const char *address)
+{
+	struct end to = letters->pair.b;
+	struct in6_addr addr;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", strchr(address, ':') ? "" : "::ffff:", address);
+	assert_int_equal(inet_pton(AF_INET6, text, &addr), 1);
+	memcpy(to.gid.raw, &addr, sizeof(addr));
+	letters->ah = end_ah(&letters->pair.a, &to);
+}
+
+/* One more. Does it arrive? */
+static bool letter_arrives(struct letters *letters)
+{
+	struct pair *pair = &letters->pair;
+	struct ibv_sge list = sge(&letters->src, 0, 100);
+	struct ibv_send_wr wr = {
+		.wr_id = 5, .opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1,
+		.wr.ud = { letters->ah, letters->qpn, pair->rc.qkey },
+	};
+	uint64_t end = now_ms() + 30 * options.slow;
+	struct ibv_wc wc;
+
+	post_send(&pair->a, &wr);
+	expect_wc(pair->a.scq, 5, IBV_WC_SUCCESS);
+	do {
+		if (ibv_poll_cq(pair->b.rcq, 1, &wc) != 1)
+			continue;
+		assert_int_equal(wc.status, IBV_WC_SUCCESS);
+		assert_int_equal(wc.byte_len, GRH + 100);
+		letters_receive(letters);
+		return true;
+	} while (now_ms() < end);
+	return false;
+}
+
+/* It is some time before the device, or the netdev, knows. */
+static void wait_arrives(struct letters *letters, bool arrives, const char *what)
+{
+	uint64_t end = now_ms() + PATIENCE;
+
+	while (letter_arrives(letters) != arrives) {
+		if (now_ms() > end)
+			fail_msg("%s: datagrams %s", what, arrives ? "do not arrive" : "arrive");
+		sleep_ms(10);
+	}
+}
+
+#define GUEST "203.0.113.9"
+
+/* The device has an address as long as any netdev of its own has it. */
+static void test_address_moves(void **state)
+{
+	struct letters letters;
+
+	(void)state;
+	open_vlan();
+	letters_open(&letters, here("192.0.2.1"), there("192.0.2.2"));
+	letters_receive(&letters);
+	shell("ip -n peer address add " GUEST "/32 dev lo && ip route add " GUEST " dev veth0");
+	defer(run, "ip -n peer address del " GUEST "/32 dev lo; ip route del " GUEST);
+	letters_to(&letters, GUEST);
+	wait_arrives(&letters, false, "an address of lo");
+	shell("ip -n peer address add " GUEST "/32 dev veth1");
+	wait_arrives(&letters, true, "the netdev's address");
+	shell("ip -n peer address add " GUEST "/32 dev veth1.7");
+	shell("ip -n peer address del " GUEST "/32 dev veth1");
+	for (int i = 0; i < 20; i++) {
+		assert_true(letter_arrives(&letters));
+		sleep_ms(10);
+	}
+	shell("ip -n peer address del " GUEST "/32 dev veth1.7");
+	wait_arrives(&letters, false, "an address that is gone");
+}
+
 /* --- what netdevs become --------------------------------------------------------- */
 
 static enum ibv_mtu active_mtu(void)
@@ -307,6 +417,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_vlan_cm),
 		cmocka_unit_test(test_bond),
 		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_address_moves),
 		cmocka_unit_test(test_mtu),
 		cmocka_unit_test(test_renamed),
 	};

@@ -139,6 +139,32 @@ static void no_flush(struct attack *attack, struct target *target, struct roce *
 	target->rc.access &= ~(unsigned int)IBV_ACCESS_FLUSH_GLOBAL;
 }
 
+/* Its last word is not whole. */
+static void short_word(struct attack *attack, struct target *target, struct roce *roce)
+{
+	(void)attack;
+	(void)target;
+	roce->payload = 8;
+	roce->length = 7;
+}
+
+/* As long as it must be, behind which are three bytes of padding. */
+static void padded_first(struct attack *attack, struct target *target, struct roce *roce)
+{
+	(void)attack;
+	roce->payload = mtu_bytes(target->rc.mtu) + 3;
+	roce->length = 2 * mtu_bytes(target->rc.mtu);
+	roce->pad_lie = 1 ^ 3;
+}
+
+static void padding_alone(struct attack *attack, struct target *target, struct roce *roce)
+{
+	(void)attack;
+	(void)target;
+	roce->payload = 3;
+	roce->pad_lie = 1 ^ 3;
+}
+
 static void nothing(struct attack *attack, struct target *target, struct roce *roce)
 {
 	(void)attack;
@@ -156,6 +182,12 @@ static const struct rule rules[] = {
 	{ "FLUSH with payload", ROCE_FLUSH, has_payload, 0, CAN_FLUSH, false },
 	{ "READ without an end", ROCE_READ, nothing, 4, 0, false },
 	{ "WRITE without an end", ROCE_WRITE_ONLY, nothing, 12, 0, false },
+	{ "SEND of no whole words", ROCE_SEND_ONLY, short_word, 1, 0, false },
+	{ "WRITE of no whole words", ROCE_WRITE_ONLY, short_word, 1, 0, false },
+	{ "SEND with padding before its end", ROCE_SEND_FIRST, padded_first, 1, 0, false },
+	{ "WRITE with padding before its end", ROCE_WRITE_FIRST, padded_first, 1, 0, false },
+	{ "READ with padding", ROCE_READ, padding_alone, 1, 0, false },
+	{ "atomic with padding", ROCE_FETCH_ADD, padding_alone, 1, 0, false },
 	{ "WRITE of more than 2 GiB", ROCE_WRITE_FIRST, wants_too_much, 0, 0, true },
 	{ "READ of more than 2 GiB", ROCE_READ, wants_too_much, 0, 0, true },
 	{ "READ where there may be none", ROCE_READ, no_records, 0, 0, false },
@@ -270,6 +302,9 @@ static void test_unreliable(void **state)
 		roce = plain(target, ROCE_SEND_ONLY);
 		roce.payload = 100;
 		roce.psn = 1000;
+		for (size_t cut = 1; cut < 4; cut++)
+			send_forged(attack, target, &roce, cut);
+		expect_quiet(target->end.rcq, 20);
 		send_forged(attack, target, &roce, 0);
 		expect_wc(target->end.rcq, 99, IBV_WC_SUCCESS);
 	}
@@ -301,6 +336,71 @@ static void test_reserved_syndromes(void **state)
 		send_forged(attack, target, &roce, 0);
 	expect_wc(target->end.scq, 0, IBV_WC_SUCCESS);
 	expect_wc(target->end.scq, 1, IBV_WC_SUCCESS);
+}
+
+/* --- answers that are wrong -------------------------------------------------------------- */
+
+struct answer {
+	enum ibv_wr_opcode opcode;
+	uint8_t syndrome;
+	int before;		/* packets of the answer that are right */
+};
+
+static void wrong_answer(struct attack *attack, struct target *target, const struct answer *answer)
+{
+	bool read = answer->opcode == IBV_WR_RDMA_READ;
+	struct roce roce;
+
+	target->rc.timeout = 0;
+	connect_target(target, 1000);
+	post_request(attack, target, answer->opcode, read ? 3 * mtu_bytes(target->rc.mtu) : 8);
+	for (int i = 0; i < answer->before; i++) {
+		assert_true(next_response(target, &roce));
+		send_forged(attack, target, &roce, 0);
+	}
+	assert_true(next_response(target, &roce));
+	roce.aeth = (uint32_t)answer->syndrome << 24;
+	send_forged(attack, target, &roce, 0);
+	expect_wc(target->end.scq, 0, IBV_WC_BAD_RESP_ERR);
+	expect_state(target->end.qp, IBV_QPS_ERR);
+}
+
+/* To say no, a responder sends an ACK packet: no syndrome but that of an ACK goes with data. */
+static void test_wrong_answers(void **state)
+{
+	static const struct answer answers[] = {
+		{ IBV_WR_RDMA_READ, 0x20, 0 }, { IBV_WR_RDMA_READ, 0x60, 0 },
+		{ IBV_WR_RDMA_READ, 0x62, 0 }, { IBV_WR_RDMA_READ, 0x40, 0 },
+		{ IBV_WR_RDMA_READ, 0x62, 2 }, { IBV_WR_RDMA_READ, 0x5f, 2 },
+		{ IBV_WR_ATOMIC_FETCH_AND_ADD, 0x20, 0 }, { IBV_WR_ATOMIC_FETCH_AND_ADD, 0x63, 0 },
+		{ IBV_WR_ATOMIC_FETCH_AND_ADD, 0x40, 0 },
+	};
+	struct attack *attack = attack_open();
+
+	(void)state;
+	wire_in_order();
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		wrong_answer(attack, &attack->targets[i], &answers[i]);
+}
+
+/* One that is not of whole words has not come. */
+static void test_uneven_answer(void **state)
+{
+	struct attack *attack = attack_open();
+	struct target *target = &attack->targets[0];
+	struct roce roce;
+
+	(void)state;
+	wire_in_order();
+	target->rc.timeout = 0;
+	connect_target(target, 1000);
+	post_request(attack, target, IBV_WR_RDMA_READ, 8);
+	assert_true(next_response(target, &roce));
+	for (size_t cut = 1; cut < 4; cut++)
+		send_forged(attack, target, &roce, cut);
+	expect_quiet(target->end.scq, 20 * options.slow);
+	send_forged(attack, target, &roce, 0);
+	expect_wc(target->end.scq, 0, IBV_WC_SUCCESS);
 }
 
 /* --- what changes in SQD ------------------------------------------------------------------ */
@@ -456,6 +556,8 @@ static void test_bad_receive_flushed(void **state)
 static struct CMUnitTest others[] = {
 	cmocka_unit_test(test_unreliable),
 	cmocka_unit_test(test_reserved_syndromes),
+	cmocka_unit_test(test_wrong_answers),
+	cmocka_unit_test(test_uneven_answer),
 	cmocka_unit_test(test_records_change),
 	cmocka_unit_test(test_no_more_reads),
 	cmocka_unit_test(test_bad_receive),

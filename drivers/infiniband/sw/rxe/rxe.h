@@ -109,6 +109,15 @@ struct rxe_quota {
 void rxe_quota_init(struct rxe_dev *rxe);
 extern const struct ib_device_ops rxe_counted_ops;
 
+/* --- rxe_gid.c: the device's addresses ------------------------------------ */
+
+#define RXE_GID_BITS	7
+
+bool rxe_has_address(struct rxe_dev *rxe, const union ib_gid *gid,
+		     const struct net_device *ndev);
+int rxe_add_gid(const struct ib_gid_attr *attr, void **context);
+int rxe_del_gid(const struct ib_gid_attr *attr, void **context);
+
 /* --- the device ---------------------------------------------------------- */
 
 /**
@@ -138,6 +147,8 @@ enum rxe_dev_flags {
  * @ahs: struct rxe_named_av by number; RCU
  * @next_ah: where the search for a free number begins
  * @srqs: numbers of shared receive queues
+ * @gids: struct rxe_address by a hash of the address; changed by the core's calls, read
+ *	under RCU
  * @groups: multicast groups by address; changed under @groups_lock, read under RCU
  * @num_groups: that the netdev has joined, or is about to
  * @groups_left: of these, what it is to leave; under @groups_lock
@@ -163,6 +174,7 @@ struct rxe_dev {
 	struct xarray ahs;
 	u32 next_ah;
 	struct ida srqs;
+	struct hlist_head gids[1 << RXE_GID_BITS];
 	struct rhashtable groups;
 	atomic_t num_groups;
 	struct list_head groups_left;

@@ -138,19 +138,12 @@ int rxe_av_from_user(struct rxe_dev *rxe, struct rxe_av *av,
  */
 bool rxe_av_is_local(struct rxe_dev *rxe, const struct rxe_av *av)
 {
-	const struct ib_gid_attr *gid_attr;
 	union ib_gid gid;
 
 	if (!ether_addr_equal(av->dmac, rxe->ndev->dev_addr))
 		return false;
 	memcpy(&gid, &av->grh.dgid, sizeof(gid));
-	gid_attr = rdma_find_gid_by_port(&rxe->ib, &gid,
-					 IB_GID_TYPE_ROCE_UDP_ENCAP, RXE_PORT,
-					 rxe->ndev);
-	if (IS_ERR(gid_attr))
-		return false;
-	rdma_put_gid_attr(gid_attr);
-	return true;
+	return rxe_has_address(rxe, &gid, rxe->ndev);
 }
 
 /* What is kept of an address: its source GID's reference is the core's. */

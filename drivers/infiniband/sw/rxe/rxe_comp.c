@@ -540,27 +540,26 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
 	struct rxe_swqe *wqe = rxe_comp_match(qp);
-	u32 offset;
+	u32 offset = 0, expected = 0;
 	int ret;
 
 	if (!wqe || rxe_is_atomic_opcode(wqe->opcode))
 		return 0;
 	/* Of an ATOMIC WRITE or a FLUSH nothing comes back. */
-	if (wqe->opcode != IB_WR_RDMA_READ && pkt->payload) {
+	if (likely(wqe->opcode == IB_WR_RDMA_READ)) {
+		offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
+		expected = min(qp->mtu, wqe->length - offset);
+	}
+	if (pkt->payload != expected || !rxe_answer_is_ack(skb)) {
 		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
 		return 0;
 	}
-	if (wqe->opcode != IB_WR_RDMA_READ)
-		goto progress;
-	offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
-	if (pkt->payload != min(qp->mtu, wqe->length - offset)) {
-		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
-		return 0;
+	if (expected) {
+		ret = rxe_comp_scatter(qp, wqe, offset, rxe_payload(skb),
+				       expected);
+		if (ret)
+			return ret;
 	}
-	ret = rxe_comp_scatter(qp, wqe, offset, rxe_payload(skb), pkt->payload);
-	if (ret)
-		return ret;
-progress:
 	rxe_comp_progress(qp, rxe_psn_add(pkt->psn, 1));
 	return 0;
 }
@@ -573,6 +572,10 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 
 	if (!wqe || !rxe_is_atomic_opcode(wqe->opcode))
 		return 0;
+	if (!rxe_answer_is_ack(skb)) {
+		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		return 0;
+	}
 	rxe_wire_decode(skb, &headers);
 	ret = rxe_comp_scatter(qp, wqe, 0, &headers.original, sizeof(u64));
 	if (ret)

@@ -12,7 +12,6 @@
 #include <net/ipv6.h>
 #include <net/netns/generic.h>
 #include <net/udp_tunnel.h>
-#include <rdma/ib_cache.h>
 
 #include "rxe_transport.h"
 #include "rxe_verbs.h"
@@ -121,16 +120,9 @@ static union ib_gid rxe_dgid(const struct sk_buff *skb)
 /* Is the packet for an address of the device? */
 static bool rxe_to_device(struct rxe_dev *rxe, const struct sk_buff *skb)
 {
-	const struct ib_gid_attr *gid_attr;
 	union ib_gid gid = rxe_dgid(skb);
 
-	gid_attr = rdma_find_gid_by_port(&rxe->ib, &gid,
-					 IB_GID_TYPE_ROCE_UDP_ENCAP, RXE_PORT,
-					 NULL);
-	if (IS_ERR(gid_attr))
-		return false;
-	rdma_put_gid_attr(gid_attr);
-	return true;
+	return rxe_has_address(rxe, &gid, NULL);
 }
 
 /* Is the packet one that the QP expects? */

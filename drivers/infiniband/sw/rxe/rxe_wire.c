@@ -18,7 +18,12 @@ struct rxe_bth {
 #define RXE_BTH_SE		0x80
 #define RXE_BTH_PAD_SHIFT	4
 #define RXE_BTH_PAD_MASK	0x3
-#define RXE_BTH_VERSION_MASK	0xf
+/*
+ * The version and the partition, in the first word: a member of the one that there is,
+ * with full or limited rights.
+ */
+#define RXE_BTH_OURS_MASK	cpu_to_be32(0x000f7fff)
+#define RXE_BTH_OURS		cpu_to_be32(RXE_PKEY & 0x7fff)
 #define RXE_BTH_ACK_REQ		BIT(31)
 #define RXE_BTH_24		0xffffff
 
@@ -322,9 +327,9 @@ int rxe_wire_parse(struct sk_buff *skb)
 		return -EINVAL;
 	pkt->op = &rxe_ops[bth->opcode];
 	pad = bth->flags >> RXE_BTH_PAD_SHIFT & RXE_BTH_PAD_MASK;
-	if (!pkt->op->header_len || bth->flags & RXE_BTH_VERSION_MASK ||
-	    /* membership in the one partition, full or limited */
-	    (be16_to_cpu(bth->pkey) & 0x7fff) != (RXE_PKEY & 0x7fff))
+	if (!pkt->op->header_len ||
+	    (get_unaligned((const __be32 *)bth) & RXE_BTH_OURS_MASK) !=
+		    RXE_BTH_OURS)
 		return -EINVAL;
 
 	psn = be32_to_cpu(bth->psn);
@@ -335,7 +340,9 @@ int rxe_wire_parse(struct sk_buff *skb)
 	pkt->psn = psn & RXE_BTH_24;
 	payload = skb->len - pkt->op->header_len - pad - IB_ICRC_BYTES;
 	pkt->payload = payload;
-	if (unlikely(payload < 0 || (payload && !pkt->op->payload)))
+	/* All headers are of whole words, and padding makes the payload so. */
+	if (unlikely(payload < 0 || (payload && !pkt->op->payload) ||
+		     skb->len % sizeof(__be32)))
 		return rxe_wire_misshapen(pkt);
 	return 0;
 }

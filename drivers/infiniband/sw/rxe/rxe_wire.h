@@ -180,6 +180,16 @@ static inline void *rxe_payload(struct sk_buff *skb)
 	return skb->data + rxe_pkt(skb)->op->header_len;
 }
 
+/*
+ * Does an answer to a READ, an atomic, an ATOMIC WRITE or a FLUSH say that all is well? It must:
+ * a NAK is a packet of its own.
+ */
+static inline bool rxe_answer_is_ack(struct sk_buff *skb)
+{
+	return rxe_pkt(skb)->op->header_len == IB_BTH_BYTES ||
+	       !(skb->data[IB_BTH_BYTES] & RXE_AETH_TYPE_MASK);
+}
+
 struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload);
 int rxe_wire_parse(struct sk_buff *skb);
 void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *headers);
