@@ -39,16 +39,22 @@ static void begin(struct stage *stage)
 		sleep_ms(1);
 }
 
-/* The limit of the tenant's control group. KASAN keeps freed objects, which stay charged. */
+/* KASAN keeps freed objects, which stay charged; lockdep makes objects larger. */
+static bool is_checked(void)
+{
+	return kernel_has("kasan_report") || kernel_has("lockdep_init_map_type");
+}
+
+/* The limit of the tenant's control group. */
 static long limit_kib(void)
 {
-	return (kernel_has("kasan_report") ? 512 : 96) * 1024l;
+	return (is_checked() ? 512 : 96) * 1024l;
 }
 
 /* What else is allocated meanwhile. KASAN keeps the stack of each allocation. */
 static long slack_kib(void)
 {
-	return (kernel_has("kasan_report") ? 64 : 12) * 1024l;
+	return (is_checked() ? 64 : 12) * 1024l;
 }
 
 /* --- what the tenant does --------------------------------------------------------------- */

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/cgroup.h"
@@ -381,8 +380,7 @@ static void enter_slow_disk(const struct disk *disk)
 	assert_int_equal(fstat(disk->fd, &st), 0);
 	snprintf(text, sizeof(text), "%lu", LIMIT);
 	cgroup_set(cgroup, "memory.max", text);
-	snprintf(text, sizeof(text), "%u:%u rbps=%lu", major(st.st_dev), minor(st.st_dev), BYTES_A_SECOND);
-	cgroup_set(cgroup, "io.max", text);
+	cgroup_throttle(cgroup, st.st_dev, BYTES_A_SECOND);
 	cgroup_enter(cgroup);
 }
 

@@ -59,8 +59,8 @@ static noinline unsigned long odp_note_use(struct odp_leaf *leaf,
  * The page behind an entry, if the entry allows the access; else NULL. That it is used,
  * and about to be written, is noted in it. Caller: is in the leaf.
  */
-static struct page *odp_use_entry(struct odp_leaf *leaf, unsigned int i,
-				  bool write)
+static __always_inline struct page *
+odp_use_entry(struct odp_leaf *leaf, unsigned int i, bool write)
 {
 	unsigned long *entry = odp_leaf_entry(leaf, i);
 	unsigned long value = entry ? READ_ONCE(*entry) : 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/cgroup.h"
@@ -94,6 +95,16 @@ struct cgroup *cgroup_make_small(const char *name, size_t max)
 	snprintf(limit, sizeof(limit), "%zu", max);
 	cgroup_set(cgroup, "memory.max", limit);
 	return cgroup;
+}
+
+void cgroup_throttle(const struct cgroup *cgroup, dev_t device, size_t bytes)
+{
+	char limit[64];
+
+	if (kernel_has("lockdep_init_map_type"))
+		skip_because("lockdep reports that the kernel's own io.max allocates under a lock of the disk");
+	snprintf(limit, sizeof(limit), "%u:%u rbps=%zu", major(device), minor(device), bytes);
+	cgroup_set(cgroup, "io.max", limit);
 }
 
 void cgroup_enter(const struct cgroup *cgroup)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct cgroup {
 	char path[96];
@@ -21,6 +22,8 @@ struct cgroup *cgroup_make_small(const char *name, size_t max);
 void cgroup_set(const struct cgroup *cgroup, const char *file, const char *value);
 /* The same, false where the kernel does not have the file or does not take the value. */
 bool cgroup_try(const struct cgroup *cgroup, const char *file, const char *value);
+/* Limits what it reads of the block device to so many bytes a second; skips the test where that cannot be said. */
+void cgroup_throttle(const struct cgroup *cgroup, dev_t device, size_t bytes);
 /* Moves the calling process there. */
 void cgroup_enter(const struct cgroup *cgroup);
 /* The number in @file behind @label ("" for a file that is one number); -1 without one. */
