@@ -332,6 +332,132 @@ static void test_address_moves(void **state)
 	wait_arrives(&letters, false, "an address that is gone");
 }
 
+/* --- multicast, wherever it comes in ----------------------------------------------- */
+
+/* What the groups of letters_to() are as a queue pair is attached to them. */
+static union ibv_gid group_gid(const char *group)
+{
+	union ibv_gid gid = { .raw = { [10] = 0xff, 0xff } };
+
+	if (strchr(group, ':'))
+		assert_int_equal(inet_pton(AF_INET6, group, gid.raw), 1);
+	else
+		assert_int_equal(inet_pton(AF_INET, group, gid.raw + 12), 1);
+	return gid;
+}
+
+static bool has_joined(const char *where, const char *netdev, const char *group)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ip %s maddress show dev %s | grep -q '%s$'", where,
+		 netdev, group);
+	return shell_works(command);
+}
+
+static void wait_joined(const char *netdev, const char *group, bool joined)
+{
+	uint64_t end = now_ms() + PATIENCE;
+
+	while (has_joined("-n peer", netdev, group) != joined) {
+		if (now_ms() > end)
+			fail_msg("%s has%s joined %s", netdev, joined ? " not" : "", group);
+		sleep_ms(10);
+	}
+}
+
+/* The queue pair that is attached to a group. */
+static struct attached {
+	struct ibv_qp *qp;
+	union ibv_gid gid;
+} attached;
+
+static int detach(void *unused)
+{
+	(void)unused;
+	return ibv_detach_mcast(attached.qp, &attached.gid, 0);
+}
+
+static void attach(struct letters *letters, const char *group)
+{
+	attached = (struct attached){ letters->pair.b.qp, group_gid(group) };
+	assert_int_equal(ibv_attach_mcast(attached.qp, &attached.gid, 0), 0);
+	defer(detach, &attached);
+	letters->qpn = 0xffffff;
+	letters_to(letters, group);
+}
+
+#define GROUP4 "239.7.7.7"
+#define GROUP6 "ff12::7:7"
+
+static void test_vlan_multicast(void **state)
+{
+	const char *group = *state;
+	bool v6 = strchr(group, ':');
+	struct letters letters;
+
+	open_vlan();
+	letters_open(&letters, here(v6 ? "2001:db8:7::1" : "198.51.100.1"),
+		     there(v6 ? "2001:db8:7::2" : "198.51.100.2"));
+	letters_receive(&letters);
+	attach(&letters, group);
+	wait_joined("veth1", group, true);
+	wait_joined("veth1.7", group, true);
+	wait_arrives(&letters, true, "multicast on a VLAN");
+	undo(&attached);
+	wait_joined("veth1.7", group, false);
+	wait_joined("veth1", group, false);
+	assert_false(letter_arrives(&letters));
+}
+
+static void speak_in_vlan(struct letters *letters)
+{
+	end_speak_from(&letters->pair.a, "198.51.100.1");
+	letters_to(letters, GROUP4);
+	wait_arrives(letters, true, "multicast on a VLAN");
+}
+
+/* VLANs that come after the queue pair is attached, go while it is, and are elsewhere in between. */
+static void test_vlan_comes_and_goes(void **state)
+{
+	struct letters letters;
+
+	(void)state;
+	need_wire();
+	letters_open(&letters, here("192.0.2.1"), there("192.0.2.2"));
+	letters_receive(&letters);
+	attach(&letters, GROUP4);
+	wait_arrives(&letters, true, "multicast on the link's own netdev");
+	open_vlan();
+	speak_in_vlan(&letters);
+	shell("ip -n peer address del 198.51.100.2/24 dev veth1.7");
+	shell("ip -n peer address del 2001:db8:7::2/64 dev veth1.7");
+	shell("ip -n peer -6 address flush dev veth1.7");
+	wait_joined("veth1.7", GROUP4, false);
+	shell("ip -n peer address add 198.51.100.2/24 dev veth1.7");
+	speak_in_vlan(&letters);
+
+	shell("ip netns add elsewhere && ip -n peer link set veth1.7 netns elsewhere");
+	defer(run, "ip -n elsewhere link set veth1.7 netns peer 2>/dev/null; ip netns del elsewhere");
+	shell("ip -n elsewhere link set veth1.7 up && "
+	      "ip -n elsewhere address add 198.51.100.2/24 dev veth1.7");
+	sleep_ms(100 * options.slow);
+	assert_false(has_joined("-n elsewhere", "veth1.7", GROUP4));
+	assert_false(letter_arrives(&letters));
+	shell("ip -n elsewhere link set veth1.7 netns peer && ip -n peer link set veth1.7 up && "
+	      "ip -n peer address add 198.51.100.2/24 dev veth1.7");
+	speak_in_vlan(&letters);
+	shell("ip -n peer link delete veth1.7");
+	assert_true(has_joined("-n peer", "veth1", GROUP4));
+	shell("ip -n peer link add link veth1 name veth1.7 type vlan id 7 && "
+	      "ip -n peer link set veth1.7 up && "
+	      "ip -n peer address add 198.51.100.2/24 dev veth1.7");
+	speak_in_vlan(&letters);
+	undo(&attached);
+	wait_joined("veth1.7", GROUP4, false);
+	wait_joined("veth1", GROUP4, false);
+}
+
 /* --- what netdevs become --------------------------------------------------------- */
 
 static enum ibv_mtu active_mtu(void)
@@ -416,6 +542,11 @@ int main(int argc, char **argv)
 		VLAN(4, "VLAN, UD over IPv6"),
 		cmocka_unit_test(test_vlan_cm),
 		cmocka_unit_test(test_bond),
+		{ .name = "VLAN, multicast", .test_func = test_vlan_multicast,
+		  .initial_state = GROUP4 },
+		{ .name = "VLAN, multicast of IPv6", .test_func = test_vlan_multicast,
+		  .initial_state = GROUP6 },
+		cmocka_unit_test(test_vlan_comes_and_goes),
 		cmocka_unit_test(test_link_local),
 		cmocka_unit_test(test_address_moves),
 		cmocka_unit_test(test_mtu),

@@ -19,6 +19,7 @@
  *	        frwr->lock		a region of the kernel's
  *	        sq.post_lock, recvq.post_lock	what the kernel has posted
  *
+ *	rxe->inlets_lock		netdevs that join multicast groups; sleeps; inside RTNL
  *	rxe->groups_lock		multicast groups; nothing of these inside
  *
  * All but the mutexes are spinning locks, and all of these but groups_lock, which is
@@ -109,6 +110,29 @@ struct rxe_quota {
 void rxe_quota_init(struct rxe_dev *rxe);
 extern const struct ib_device_ops rxe_counted_ops;
 
+/* --- rxe_join.c: where multicast groups are joined ------------------------ */
+
+/**
+ * struct rxe_joined - a group that the netdevs have joined
+ * @gid: its address
+ * @node: in the device's list; under RTNL and inlets_lock
+ * @joins: the netdevs, as struct rxe_join; under the same
+ */
+struct rxe_joined {
+	union ib_gid gid;
+	struct list_head node;
+	struct list_head joins;
+};
+
+struct rxe_inlet;
+
+struct rxe_inlet *rxe_inlet_get(struct rxe_dev *rxe, struct net_device *ndev);
+void rxe_inlet_put(struct rxe_dev *rxe, struct rxe_inlet *inlet);
+int rxe_join(struct rxe_dev *rxe, struct rxe_joined *joined);
+void rxe_leave(struct rxe_dev *rxe, struct rxe_joined *joined);
+int rxe_join_init(struct rxe_dev *rxe);
+void rxe_join_destroy(struct rxe_dev *rxe);
+
 /* --- rxe_gid.c: the device's addresses ------------------------------------ */
 
 #define RXE_GID_BITS	7
@@ -149,6 +173,11 @@ enum rxe_dev_flags {
  * @srqs: numbers of shared receive queues
  * @gids: struct rxe_address by a hash of the address; changed by the core's calls, read
  *	under RCU
+ * @inlets: netdevs with the device's addresses, as struct rxe_inlet; under @inlets_lock
+ * @joined: groups that they have joined, as struct rxe_joined; under RTNL and
+ *	@inlets_lock
+ * @inlets_lock: inside RTNL and the core's lock of its addresses; sleeps
+ * @inlets_work: has netdevs join groups, and leave them
  * @groups: multicast groups by address; changed under @groups_lock, read under RCU
  * @num_groups: that the netdev has joined, or is about to
  * @groups_left: of these, what it is to leave; under @groups_lock
@@ -175,6 +204,10 @@ struct rxe_dev {
 	u32 next_ah;
 	struct ida srqs;
 	struct hlist_head gids[1 << RXE_GID_BITS];
+	struct list_head inlets;
+	struct list_head joined;
+	struct mutex inlets_lock;
+	struct work_struct inlets_work;
 	struct rhashtable groups;
 	atomic_t num_groups;
 	struct list_head groups_left;

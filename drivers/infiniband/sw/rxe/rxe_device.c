@@ -348,11 +348,11 @@ static struct rxe_dev *rxe_device_alloc(struct net_device *ndev)
 
 	if (!rxe)
 		return NULL;
+	rxe->ndev = ndev;
 	if (rxe_mcast_init(rxe)) {
 		ib_dealloc_device(&rxe->ib);
 		return NULL;
 	}
-	rxe->ndev = ndev;
 	netdev_hold(ndev, &rxe->ndev_tracker, GFP_KERNEL);
 	rxe_table_init(&rxe->qps);
 	rxe_table_init(&rxe->keys);

@@ -16,12 +16,14 @@
  * @node: in the device's table; RCU
  * @gid: the address
  * @ndev: the netdev that has it: to be compared, not to be looked into
+ * @inlet: the same, for multicast
  * @rcu: frees it
  */
 struct rxe_address {
 	struct hlist_node node;
 	union ib_gid gid;
 	const struct net_device *ndev;
+	struct rxe_inlet *inlet;
 	struct rcu_head rcu;
 };
 
@@ -77,12 +79,18 @@ bool rxe_has_address(struct rxe_dev *rxe, const union ib_gid *gid,
 int rxe_add_gid(const struct ib_gid_attr *attr, void **context)
 {
 	struct rxe_dev *rxe = to_rxe(attr->device);
+	struct net_device *ndev = rcu_dereference_protected(attr->ndev, true);
 	struct rxe_address *own = kmalloc(sizeof(*own), GFP_KERNEL);
 
 	if (!own)
 		return -ENOMEM;
 	own->gid = attr->gid;
-	own->ndev = rcu_access_pointer(attr->ndev);
+	own->ndev = ndev;
+	own->inlet = rxe_inlet_get(rxe, ndev);
+	if (!own->inlet) {
+		kfree(own);
+		return -ENOMEM;
+	}
 	*context = own;
 	hlist_add_head_rcu(&own->node, rxe_gid_bucket(rxe, &own->gid));
 	return 0;
@@ -102,6 +110,7 @@ int rxe_del_gid(const struct ib_gid_attr *attr, void **context)
 
 	*context = NULL;
 	hlist_del_rcu(&own->node);
+	rxe_inlet_put(to_rxe(attr->device), own->inlet);
 	kfree_rcu(own, rcu);
 	return 0;
 }

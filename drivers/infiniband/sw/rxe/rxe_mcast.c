@@ -2,19 +2,14 @@
 /*
  * DOC: Multicast
  *
- * A group is a multicast address, to which datagram QPs are attached. The netdev
- * joins it with the first of them, so IP takes its packets in, and leaves it with
+ * A group is a multicast address, to which datagram QPs are attached. The netdevs
+ * join it with the first of them, so IP takes its packets in, and leave it with
  * the last: in a worker, so that whoever detaches, or destroys a queue pair, does not
  * wait for RTNL. Each attached QP gets a copy of what arrives, the sender's own copy
  * too, if it is attached.
  */
-#include <linux/igmp.h>
-#include <linux/inetdevice.h>
 #include <linux/rhashtable.h>
-#include <linux/rtnetlink.h>
 #include <linux/slab.h>
-#include <net/addrconf.h>
-#include <net/ipv6.h>
 
 #include "rxe_transport.h"
 #include "rxe_verbs.h"
@@ -22,7 +17,7 @@
 /**
  * struct rxe_group - a multicast group
  * @hash: in the device's table; RCU
- * @gid: its address
+ * @joined: its address, and where it is joined
  * @members: struct rxe_member; RCU
  * @num: of them; under the device's groups_lock
  * @node: in the device's list of groups to be left; under groups_lock
@@ -30,7 +25,7 @@
  */
 struct rxe_group {
 	struct rhash_head hash;
-	union ib_gid gid;
+	struct rxe_joined joined;
 	struct list_head members;
 	u32 num;
 	struct list_head node;
@@ -55,54 +50,10 @@ struct rxe_member {
 
 static const struct rhashtable_params rxe_groups_params = {
 	.key_len = sizeof(union ib_gid),
-	.key_offset = offsetof(struct rxe_group, gid),
+	.key_offset = offsetof(struct rxe_group, joined.gid),
 	.head_offset = offsetof(struct rxe_group, hash),
 	.automatic_shrinking = true,
 };
-
-/* --- the netdev ------------------------------------------------------------ */
-
-static const struct in6_addr *rxe_group_addr(const struct rxe_group *group)
-{
-	return (const struct in6_addr *)&group->gid;
-}
-
-static int rxe_group_join(struct rxe_dev *rxe, const struct rxe_group *group)
-{
-	const struct in6_addr *addr = rxe_group_addr(group);
-	struct in_device *in_dev;
-	int ret = 0;
-
-	rtnl_lock();
-	if (ipv6_addr_v4mapped(addr)) {
-		in_dev = __in_dev_get_rtnl(rxe->ndev);
-		if (in_dev)
-			ip_mc_inc_group(in_dev, addr->s6_addr32[3]);
-		else
-			ret = -ENODEV;
-	} else {
-		ret = ipv6_dev_mc_inc(rxe->ndev, addr);
-	}
-	rtnl_unlock();
-	return ret;
-}
-
-/* What the netdev has lost meanwhile, with its addresses, need not be left. */
-static void rxe_group_leave(struct rxe_dev *rxe, const struct rxe_group *group)
-{
-	const struct in6_addr *addr = rxe_group_addr(group);
-	struct in_device *in_dev;
-
-	rtnl_lock();
-	if (ipv6_addr_v4mapped(addr)) {
-		in_dev = __in_dev_get_rtnl(rxe->ndev);
-		if (in_dev)
-			ip_mc_dec_group(in_dev, addr->s6_addr32[3]);
-	} else {
-		ipv6_dev_mc_dec(rxe->ndev, addr);
-	}
-	rtnl_unlock();
-}
 
 /* --- groups ---------------------------------------------------------------- */
 
@@ -118,7 +69,7 @@ static struct rxe_group *rxe_group_find(struct rxe_dev *rxe,
 	return group;
 }
 
-/* Has the netdev leave a group, later. Caller: holds groups_lock. */
+/* Has the netdevs leave a group, later. Caller: holds groups_lock. */
 static void rxe_group_abandon(struct rxe_dev *rxe, struct rxe_group *group)
 {
 	lockdep_assert_held(&rxe->groups_lock);
@@ -156,13 +107,13 @@ static void rxe_groups_work(struct work_struct *work)
 	struct rxe_group *group;
 
 	while ((group = rxe_group_next_left(rxe))) {
-		rxe_group_leave(rxe, group);
+		rxe_leave(rxe, &group->joined);
 		atomic_dec(&rxe->num_groups);
 		kfree_rcu(group, rcu);
 	}
 }
 
-/* A group that the netdev has joined; nobody knows of it. Or an ERR_PTR. */
+/* A group that the netdevs have joined; nobody knows of it. Or an ERR_PTR. */
 static struct rxe_group *rxe_group_make(struct rxe_dev *rxe,
 					const union ib_gid *gid)
 {
@@ -176,9 +127,9 @@ static struct rxe_group *rxe_group_make(struct rxe_dev *rxe,
 		ret = -ENOMEM;
 		goto err;
 	}
-	group->gid = *gid;
+	group->joined.gid = *gid;
 	INIT_LIST_HEAD(&group->members);
-	ret = rxe_group_join(rxe, group);
+	ret = rxe_join(rxe, &group->joined);
 	if (!ret)
 		return group;
 	kfree(group);
@@ -279,8 +230,8 @@ static int rxe_member_attach_first(struct rxe_dev *rxe,
  * @lid: not used
  *
  * Context: process context; takes RTNL, with no lock of the device's held.
- * Return: 0; -ENOMEM, also where there are as many as may be; -ENODEV: the netdev
- * has no such protocol; what joining gave.
+ * Return: 0; -ENOMEM, also where there are as many as may be; -ENODEV: no netdev
+ * has such a protocol; what joining gave.
  */
 int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
@@ -310,7 +261,7 @@ int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
  * @gid: the group's address
  * @lid: not used
  *
- * The netdev leaves the group some time after that, if it was the last.
+ * The netdevs leave the group some time after that, if it was the last.
  *
  * Context: process context.
  * Return: 0; -EINVAL: it is not attached.
@@ -359,17 +310,25 @@ void rxe_mcast_forget_qp(struct rxe_qp *qp)
 
 /**
  * rxe_mcast_init() - make a device's table of groups
- * @rxe: the device
+ * @rxe: the device: its netdev is set
  *
  * Context: process context.
  * Return: 0 or -ENOMEM.
  */
 int rxe_mcast_init(struct rxe_dev *rxe)
 {
+	int ret;
+
 	spin_lock_init(&rxe->groups_lock);
 	INIT_LIST_HEAD(&rxe->groups_left);
 	INIT_WORK(&rxe->groups_work, rxe_groups_work);
-	return rhashtable_init(&rxe->groups, &rxe_groups_params);
+	ret = rhashtable_init(&rxe->groups, &rxe_groups_params);
+	if (ret)
+		return ret;
+	ret = rxe_join_init(rxe);
+	if (ret)
+		rhashtable_destroy(&rxe->groups);
+	return ret;
 }
 
 /**
@@ -381,6 +340,7 @@ int rxe_mcast_init(struct rxe_dev *rxe)
 void rxe_mcast_destroy(struct rxe_dev *rxe)
 {
 	flush_work(&rxe->groups_work);
+	rxe_join_destroy(rxe);
 	rhashtable_destroy(&rxe->groups);
 }
 

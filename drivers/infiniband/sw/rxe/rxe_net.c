@@ -172,10 +172,16 @@ static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 	return NULL;
 }
 
+/* What a VLAN's packets come in through. */
+static const struct net_device *rxe_net_below(const struct net_device *ndev)
+{
+	return is_vlan_dev(ndev) ? vlan_dev_real_dev(ndev) : ndev;
+}
+
 /* A copy for each QP that is attached, on the link, or on any, as above. */
 static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
 {
-	struct rxe_dev *rxe = rxe_net_device(ns, skb->dev);
+	struct rxe_dev *rxe = rxe_net_device(ns, rxe_net_below(skb->dev));
 	union ib_gid gid = rxe_dgid(skb);
 	unsigned long i;
 
