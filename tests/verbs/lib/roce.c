@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "lib/pattern.h"
 #include "lib/roce.h"
+#include "lib/system.h"
 #include "lib/test.h"
 #include "lib/wire.h"
 
@@ -347,12 +347,7 @@ static uint16_t pseudo_sum(struct frame *frame)
 
 bool frames_can_merge(void)
 {
-	int major = 0, minor = 0;
-	struct utsname name;
-
-	assert_int_equal(uname(&name), 0);
-	assert_int_equal(sscanf(name.release, "%d.%d", &major, &minor), 2);
-	return major > 6 || (major == 6 && minor >= 2);
+	return kernel_at_least(6, 2);
 }
 
 void frame_merge(struct frame *out, const struct frame *frames, int n)

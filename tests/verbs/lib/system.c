@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "lib/mem.h"
@@ -23,6 +24,16 @@ int write_file(const char *path, const char *text)
 		ret = errno;
 	close(fd);
 	return ret;
+}
+
+bool kernel_at_least(int major, int minor)
+{
+	struct utsname name;
+	int have_major, have_minor;
+
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%d.%d", &have_major, &have_minor), 2);
+	return have_major > major || (have_major == major && have_minor >= minor);
 }
 
 bool kernel_has(const char *function)

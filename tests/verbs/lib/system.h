@@ -12,6 +12,7 @@ int write_file(const char *path, const char *text);
 long file_number(const char *path, const char *label);
 /* Is there a function of that name in the kernel? */
 bool kernel_has(const char *function);
+bool kernel_at_least(int major, int minor);
 
 /* A swap device in memory; skips the test where the kernel cannot. */
 void need_swap(void);
