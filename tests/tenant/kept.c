@@ -82,7 +82,7 @@ static struct rc small_rc(void)
 	return rc;
 }
 
-#define DATAGRAM_QPS 40
+#define DATAGRAM_QPS 20	/* of which each keeps 4 MiB */
 #define DATAGRAMS 1024
 
 static void send_datagrams(struct end *from, const struct buf *buf, struct ibv_ah *ah, uint32_t qpn)
