@@ -697,16 +697,41 @@ EXPORT_SYMBOL_GPL(umem_odp_fault);
 
 /* --- looking ahead ------------------------------------------------------------ */
 
+#ifdef CONFIG_MEMCG
+/*
+ * Has each memory cgroup of the owner room for @pages? What is charged beyond the limit
+ * makes the kernel reclaim, and kill if it finds nothing. No guess is worth that.
+ */
+static bool odp_guess_has_room(struct mm_struct *mm, unsigned long pages)
+{
+	struct mem_cgroup *own = get_mem_cgroup_from_mm(mm), *memcg;
+	bool room = true;
+
+	for (memcg = own; memcg && room; memcg = parent_mem_cgroup(memcg))
+		room = page_counter_read(&memcg->memory) + pages <
+		       READ_ONCE(memcg->memory.max);
+	mem_cgroup_put(own);
+	return room;
+}
+#else
+static bool odp_guess_has_room(struct mm_struct *mm, unsigned long pages)
+{
+	return true;
+}
+#endif
+
 static void odp_guess_bring(struct odp_mirror *mirror, struct mm_struct *mm,
 			    const struct odp_guess *guess)
 {
+	unsigned long pages = (guess->end - guess->start) >> PAGE_SHIFT;
 	struct odp_fault f = {
 		.mirror = mirror,
 		.mm = mm,
 		.write = guess->write,
 	};
 
-	odp_fault_charged(&f, guess->start, guess->end);
+	if (odp_guess_has_room(mm, pages))
+		odp_fault_charged(&f, guess->start, guess->end);
 }
 
 static void odp_guess_work(struct work_struct *work)
