@@ -310,6 +310,13 @@ static void test_unreliable(void **state)
 	}
 }
 
+/* Its requests are not sent again, so all answers are those that the test gives. */
+static void connect_patient(struct target *target)
+{
+	target->rc.timeout = 0;
+	connect_target(target, 1000);
+}
+
 /* --- answers that say nothing ---------------------------------------------------------- */
 
 static void test_reserved_syndromes(void **state)
@@ -321,8 +328,7 @@ static void test_reserved_syndromes(void **state)
 
 	(void)state;
 	wire_in_order();
-	target->rc.timeout = 0;
-	connect_target(target, 1000);
+	connect_patient(target);
 	post_request(attack, target, IBV_WR_SEND, 3);
 	post_request(attack, target, IBV_WR_SEND, 3);
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
@@ -351,8 +357,7 @@ static void wrong_answer(struct attack *attack, struct target *target, const str
 	bool read = answer->opcode == IBV_WR_RDMA_READ;
 	struct roce roce;
 
-	target->rc.timeout = 0;
-	connect_target(target, 1000);
+	connect_patient(target);
 	post_request(attack, target, answer->opcode, read ? 3 * mtu_bytes(target->rc.mtu) : 8);
 	for (int i = 0; i < answer->before; i++) {
 		assert_true(next_response(target, &roce));
@@ -392,8 +397,7 @@ static void test_uneven_answer(void **state)
 
 	(void)state;
 	wire_in_order();
-	target->rc.timeout = 0;
-	connect_target(target, 1000);
+	connect_patient(target);
 	post_request(attack, target, IBV_WR_RDMA_READ, 8);
 	assert_true(next_response(target, &roce));
 	for (size_t cut = 1; cut < 4; cut++)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Storms: processes that end in the middle of traffic and of faults, also where their pages are a slow
- * pager's, on a file system that freezes, or in a full control group; objects that come and go on all processors, connections by the thousand, threads at one queue pair; and an honest connection
- * beside them, whose bytes stay right.
+ * pager's, on a file system that freezes, or in a full control group; objects that come and go on all
+ * processors, connections by the thousand, threads at one queue pair; and an honest connection beside
+ * them, whose bytes stay right.
  */
 #include <errno.h>
 #include <pthread.h>
