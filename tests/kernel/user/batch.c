@@ -36,16 +36,22 @@ static void test_message_is_one_fault(void **state)
 	assert_int_equal(faults_of(&r), 1);
 }
 
+/* A fault goes on for 100 ms (less a tick) before it leaves the rest of its leaf to the next one. */
+enum { FAULT_SHARE_MS = 80 };
+
 static void test_untouched_message_is_a_fault_a_leaf(void **state)
 {
 	char *memory = anonymous(3 * LEAF), *want = scratch(2 * LEAF);
+	uint64_t since, took;
 	struct region r;
 
 	(void)state;
 	pattern_fill(want, 2 * LEAF, 0, FIRST);
 	region_make(&r, odp_open(), memory, 3 * LEAF, ODP_TEST_WRITABLE);
+	since = now_ms();
 	region_takes(&r, MIB, want, 2 * LEAF);
-	assert_int_equal(faults_of(&r), 3);
+	took = now_ms() - since;
+	assert_in_range(faults_of(&r), 3, 3 + took / FAULT_SHARE_MS);
 	assert_memory_equal(memory + MIB, want, 2 * LEAF);
 }
 
