@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lib/mem.h"
+#include "lib/pager.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/test.h"
@@ -82,6 +83,35 @@ static void test_patience(void **state)
 		if (took + 1 < 10u * retries)
 			fail_msg("gave up %d retries after %d ms", retries, (int)took);
 	}
+}
+
+/* A page of the receiver's that never comes is a receiver that is never ready, packets or not. */
+static void page_in_vain(enum ibv_wr_opcode opcode)
+{
+	int pager = pager_open();
+	struct ibv_sge list;
+	struct ibv_send_wr wr = { .wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1 };
+	struct rig rig;
+	struct buf late;
+
+	rig_open(&rig, 1, TIMER_10MS);
+	late = buf_anon(rig.pair.b.pd, 2 * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	pager_start(pager, late.p, 2 * PAGE, (struct pager_rules){ .never = true });
+	list = sge(&late, 0, LEN);
+	post_recv(&rig.pair.b, 1, &list, 1);
+	list = sge(&rig.a, 0, LEN);
+	wr.wr.rdma.remote_addr = (uintptr_t)late.p;
+	wr.wr.rdma.rkey = late.mr->rkey;
+	post_send(&rig.pair.a, &wr);
+	expect_wc(rig.pair.a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
+}
+
+static void test_page_in_vain(void **state)
+{
+	(void)state;
+	page_in_vain(IBV_WR_RDMA_WRITE);
+	page_in_vain(IBV_WR_RDMA_READ);
+	page_in_vain(IBV_WR_SEND);
 }
 
 /* The count of retries is for one refusal in a row, not for the life of the connection. */
@@ -193,6 +223,7 @@ static void test_time_to_get_ready(void **state)
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_late_receiver),
 	cmocka_unit_test(test_patience),
+	cmocka_unit_test(test_page_in_vain),
 	cmocka_unit_test(test_count_restarts),
 	cmocka_unit_test(test_order_behind),
 	cmocka_unit_test(test_write_imm),

@@ -33,6 +33,7 @@ MODULE_PARM_DESC(direct,
  * @missing: the page that ended it; no region: none did
  * @missing_len: bytes that are to be accessed from there on
  * @missing_write: kind of access
+ * @missing_far: the page is in a region of the responder's
  */
 struct rxe_move {
 	struct rxe_qp *qp;
@@ -45,6 +46,7 @@ struct rxe_move {
 	struct rxe_place missing;
 	u64 missing_len;
 	bool missing_write;
+	bool missing_far;
 };
 
 /* RXE_OP_NONE: always by packets. */
@@ -193,6 +195,7 @@ static bool rxe_move_ends(struct rxe_move *move, const struct rxe_piece *piece,
 	move->missing.offset += copied;
 	move->missing_len = piece->room - copied;
 	move->missing_write = write;
+	move->missing_far = write != (move->kind == RXE_OP_READ);
 	return false;
 }
 
@@ -337,6 +340,28 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 	rxe_comp_retire(move->qp);
 }
 
+/*
+ * Waits for the missing page. A requester that waits for a page of the peer's is
+ * to run out of RNR retries as it would over a wire, so packets take over when
+ * the peer would have sent an RNR NAK.
+ */
+static int rxe_direct_park(struct rxe_move *move)
+{
+	const struct rxe_qp *peer = move->peer;
+	struct rxe_sq *sq = &move->qp->sq;
+
+	if (rxe_fault_start(&sq->direct, &move->missing, move->missing_len,
+			    move->missing_write) != -EAGAIN)
+		return 0;
+	sq->direct_late = false;
+	if (move->missing_far)
+		hrtimer_start(&sq->rnr_timer,
+			      ktime_add_ns(sq->direct.since,
+					   rxe_resp_patience(peer)),
+			      HRTIMER_MODE_ABS_SOFT);
+	return -EAGAIN;
+}
+
 /* As rxe_direct_step(), with a peer. Caller: in an RCU read section. */
 static int rxe_direct_to_peer(struct rxe_move *move)
 {
@@ -357,11 +382,8 @@ static int rxe_direct_to_peer(struct rxe_move *move)
 
 	if (packets)
 		rxe_direct_acknowledged(move, packets);
-	else if (move->missing.mr &&
-		 rxe_fault_start(&move->qp->sq.direct, &move->missing,
-				 move->missing_len,
-				 move->missing_write) == -EAGAIN)
-		return -EAGAIN;
+	else if (move->missing.mr)
+		return rxe_direct_park(move);
 	return packets;
 }
 
@@ -395,7 +417,8 @@ static int rxe_direct_try(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
 	/* A page cannot be had: whose fault that is, a packet will tell. */
-	if (qp->sq.direct.result || !rxe_direct_may_begin(qp, wqe))
+	if (rxe_fault_busy(&qp->sq.direct) || qp->sq.direct.result ||
+	    !rxe_direct_may_begin(qp, wqe))
 		return 0;
 	return rxe_direct_try(qp, wqe);
 }

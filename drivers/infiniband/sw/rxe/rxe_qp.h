@@ -181,6 +181,8 @@ struct rxe_train {
  * @scatter: a page for a response that is missing
  * @direct: a page of either side that is missing, where it goes without packets;
  *	if it cannot be had, the next goes by a packet, and then this is forgotten
+ * @direct_late: @direct waits for a page of the peer that has been missing for so
+ *	long that packets take over: the peer's RNR NAKs count against @rnr_retries
  */
 struct rxe_sq {
 	spinlock_t lock;
@@ -228,6 +230,7 @@ struct rxe_sq {
 	u32 gather_for;
 	struct rxe_fault scatter;
 	struct rxe_fault direct;
+	bool direct_late;
 };
 
 /**

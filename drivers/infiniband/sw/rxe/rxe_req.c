@@ -546,7 +546,8 @@ static int rxe_req_step(struct rxe_qp *qp)
 	int ret;
 
 	if (sq->rnr_wait || sq->cur == sq->prod ||
-	    rxe_fault_busy(&sq->gather) || rxe_fault_busy(&sq->direct))
+	    rxe_fault_busy(&sq->gather) ||
+	    (rxe_fault_busy(&sq->direct) && !sq->direct_late))
 		return -EAGAIN;
 	wqe = rxe_swqe(sq, sq->cur);
 	if (sq->gather.result && sq->gather_for == sq->cur) {

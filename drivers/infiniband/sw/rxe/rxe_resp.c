@@ -438,12 +438,18 @@ void rxe_resp_established(struct rxe_qp *qp)
 
 /* --- slow faults --------------------------------------------------------- */
 
-/*
- * A quarter of the time after which the peer sends again, which is most often
- * that of this side, too. Who is told to come back comes when its page may have
- * gone again, so it is not done early.
+/**
+ * rxe_resp_patience() - how long a responder waits before it sends an RNR NAK
+ * @qp: the responder
+ *
+ * A quarter of the timeout after which the requester retransmits, which is
+ * usually the timeout of this side, too. A requester that is told to retry may
+ * find that the page has gone again, so the NAK is not sent early.
+ *
+ * Context: any.
+ * Return: nanoseconds from the start of the page fault.
  */
-static s64 rxe_resp_patience(const struct rxe_qp *qp)
+s64 rxe_resp_patience(const struct rxe_qp *qp)
 {
 	s64 timeout = 4096LL << qp->attr.timeout;
 

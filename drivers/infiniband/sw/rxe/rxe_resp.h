@@ -29,6 +29,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb);
 enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb);
 bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt);
 void rxe_resp_established(struct rxe_qp *qp);
+s64 rxe_resp_patience(const struct rxe_qp *qp);
 
 /* rxe_rc.c */
 enum rxe_verdict rxe_rc_request(struct rxe_qp *qp, struct sk_buff *skb);

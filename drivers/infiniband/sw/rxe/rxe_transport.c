@@ -96,6 +96,7 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 	} else if (!restarted) {
 		qp->sq.rnr_wait = false;
 		qp->sq.no_memory = false;
+		qp->sq.direct_late = true;
 	}
 	spin_unlock_bh(&qp->sq.lock);
 	if (full)
