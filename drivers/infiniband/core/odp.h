@@ -265,8 +265,9 @@ struct umem_odp_request {
  * @watching: @watch has been registered; under @windows_lock
  * @regions: on-demand regions by address; under @regions_lock
  * @regions_lock: protects @regions
- * @windows: by address >> ODP_WINDOW_SHIFT; changed under @windows_lock, read
- *	under RCU
+ * @origin: address of the window that has index 0 in @windows: 0; a pinned
+ *	region's first window, so that most have one entry, which needs no node
+ * @windows: by odp_window_index(); changed under @windows_lock, read under RCU
  * @near: some of them, by the low bits of that, found in one step; changed under
  *	@windows_lock, read under RCU
  * @windows_lock: serialises making and removing windows
@@ -304,6 +305,7 @@ struct odp_mirror {
 	bool watching;
 	struct rb_root_cached regions;
 	spinlock_t regions_lock;
+	unsigned long origin;
 	struct xarray windows;
 	struct odp_window __rcu *near[ODP_NEAR_WINDOWS];
 	struct mutex windows_lock;
@@ -341,7 +343,8 @@ void odp_mirror_forget(struct odp_mirror *mirror);
 /* odp_mirror.c */
 
 struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
-				     struct mm_struct *mm);
+				     struct mm_struct *mm,
+				     unsigned long origin);
 void odp_mirror_destroy(struct odp_mirror *mirror);
 void odp_mirror_put_ref(struct odp_mirror *mirror);
 struct mm_struct *odp_mirror_mmget(struct odp_mirror *mirror);
@@ -367,6 +370,13 @@ static inline const char *odp_mirror_name(const struct odp_mirror *mirror)
 	return dev_name(&mirror->dev->ibdev->dev);
 }
 
+/* The index in mirror->windows of the window that holds @addr. */
+static inline unsigned long odp_window_index(const struct odp_mirror *mirror,
+					     unsigned long addr)
+{
+	return (addr - mirror->origin) >> ODP_WINDOW_SHIFT;
+}
+
 /* Where the window that holds @addr is, if no other one is there. */
 static inline struct odp_window __rcu **
 odp_window_slot(struct odp_mirror *mirror, unsigned long addr)
@@ -388,7 +398,7 @@ static inline struct odp_window *odp_window_find(struct odp_mirror *mirror,
 
 	if (window && window->base == ALIGN_DOWN(addr, ODP_WINDOW_SIZE))
 		return window;
-	return xa_load(&mirror->windows, addr >> ODP_WINDOW_SHIFT);
+	return xa_load(&mirror->windows, odp_window_index(mirror, addr));
 }
 
 struct odp_window *odp_window_get(struct odp_mirror *mirror,

@@ -172,8 +172,8 @@ static int odp_window_publish(struct odp_window *window)
 	struct odp_mirror *mirror = window->mirror;
 	struct odp_window __rcu **slot = odp_window_slot(mirror, window->base);
 	int ret = xa_err(xa_store(&mirror->windows,
-				  window->base >> ODP_WINDOW_SHIFT, window,
-				  GFP_KERNEL_ACCOUNT));
+				  odp_window_index(mirror, window->base),
+				  window, GFP_KERNEL_ACCOUNT));
 
 	if (!ret && !rcu_access_pointer(*slot))
 		rcu_assign_pointer(*slot, window);
@@ -191,7 +191,7 @@ static void odp_window_remove(struct odp_window *window)
 
 	if (rcu_access_pointer(*slot) == window)
 		RCU_INIT_POINTER(*slot, NULL);
-	xa_erase(&mirror->windows, window->base >> ODP_WINDOW_SHIFT);
+	xa_erase(&mirror->windows, odp_window_index(mirror, window->base));
 	if (!mirror->pinned) {
 		odp_window_invalidate(window, window->base,
 				      window->base + ODP_WINDOW_SIZE, ODP_FREE);
@@ -448,13 +448,13 @@ static void odp_window_pass(struct odp_window *window, unsigned long first,
 void odp_mirror_pass(struct odp_mirror *mirror, unsigned long first,
 		     unsigned long last)
 {
-	unsigned long index = first >> ODP_WINDOW_SHIFT;
+	unsigned long index = odp_window_index(mirror, first);
 	struct odp_window *window;
 
 	smp_mb(); /* pairs with the one in odp_leaf_commit() */
 	rcu_read_lock();
 	xa_for_each_range(&mirror->windows, index, window, index,
-			  last >> ODP_WINDOW_SHIFT) {
+			  odp_window_index(mirror, last)) {
 		odp_window_pass(window, first, last);
 		rcu_read_unlock();
 		cond_resched();
@@ -544,12 +544,13 @@ static void odp_mirror_init(struct odp_mirror *mirror)
  * odp_mirror_create() - an empty mirror
  * @dev: the device
  * @mm: the address space; NULL for a mirror of pinned pages
+ * @origin: address of the first window that a pinned region is in; else 0
  *
  * Context: may sleep.
  * Return: the mirror, for odp_mirror_destroy(); or an ERR_PTR.
  */
 struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
-				     struct mm_struct *mm)
+				     struct mm_struct *mm, unsigned long origin)
 {
 	struct odp_mirror *mirror;
 
@@ -562,6 +563,7 @@ struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
 	mirror->key.mm = mm;
 	mirror->dev = dev;
 	mirror->pinned = !mm;
+	mirror->origin = origin;
 	mirror->owner = task_tgid_nr(current);
 	if (mm && odp_mirror_attach(mirror, mm)) {
 		kfree(mirror);
@@ -579,8 +581,9 @@ struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,
  */
 void odp_mirror_destroy(struct odp_mirror *mirror)
 {
-	/* It would make windows anew. */
-	cancel_work_sync(&mirror->ahead_work);
+	/* Guesses would make windows anew. */
+	if (!mirror->pinned)
+		cancel_work_sync(&mirror->ahead_work);
 	odp_mirror_empty(mirror);
 	xa_destroy(&mirror->windows);
 	if (!mirror->pinned)

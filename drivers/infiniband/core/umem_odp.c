@@ -80,7 +80,7 @@ static struct odp_mirror *odp_mirror_get(struct umem_odp_device *dev,
 
 	if (mirror)
 		return mirror;
-	fresh = odp_mirror_create(dev, mm);
+	fresh = odp_mirror_create(dev, mm, 0);
 	if (IS_ERR(fresh))
 		return fresh;
 	mirror = odp_mirror_find(&key, fresh);
@@ -228,7 +228,9 @@ struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
 		ret = PTR_ERR(umem->pinned);
 		goto err_free;
 	}
-	umem->mirror = odp_mirror_create(dev, NULL);
+	umem->mirror = odp_mirror_create(dev, NULL,
+					 ALIGN_DOWN(umem->address,
+						    ODP_WINDOW_SIZE));
 	if (IS_ERR(umem->mirror)) {
 		ret = PTR_ERR(umem->mirror);
 		goto err_release;
