@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* odp-bench: what RDMA through on-demand and through pinned memory costs. */
+/* odp-bench: what RDMA costs with on-demand and with pinned memory. */
 #ifndef ODP_BENCH_H
 #define ODP_BENCH_H
 
@@ -17,36 +17,36 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 struct options {
-	const char *device;	/* that asks */
-	const char *peer;	/* that answers; may be the same */
-	const char *address;	/* of the peer's link, for TCP */
-	const char *netns;	/* where that is, or NULL */
-	const char *dir;	/* for files */
-	unsigned int ms;	/* that a case is measured for */
+	const char *device;	/* the requester's */
+	const char *peer;	/* the responder's device; may be the same */
+	const char *address;	/* of the peer's netdev, for TCP */
+	const char *netns;	/* the namespace of @address, or NULL */
+	const char *dir;	/* folder for files */
+	unsigned int ms;	/* how long a case is measured */
 	size_t cold;		/* bytes of cold memory */
-	const char *request;	/* the only one for warm memory, or NULL */
-	size_t bytes;		/* the only size there, or 0 */
+	const char *request;	/* the only kind in section warm, or NULL for all */
+	size_t bytes;		/* the only size in section warm, or 0 for all */
 	bool json, pinned, odp;
 };
 
 extern struct options options;
 
-/* Prints what does not work, with errno's text if @err is not 0, and ends the program. */
+/* Prints the message, and the text of errno @err unless @err is 0. Exits with status 1. */
 void __attribute__((noreturn, format(printf, 2, 3))) die(int err, const char *format, ...);
 void __attribute__((format(printf, 1, 2))) note(const char *format, ...);
 
-/* clock.c: since some moment; asked first by the main thread. */
+/* clock.c: nanoseconds since an arbitrary time. The main thread must call this first. */
 uint64_t now_ns(void);
 
-/* --- out.c: a row for each case, as text in columns or as a line of JSON ------------ */
+/* --- out.c: one row for each case, as text in columns or as a line of JSON ---------- */
 
 void row_begin(const char *section);
 void row_text(const char *key, const char *value);
-/* Left empty where @value is not a number (NAN). */
+/* The cell stays empty if @value is NAN. */
 void row_number(const char *key, double value, int digits);
 void row_end(void);
 
-/* --- samples.c: how long something took, many times ---------------------------------- */
+/* --- samples.c: many measured times -------------------------------------------------- */
 
 struct samples {
 	uint64_t *ns;
@@ -54,15 +54,15 @@ struct samples {
 };
 
 void samples_open(struct samples *samples, size_t room);
-/* What does not find room is left out. */
+/* Ignores the sample if there is no room. */
 void samples_add(struct samples *samples, uint64_t ns);
-/* Is there room, and time until @until (ns), for one more? Some are taken whatever it takes. */
+/* Is there room for one more, and time before @until (ns)? The first few ignore @until. */
 bool samples_more(const struct samples *samples, uint64_t until);
-/* The value that @permille of them do not exceed, in ns. */
+/* The value in ns that @permille of the samples do not exceed. */
 uint64_t samples_at(struct samples *samples, unsigned int permille);
 void samples_close(struct samples *samples);
 
-/* --- cpu.c: processor time of all the machine; on which one a thread is ---------------- */
+/* --- cpu.c: processor time of the whole machine; the processor of a thread ------------- */
 
 struct cpu_time {
 	double user, system, softirq;	/* s */
@@ -70,7 +70,7 @@ struct cpu_time {
 
 struct cpu_time cpu_now(void);
 struct cpu_time cpu_since(struct cpu_time then);
-/* From now on, the calling thread stays where it is; it may go where it wants again. */
+/* Bind the calling thread to its current processor; let it run on any processor again. */
 void cpu_stay(void);
 void cpu_roam(void);
 
@@ -78,11 +78,11 @@ void cpu_roam(void);
 
 enum memory_kind {
 	MEMORY_ANON,		/* in pages of 4 KiB */
-	MEMORY_HELD,		/* the same, cold to the device alone */
+	MEMORY_HELD,		/* the same, touched by the CPU but not by the device */
 	MEMORY_THP,
 	MEMORY_SHARED,
 	MEMORY_FILE,		/* in the page cache */
-	MEMORY_DISK,		/* a file that is not */
+	MEMORY_DISK,		/* a file that is not in the page cache */
 	MEMORY_SWAP,
 	MEMORY_KINDS,
 };
@@ -92,19 +92,19 @@ extern const char *const memory_names[];
 struct memory {
 	uint8_t *p;
 	size_t len;
-	int fd;			/* of a file, or -1 */
+	int fd;			/* of the file, or -1 */
 	struct ibv_mr *mr;
 };
 
-/* Memory that the processor has not touched; or of which the kernel has what the kind says. */
+/* Maps memory in the cold state of its kind. Returns false if this machine cannot. */
 bool memory_map(struct memory *memory, enum memory_kind kind, size_t len);
 void memory_register(struct memory *memory, struct ibv_pd *pd, bool odp);
 void memory_deregister(struct memory *memory);
 void memory_unmap(struct memory *memory);
-/* Anonymous memory, all of it there; registered, too. */
+/* Anonymous memory with all pages present; memory_warm() also registers it. */
 void memory_touched(struct memory *memory, size_t len);
 void memory_warm(struct memory *memory, struct ibv_pd *pd, size_t len, bool odp);
-/* Makes it cold again; false where the machine cannot. */
+/* Makes the memory cold again. Returns false if the machine cannot. */
 bool memory_chill(struct memory *memory, enum memory_kind kind);
 
 /* --- link.c: two devices, and queue pairs between them --------------------------------- */
@@ -121,7 +121,7 @@ struct side {
 
 struct lane {
 	struct ibv_qp *a, *b;
-	struct ibv_send_wr *first, *last;	/* of a list that is going to be posted */
+	struct ibv_send_wr *first, *last;	/* the list to be posted next */
 };
 
 struct link {
@@ -132,15 +132,15 @@ struct link {
 
 /* @depth: requests in flight on a lane. */
 void link_open(struct link *link, unsigned int lanes, unsigned int depth);
-/* Other queue pairs in the place of its own. */
+/* Replaces the queue pairs of the link by new ones. */
 void link_renew(struct link *link);
 void link_close(struct link *link);
-/* Can both devices page on demand? */
+/* Do both devices support on-demand paging? */
 bool have_odp(void);
 
-/* A counter of a device's port; -1 where the driver does not count it. */
+/* A counter of a device's port; -1 if the driver has no such counter. */
 long counter(const char *device, const char *name);
-/* Packets that were sent once more, of both devices; -1 where nobody counts. */
+/* Packets that both devices retransmitted; -1 if no driver counts them. */
 long sent_again(void);
 
 /* --- stream.c: the same request over and over --------------------------------------------- */
@@ -150,16 +150,16 @@ struct stream {
 	enum ibv_wr_opcode opcode;
 	size_t bytes;
 	struct memory *local, *remote;
-	bool events;		/* wait for completions asleep */
-	bool lists;		/* post with one call what is ready to be posted */
-	uint64_t until_ns;	/* no new requests after this time, */
-	uint64_t requests;	/* nor after so many of them, if not 0 */
-	struct samples samples;	/* of one request, from post to completion */
+	bool events;		/* sleep while waiting for completions */
+	bool lists;		/* post all ready requests by one call */
+	uint64_t until_ns;	/* post no requests after this time, */
+	uint64_t requests;	/* nor more than this number, unless 0 */
+	struct samples samples;	/* time of one request, from post to completion */
 	uint64_t done;		/* requests */
 	uint64_t ns;		/* from the first post to the last completion */
 };
 
-/* Runs to its end with link->depth requests in flight on each lane. */
+/* Runs the whole stream, with link->depth requests in flight on each lane. */
 void stream_run(struct stream *stream);
 double stream_mib_s(const struct stream *stream);
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""changes.py BEFORE AFTER: what has become of odp-bench's figures from one run to another.
+"""changes.py BEFORE AFTER: how odp-bench's figures have changed from one run to another.
 
-Each argument is a file of rows, as tools/bench writes it. A figure's change is that of the medians over
-the rounds; the greatest changes come first.
+Each argument is a file of rows, as tools/bench writes it. A figure's change is the change of its median over
+the rounds. The largest changes come first.
 """
 import collections
 import json

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory that goes again and again: what is left of the bandwidth. */
+/* Bandwidth while another thread drops pages of the memory. */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -11,11 +11,11 @@
 
 struct churn {
 	struct memory *memory;
-	unsigned int rate;	/* a second */
+	unsigned int rate;	/* pages per second */
 	uint64_t until_ns, done;
 };
 
-/* Drops one page after the other. */
+/* Drops single pages at the given rate. */
 static void *invalidate(void *arg)
 {
 	struct churn *churn = arg;
@@ -50,7 +50,7 @@ static void among_invalidations(unsigned int rate)
 	stream.link = &link;
 	churn.until_ns = stream.until_ns = now_ns() + options.ms * 1000000ull;
 	if ((errno = pthread_create(&thread, NULL, invalidate, &churn)))
-		die(errno, "a thread");
+		die(errno, "cannot create a thread");
 	stream_run(&stream);
 	pthread_join(thread, NULL);
 	row_begin("churn");

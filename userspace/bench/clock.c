@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What time it is. On Linux as a user process a look at the clock is a system call, as dear as the
- * request that it measures: the processor's own counter is asked, where it goes evenly.
+ * The time. On uml, reading the clock is a system call, which costs as much as the request that
+ * it measures. So the processor's time stamp counter is read instead, if its rate is constant.
  */
 #include <time.h>
 
@@ -30,7 +30,7 @@ static bool counter_is_even(void)
 	return __get_cpuid(CPUID_POWER, &a, &b, &c, &d) && d & CPUID_INVARIANT_TSC;
 }
 
-/* Nanoseconds a count; 0 where the counter is of no use. */
+/* Nanoseconds per count; 0 if the counter is unusable. */
 static double calibrate(void)
 {
 	uint64_t start, end, counts;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that is not there when a packet wants it, at the side that answers or at the one that asks.
- * To compare: what the processor takes to touch the same memory, and what the same traffic takes
- * once all is there.
+ * Memory that is not present when a packet needs it, at the responder or at the requester. For
+ * comparison: the time the CPU takes to touch the same memory, and the time the same traffic
+ * takes once all pages are present.
  */
 #include <math.h>
 #include <string.h>
@@ -16,16 +16,16 @@ struct rig {
 	struct link link;
 	struct memory cold, warm;
 	enum memory_kind kind;
-	bool remote;		/* is what is cold at the side that answers? */
+	bool remote;		/* the cold memory is the responder's */
 };
 
-/* Writes over all that is cold, from there or to there. */
+/* Transfers all cold memory once: WRITEs to it, or READs into it. */
 static double traffic_ms(struct rig *rig, struct samples *samples)
 {
 	struct stream stream = {
 		.link = &rig->link, .bytes = MESSAGE, .requests = rig->cold.len / MESSAGE,
 		.opcode = rig->remote ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
-		/* On one processor, who polls takes half of it from who has the pages come. */
+		/* With one processor, a polling thread takes half of its time from the faulting worker. */
 		.events = true,
 		.local = rig->remote ? &rig->warm : &rig->cold,
 		.remote = rig->remote ? &rig->cold : &rig->warm,
@@ -94,7 +94,7 @@ static void cold(enum memory_kind kind, bool remote)
 
 	link_open(&rig.link, 1, DEPTH);
 	if (!memory_map(&rig.cold, kind, len)) {
-		note("no cold memory of the kind %s: this machine has none%s", memory_names[kind],
+		note("cold memory of the kind %s is not measured: this machine has none%s", memory_names[kind],
 		     kind == MEMORY_DISK ? " (--dir names a folder on a disk)" : "");
 	} else {
 		memory_register(&rig.cold, remote ? rig.link.b.pd : rig.link.a.pd, true);

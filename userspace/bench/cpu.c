@@ -6,7 +6,7 @@
 
 #include "bench.h"
 
-/* The first line of /proc/stat, in ticks: all processors, all processes. */
+/* The first line of /proc/stat: ticks of all processors and processes. */
 struct cpu_time cpu_now(void)
 {
 	unsigned long user, nice, system, idle, iowait, irq, softirq;
@@ -32,7 +32,7 @@ struct cpu_time cpu_since(struct cpu_time then)
 static void bind_to(const cpu_set_t *cpus)
 {
 	if (sched_setaffinity(0, sizeof(*cpus), cpus))
-		die(errno, "choosing a processor");
+		die(errno, "cannot set the thread's processors");
 }
 
 static cpu_set_t allowed;
@@ -42,7 +42,7 @@ void cpu_stay(void)
 	cpu_set_t here;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
-		die(errno, "which processors there are");
+		die(errno, "cannot read the thread's processors");
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
 	bind_to(&here);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is told of hardware's on-demand paging (Pitfalls of InfiniBand with On-Demand Paging,
- * ISPASS 2021): packets behind one that waits for a page come only after a timeout (damming), and
- * many queue pairs that wait send each other's packets again and again (flood).
+ * Two problems that were reported of hardware with on-demand paging (Pitfalls of InfiniBand with
+ * On-Demand Paging, ISPASS 2021). Damming: packets behind one that waits for a page arrive only
+ * after a timeout. Flood: many queue pairs that wait for pages retransmit packets again and again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static void rig_close(struct rig *rig)
 	link_close(&rig->link);
 }
 
-/* --- many that miss pages at once ------------------------------------------------------ */
+/* --- flood: many queue pairs miss pages at once ---------------------------------------- */
 
 static bool stop;
 
@@ -55,7 +55,7 @@ static void *page_out(void *arg)
 	return NULL;
 }
 
-/* Rounds of one write to each share, by as many lanes as there are. Returns ms a round. */
+/* Each round writes to each share once, over all lanes. Returns the time of a round in ms. */
 static double flood(struct rig *rig, bool reclaim, struct samples *samples)
 {
 	struct stream stream = {
@@ -67,7 +67,7 @@ static double flood(struct rig *rig, bool reclaim, struct samples *samples)
 
 	stop = false;
 	if (reclaim && (errno = pthread_create(&thread, NULL, page_out, &rig->to)))
-		die(errno, "a thread");
+		die(errno, "cannot create a thread");
 	for (int i = 0; i < ROUNDS; i++) {
 		if (!reclaim)
 			memory_chill(&rig->to, MEMORY_ANON);
@@ -106,7 +106,7 @@ static double crowd(unsigned int lanes, bool reclaim, double alone)
 	return ms;
 }
 
-/* --- packets behind one that waits --------------------------------------------------------- */
+/* --- damming: packets behind one that waits for a page -------------------------------------- */
 
 #define DELAY_MS 20
 #define BEHIND 8	/* pages */
@@ -122,7 +122,7 @@ static int fault_handler_open(const struct memory *memory)
 	if (fd < 0)
 		return -1;
 	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		die(errno, "userfaultfd");
+		die(errno, "cannot set up userfaultfd");
 	return fd;
 }
 
@@ -138,17 +138,20 @@ static void *handle(void *arg)
 	struct uffd_msg msg;
 
 	if (read(handler->fd, &msg, sizeof(msg)) != sizeof(msg))
-		die(errno, "waiting for a page fault");
+		die(errno, "cannot wait for a page fault");
 	usleep(DELAY_MS * 1000);
 	zero.range.start = msg.arg.pagefault.address & -PAGE;
 	zero.range.len = PAGE;
 	handler->answered_ns = now_ns();
 	if (ioctl(handler->fd, UFFDIO_ZEROPAGE, &zero))
-		die(errno, "answering a page fault");
+		die(errno, "cannot answer a page fault");
 	return NULL;
 }
 
-/* Of BEHIND pages the first one comes after a while: how long after that is all written? */
+/*
+ * Writes BEHIND pages, of which the first becomes present late. Measures the time from then
+ * until all pages are written.
+ */
 static bool damming_once(struct rig *rig, struct samples *samples)
 {
 	struct stream stream = {
@@ -163,7 +166,7 @@ static bool damming_once(struct rig *rig, struct samples *samples)
 	if (handler.fd < 0)
 		return false;
 	if ((errno = pthread_create(&thread, NULL, handle, &handler)))
-		die(errno, "a thread");
+		die(errno, "cannot create a thread");
 	stream_run(&stream);
 	samples_add(samples, now_ns() - handler.answered_ns);
 	pthread_join(thread, NULL);
@@ -191,7 +194,7 @@ static void damming(void)
 		row_number("sent_again", again < 0 ? NAN : sent_again() - again, 0);
 		row_end();
 	} else {
-		note("no damming: userfaultfd is not for this user (vm.unprivileged_userfaultfd)");
+		note("damming is not measured: this user may not use userfaultfd (vm.unprivileged_userfaultfd)");
 	}
 	rig_close(&rig);
 	samples_close(&samples);
@@ -205,7 +208,7 @@ static bool can_page_out(void)
 	if (can)
 		memory_unmap(&memory);
 	else
-		note("no flood beside pageout: this machine has no swap");
+		note("flood with pageout is not measured: this machine has no swap");
 	return can;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Devices and reliable connections; what the port counts. */
+/* Devices, reliable connections between them, and the counters of a port. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +23,11 @@ static struct ibv_context *device_open(const char *name)
 	if (list)
 		ibv_free_device_list(list);
 	if (!ctx)
-		die(0, "cannot open the RDMA device %s; is it there (rdma link), and may you?", name);
+		die(0, "cannot open the RDMA device %s; does it exist (rdma link), and do you have the rights?", name);
 	return ctx;
 }
 
-/* The RoCE v2 GID that holds an IPv4 address. */
+/* Finds the RoCE v2 GID of an IPv4 address. */
 static void gid_find(struct side *side)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -41,7 +41,7 @@ static void gid_find(struct side *side)
 			return;
 		}
 	}
-	die(0, "%s has no GID with an IPv4 address; give its network device one", side->name);
+	die(0, "%s has no GID with an IPv4 address; add an IPv4 address to its netdev", side->name);
 }
 
 static void side_open(struct side *side, const char *name, unsigned int cqe)
@@ -52,7 +52,7 @@ static void side_open(struct side *side, const char *name, unsigned int cqe)
 	side->events = ibv_create_comp_channel(side->ctx);
 	side->cq = ibv_create_cq(side->ctx, cqe, NULL, side->events, 0);
 	if (!side->pd || !side->events || !side->cq)
-		die(errno, "%s: protection domain and completion queue", name);
+		die(errno, "%s: cannot create a protection domain and a completion queue", name);
 }
 
 static void side_close(struct side *side)
@@ -79,10 +79,10 @@ static struct ibv_qp *qp_make(struct side *side, unsigned int depth)
 	struct ibv_qp *qp = ibv_create_qp(side->pd, &init);
 
 	if (!qp)
-		die(errno, "%s: a queue pair", side->name);
+		die(errno, "%s: cannot create a queue pair", side->name);
 	if (ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
 			  IBV_QP_ACCESS_FLAGS))
-		die(errno, "%s: a queue pair to INIT", side->name);
+		die(errno, "%s: cannot move a queue pair to INIT", side->name);
 	return qp;
 }
 
@@ -102,14 +102,14 @@ static void qp_join(struct ibv_qp *qp, const struct side *side, const struct sid
 		attr.path_mtu = port.active_mtu;
 	if (ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
 			  IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER))
-		die(errno, "%s: a queue pair to RTR", side->name);
+		die(errno, "%s: cannot move a queue pair to RTR", side->name);
 	attr = (struct ibv_qp_attr){
 		.qp_state = IBV_QPS_RTS, .sq_psn = PSN, .timeout = 18, .retry_cnt = 7, .rnr_retry = 7,
 		.max_rd_atomic = 16,
 	};
 	if (ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_SQ_PSN | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
 			  IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC))
-		die(errno, "%s: a queue pair to RTS", side->name);
+		die(errno, "%s: cannot move a queue pair to RTS", side->name);
 }
 
 static void lanes_open(struct link *link)
@@ -135,12 +135,12 @@ static void lanes_close(struct link *link)
 void link_open(struct link *link, unsigned int lanes, unsigned int depth)
 {
 	*link = (struct link){ .nr_lanes = lanes, .depth = depth };
-	/* A request is posted again when it is done; its first receive may not have been polled yet. */
+	/* A completed request is posted again, perhaps before its previous receive has been polled. */
 	side_open(&link->a, options.device, 2 * lanes * depth);
 	side_open(&link->b, options.peer, 2 * lanes * depth);
 	link->lanes = calloc(lanes, sizeof(*link->lanes));
 	if (!link->lanes)
-		die(errno, "%u lanes", lanes);
+		die(errno, "no memory for %u lanes", lanes);
 	lanes_open(link);
 }
 
@@ -180,7 +180,7 @@ long counter(const char *device, const char *name)
 	FILE *file;
 	long n;
 
-	/* The core reads the driver's counters anew after 10 ms. */
+	/* The RDMA core caches the driver's counters for 10 ms. */
 	usleep(20 * 1000);
 	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s", device, name);
 	file = fopen(path, "re");

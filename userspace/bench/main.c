@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* odp-bench: options, and which sections run. */
+/* odp-bench: the options, and the sections to run. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -19,16 +19,16 @@ static const struct section {
 	const char *what;
 	bool no_rdma;
 } sections[] = {
-	{ .name = "register", .run = bench_register, .what = "regions of all sizes come and go" },
-	{ .name = "warm", .run = bench_warm, .what = "requests of all sizes to memory that is there" },
-	{ .name = "cold", .run = bench_cold, .what = "memory that is not" },
-	{ .name = "churn", .run = bench_churn, .what = "memory that goes again and again" },
-	{ .name = "owner", .run = bench_owner, .what = "what regions cost the process that has them" },
-	{ .name = "crowd", .run = bench_crowd, .what = "many queue pairs that wait for pages; packets behind one that waits" },
+	{ .name = "register", .run = bench_register, .what = "registering and deregistering regions of all sizes" },
+	{ .name = "warm", .run = bench_warm, .what = "requests of all sizes to memory that is present" },
+	{ .name = "cold", .run = bench_cold, .what = "requests to memory that is not present" },
+	{ .name = "churn", .run = bench_churn, .what = "requests while pages are dropped again and again" },
+	{ .name = "owner", .run = bench_owner, .what = "what regions cost the process that owns the memory" },
+	{ .name = "crowd", .run = bench_crowd, .what = "many queue pairs that wait for pages; packets behind a waiting one" },
 	{ .name = "tcp", .run = bench_tcp, .what = "the same link without RDMA", .no_rdma = true },
 };
 
-/* With errno's text if @err is not 0. */
+/* Appends the text of errno @err, unless @err is 0. */
 static void say(int err, const char *format, va_list args)
 {
 	fflush(stdout);
@@ -58,23 +58,23 @@ void note(const char *format, ...)
 
 static void usage(FILE *to)
 {
-	fputs("odp-bench [OPTION]... [SECTION]...: all sections without one\n\n", to);
+	fputs("odp-bench [OPTION]... [SECTION]...: without a SECTION, runs all of them\n\n", to);
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
 		fprintf(to, "  %-16s %s\n", sections[i].name, sections[i].what);
 	fputs("\n"
-	      "  -d, --device D   the RDMA device that asks (rxe0)\n"
-	      "  -p, --peer D     the one that answers (the same)\n"
+	      "  -d, --device D   the requester's RDMA device (rxe0)\n"
+	      "  -p, --peer D     the responder's RDMA device (the same)\n"
 	      "  -a, --address A  the peer's IPv4 address, for TCP (192.0.2.1)\n"
-	      "  -n, --netns N    the network namespace that the address is in (this one)\n"
-	      "  -D, --dir DIR    where to make files (/var/tmp)\n"
-	      "  -t, --time MS    how long to measure a case (500)\n"
-	      "  -c, --cold MIB   how much cold memory (64)\n"
-	      "  -r, --request R  of warm memory, write, read, send or fetch_add alone\n"
-	      "  -b, --bytes N    of warm memory, requests of that size alone\n"
+	      "  -n, --netns N    the network namespace of that address (this one)\n"
+	      "  -D, --dir DIR    the folder to make files in (/var/tmp)\n"
+	      "  -t, --time MS    how long to measure each case (500)\n"
+	      "  -c, --cold MIB   the amount of cold memory (64)\n"
+	      "  -r, --request R  section warm: only write, read, send or fetch_add\n"
+	      "  -b, --bytes N    section warm: only requests of that size\n"
 	      "  -P, --pinned     pinned memory only\n"
 	      "  -O, --odp        on-demand memory only\n"
-	      "  -j, --json       a line of JSON for each case\n"
-	      "  -h, --help       this text\n", to);
+	      "  -j, --json       print a line of JSON for each case\n"
+	      "  -h, --help       print this text\n", to);
 }
 
 static unsigned long number(const char *text, unsigned long min, unsigned long max)
@@ -132,7 +132,7 @@ static const struct section *section_find(const char *name)
 		if (!strcmp(sections[i].name, name))
 			return &sections[i];
 	}
-	die(0, "there is no section %s; see odp-bench --help", name);
+	die(0, "unknown section %s; see odp-bench --help", name);
 }
 
 static void run(const struct section *section)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory of each kind, and how it gets cold. */
+/* Each kind of memory, and how to make it cold. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ const char *const memory_names[] = {
 	[MEMORY_SWAP] = "swap",
 };
 
-/* Anonymous memory at an address that huge pages can have. */
+/* Anonymous memory, aligned for huge pages. */
 static uint8_t *map_anon(size_t len)
 {
 	uint8_t *room = mmap(NULL, len + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -28,13 +28,13 @@ static uint8_t *map_anon(size_t len)
 	uint8_t *p;
 
 	if (room == MAP_FAILED)
-		die(errno, "addresses for %zu MiB", len / MIB);
+		die(errno, "cannot reserve addresses for %zu MiB", len / MIB);
 	p = (uint8_t *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
 	if (p > room)
 		munmap(room, p - room);
 	munmap(p + len, room + HUGE - p);
 	if (mprotect(p, len, PROT_READ | PROT_WRITE))
-		die(errno, "%zu MiB of memory", len / MIB);
+		die(errno, "cannot map %zu MiB of memory", len / MIB);
 	return p;
 }
 
@@ -52,7 +52,7 @@ static int open_file(enum memory_kind kind, size_t len)
 			unlink(path);
 	}
 	if (fd < 0 || ftruncate(fd, len))
-		die(errno, "a file of %zu MiB in %s", len / MIB, options.dir);
+		die(errno, "cannot make a file of %zu MiB in %s", len / MIB, options.dir);
 	return fd;
 }
 
@@ -61,7 +61,7 @@ static bool has_huge_pages(void)
 	return !access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK);
 }
 
-/* Written, so that reading it back is reading it from the disk. */
+/* Writes data, so that a later read must go to the disk: a hole would not. */
 static void fill(struct memory *memory)
 {
 	memset(memory->p, 1, memory->len);
@@ -76,7 +76,7 @@ bool memory_map(struct memory *memory, enum memory_kind kind, size_t len)
 		memory->fd = open_file(kind, len);
 		memory->p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
 		if (memory->p == MAP_FAILED)
-			die(errno, "mapping a file of %zu MiB", len / MIB);
+			die(errno, "cannot map a file of %zu MiB", len / MIB);
 	} else {
 		memory->p = map_anon(len);
 		madvise(memory->p, len, kind == MEMORY_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -97,7 +97,7 @@ static size_t resident(const struct memory *memory)
 	unsigned char *map = malloc(n);
 
 	if (!map || mincore(memory->p, memory->len, map))
-		die(errno, "mincore");
+		die(errno, "cannot count resident pages");
 	for (size_t i = 0; i < n; i++)
 		there += map[i] & 1;
 	free(map);
@@ -125,7 +125,7 @@ bool memory_chill(struct memory *memory, enum memory_kind kind)
 	default:
 		madvise(memory->p, memory->len, MADV_DONTNEED);
 	}
-	/* No swap, or a file system in memory: a part may stay, but not most of it. */
+	/* Most pages must be gone. Without swap, or with a file system in memory, they stay. */
 	return !gone || resident(memory) < memory->len / PAGE / 4;
 }
 
@@ -136,13 +136,13 @@ void memory_register(struct memory *memory, struct ibv_pd *pd, bool odp)
 
 	memory->mr = ibv_reg_mr(pd, memory->p, memory->len, access);
 	if (!memory->mr)
-		die(errno, "registering %zu KiB %s", memory->len / KIB, odp ? "on demand" : "pinned");
+		die(errno, "cannot register %zu KiB %s", memory->len / KIB, odp ? "on demand" : "pinned");
 }
 
 void memory_deregister(struct memory *memory)
 {
 	if (memory->mr && ibv_dereg_mr(memory->mr))
-		die(errno, "deregistering");
+		die(errno, "cannot deregister a region");
 	memory->mr = NULL;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Rows: in columns under a heading, or JSON. Keys and texts are our own and need no escapes. */
+/* Rows: in columns under a heading, or as JSON. Keys and texts are constants; no escapes needed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 static struct {
 	const char *section;
-	char last[CELLS * CELL];	/* the heading of the row before, with its section */
+	char last[CELLS * CELL];	/* section and heading of the previous row */
 	char keys[CELLS][CELL], values[CELLS][CELL];
 	bool text[CELLS];
 	int n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What registrations cost the process that made them when it maps and unmaps, forks, and touches
- * memory.
+ * What regions cost the process that registered them when it maps, unmaps and touches memory, and
+ * when it forks.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,14 +16,14 @@
 #define TIME_NS 500000000ull
 #define MANY 10000
 
-/* How the memory of a deed is: without any region, beside many, or in one and used by the device. */
+/* The setting of a deed: no region; many regions elsewhere; inside a region that the device has used. */
 enum setting { ALONE, BESIDE_REGIONS, INSIDE, SETTINGS };
 static const char *const setting_names[] = { "alone", "beside 10000", "inside" };
 
 struct owner {
 	struct link link;
 	struct memory from;
-	struct memory crowd;	/* in which the many regions are */
+	struct memory crowd;	/* memory of the many regions */
 	struct ibv_mr **mrs;
 	enum setting setting;
 };
@@ -34,7 +34,7 @@ static uint8_t *map(size_t len)
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	if (p == MAP_FAILED)
-		die(errno, "%zu MiB", len / MIB);
+		die(errno, "cannot map %zu MiB", len / MIB);
 	return p;
 }
 
@@ -57,16 +57,16 @@ static void owner_open(struct owner *owner, enum setting setting)
 		return;
 	owner->mrs = calloc(MANY, sizeof(*owner->mrs));
 	if (!owner->mrs)
-		die(errno, "%d regions", MANY);
+		die(errno, "no memory for %d regions", MANY);
 	memory_map(&owner->crowd, MEMORY_ANON, MANY * PAGE);
 	for (int i = 0; i < MANY; i++) {
 		owner->mrs[i] = ibv_reg_mr(owner->link.b.pd, owner->crowd.p + i * PAGE, PAGE,
 					   IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
 					   IBV_ACCESS_ON_DEMAND);
 		if (!owner->mrs[i])
-			die(errno, "region %d of %d", i + 1, MANY);
+			die(errno, "cannot register region %d of %d", i + 1, MANY);
 	}
-	/* The device uses one of them: there is something to invalidate, elsewhere. */
+	/* The device uses one region, so there are translations to invalidate, but elsewhere. */
 	write_to(owner, &(struct memory){ owner->crowd.p, PAGE, -1, owner->mrs[0] }, PAGE);
 }
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""plots.py FOLDER <ROWS | gnuplot: pictures of odp-bench's rows, of the medians over the rounds."""
+"""plots.py FOLDER <ROWS | gnuplot: pictures of the medians of odp-bench's rows over the rounds."""
 import collections
 import json
 import statistics
 import sys
 
-# Who is in a picture: a name for people, and what its rows have
+# The lines of a picture: a name, and the keys and values of its rows
 LINES = (
     ('ours, on demand', {'driver': 'ours', 'memory': 'odp'}),
     ('ours, pinned', {'driver': 'ours', 'memory': 'pinned'}),
@@ -29,7 +29,7 @@ def points(x, y, **which):
 
 
 def picture(name, title, x_label, y_label, lines, axes):
-    """lines: pairs of a name and its points"""
+    """Prints gnuplot's commands for one picture. lines: pairs of a name and its points."""
     lines = [line for line in lines if line[1]]
     if not lines:
         return

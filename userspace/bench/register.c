@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a region costs: its time, and the kernel's memory for it and for each page in it. */
+/* The cost of a region: time, and the kernel's memory for the region and for each page. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@ struct cost {
 	double reg_us, dereg_us;
 };
 
-/* False where it is refused. */
+/* Returns false if the device refuses the region. */
 static bool cost_of(struct ibv_pd *pd, void *p, size_t len, int access, struct cost *cost)
 {
 	uint64_t until = now_ns() + TIME_NS;
@@ -45,7 +45,7 @@ static void registration(struct link *link, size_t len, bool odp)
 	struct cost cost;
 
 	if (p == MAP_FAILED) {
-		note("no addresses for a region of %zu MiB", len / MIB);
+		note("cannot map addresses for a region of %zu MiB", len / MIB);
 		return;
 	}
 	if (!odp)
@@ -72,7 +72,7 @@ static double table_bytes(void)
 	return counter(options.peer, "odp_table_bytes");
 }
 
-/* Of tables, when all of TABLE_AREA is there. */
+/* Memory of the tables when all pages of TABLE_AREA are present. */
 static void tables(struct link *link, enum memory_kind kind)
 {
 	struct stream stream = {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""report.py <ROWS >REPORT: the medians of odp-bench's rows, and the ratios that are aimed at.
+"""report.py <ROWS >REPORT: the medians of odp-bench's rows, and the ratios with their targets.
 
-A ratio is made of two figures of the same round and path; what is shown is the median over the
-rounds and, in brackets, the least and the greatest.
+A ratio compares two figures of the same round and path. The report shows the median over the
+rounds and, in brackets, the smallest and the largest value.
 """
 import collections
 import json
@@ -17,7 +17,7 @@ rows = [json.loads(line) for line in sys.stdin]
 
 
 def figures(metric, **which):
-    """The figure of each round."""
+    """Returns the figure of each round."""
     found = {}
     for row in rows:
         if all(row.get(key) == value for key, value in which.items()) and row.get(metric) is not None:
@@ -40,7 +40,7 @@ def shown(values, digits=2):
 
 
 def targets():
-    """Pairs: what and how much is aimed at; the ratios of the rounds."""
+    """Yields each target: its name, its aim, and the ratios of the rounds."""
     def bandwidth(**which):
         return {'section': 'bandwidth', 'bytes': 65536, 'lanes': 1, 'request': 'write', **which}
 

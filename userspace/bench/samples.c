@@ -10,7 +10,7 @@ void samples_open(struct samples *samples, size_t room)
 {
 	*samples = (struct samples){ .ns = malloc(room * sizeof(*samples->ns)), .room = room };
 	if (!samples->ns)
-		die(errno, "memory for %zu samples", room);
+		die(errno, "no memory for %zu samples", room);
 }
 
 void samples_add(struct samples *samples, uint64_t ns)
@@ -34,7 +34,7 @@ bool samples_more(const struct samples *samples, uint64_t until)
 uint64_t samples_at(struct samples *samples, unsigned int permille)
 {
 	if (!samples->n)
-		die(0, "nothing was measured: give it more time (--time)");
+		die(0, "nothing was measured: try a longer time (--time)");
 	qsort(samples->ns, samples->n, sizeof(*samples->ns), compare);
 	return samples->ns[(samples->n - 1) * permille / 1000];
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Requests in flight, each followed by another of its kind when it is done. */
+/* Keeps requests in flight: each completed request is posted again. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 
 #define BATCH 32
 
-/* A request, posted again and again; the lane is always the same. */
+/* A request that is posted again and again, always on the same lane. */
 struct slot {
 	uint64_t started;
 	struct lane *lane;
@@ -22,10 +22,10 @@ static void post_recv(struct stream *s, struct slot *slot, size_t offset)
 	int ret = ibv_post_recv(slot->lane->b, &wr, &bad);
 
 	if (ret)
-		die(ret, "posting a receive");
+		die(ret, "cannot post a receive request");
 }
 
-/* Puts the request behind those that its lane is going to post. */
+/* Appends the request to the list that its lane posts next. */
 static void append(struct slot *slot)
 {
 	struct lane *lane = slot->lane;
@@ -60,7 +60,7 @@ static void prepare(struct stream *s, struct slot *slot, uint64_t id, uint64_t n
 	append(slot);
 }
 
-/* Posts what the lane has, in one call. */
+/* Posts the lane's list by one call. */
 static void post(struct slot *slots, struct lane *lane)
 {
 	struct ibv_send_wr *first = lane->first, *bad;
@@ -75,7 +75,7 @@ static void post(struct slot *slots, struct lane *lane)
 	lane->first = NULL;
 	ret = ibv_post_send(lane->a, first, &bad);
 	if (ret)
-		die(ret, "posting a request");
+		die(ret, "cannot post a request");
 }
 
 static void wait_for_event(struct side *side)
@@ -84,18 +84,18 @@ static void wait_for_event(struct side *side)
 	void *context;
 
 	if (ibv_get_cq_event(side->events, &cq, &context))
-		die(errno, "waiting for a completion");
+		die(errno, "cannot wait for a completion");
 	ibv_ack_cq_events(cq, 1);
 }
 
-/* Completions of @side, at least one if it can sleep. */
+/* Polls completions of @side; returns at least one if it may sleep. */
 static int poll_some(struct stream *s, struct side *side, struct ibv_wc *wc)
 {
 	int n = ibv_poll_cq(side->cq, BATCH, wc);
 
 	if (!n && s->events) {
 		if (ibv_req_notify_cq(side->cq, 0))
-			die(errno, "asking for an event");
+			die(errno, "cannot request a completion event");
 		n = ibv_poll_cq(side->cq, BATCH, wc);
 		if (!n) {
 			wait_for_event(side);
@@ -103,10 +103,10 @@ static int poll_some(struct stream *s, struct side *side, struct ibv_wc *wc)
 		}
 	}
 	if (n < 0)
-		die(0, "polling %s", side->name);
+		die(0, "cannot poll the completion queue of %s", side->name);
 	for (int i = 0; i < n; i++) {
 		if (wc[i].status != IBV_WC_SUCCESS)
-			die(0, "%zu bytes ended with: %s", s->bytes, ibv_wc_status_str(wc[i].status));
+			die(0, "a request of %zu bytes failed: %s", s->bytes, ibv_wc_status_str(wc[i].status));
 	}
 	return n;
 }
@@ -132,7 +132,7 @@ void stream_run(struct stream *s)
 	struct ibv_wc wc[BATCH];
 
 	if (!slots)
-		die(errno, "%u requests in flight", n);
+		die(errno, "no memory for %u requests in flight", n);
 	s->done = 0;
 	for (unsigned int i = 0; i < n && (!s->requests || i < s->requests); i++) {
 		slots[i].lane = &s->link->lanes[i % s->link->nr_lanes];
@@ -145,7 +145,7 @@ void stream_run(struct stream *s)
 	while (s->done < posted) {
 		int got = poll_some(s, &s->link->a, wc);
 
-		/* The clock may be a system call, and on uml one gets in the way of page faults. */
+		/* On uml, reading the clock is a system call, which delays page faults. */
 		if (got)
 			now = now_ns();
 		for (int i = 0; i < got; i++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a program without RDMA gets out of the same link. */
+/* What a program without RDMA achieves over the same netdevs. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static void enter_netns(void)
 	snprintf(path, sizeof(path), "/run/netns/%s", options.netns);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		die(errno, "entering the network namespace %s", options.netns);
+		die(errno, "cannot enter the network namespace %s", options.netns);
 	close(fd);
 }
 
@@ -37,7 +37,7 @@ static void no_delay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-/* The first byte says what the client wants: 'e' for all back, else nothing. */
+/* The client's first byte chooses: with 'e' the server echoes all bytes, otherwise it sends none. */
 static void serve(int listener)
 {
 	int fd = accept(listener, NULL, NULL);
@@ -45,28 +45,28 @@ static void serve(int listener)
 	ssize_t n;
 
 	if (fd < 0 || !buffer || read(fd, &how, 1) != 1)
-		die(errno, "accepting a connection");
+		die(errno, "cannot accept a connection");
 	no_delay(fd);
 	while ((n = read(fd, buffer, BULK)) > 0) {
 		if (how == 'e' && write(fd, buffer, n) != n)
-			die(errno, "answering");
+			die(errno, "cannot send a reply");
 	}
 	free(buffer);
 	close(fd);
 }
 
-/* Serves two clients, one after the other. */
+/* A process that serves two clients, one after the other. */
 static int server_start(struct sockaddr_in *addr)
 {
 	socklen_t len = sizeof(*addr);
 	int pipes[2], pid;
 
 	if (pipe(pipes))
-		die(errno, "a pipe");
+		die(errno, "cannot use a pipe");
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
-		die(errno, "a process");
+		die(errno, "cannot create a process");
 	if (!pid) {
 		int fd;
 
@@ -74,9 +74,9 @@ static int server_start(struct sockaddr_in *addr)
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (bind(fd, (struct sockaddr *)addr, len) || listen(fd, 1) ||
 		    getsockname(fd, (struct sockaddr *)addr, &len))
-			die(errno, "listening at %s", options.address);
+			die(errno, "cannot listen at %s", options.address);
 		if (write(pipes[1], &addr->sin_port, sizeof(addr->sin_port)) != sizeof(addr->sin_port))
-			die(errno, "a pipe");
+			die(errno, "cannot use a pipe");
 		serve(fd);
 		serve(fd);
 		_exit(0);
@@ -93,10 +93,10 @@ static int client(const struct sockaddr_in *addr, char how)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
-		die(errno, "connecting to %s", options.address);
+		die(errno, "cannot connect to %s", options.address);
 	no_delay(fd);
 	if (write(fd, &how, 1) != 1)
-		die(errno, "sending");
+		die(errno, "cannot send");
 	return fd;
 }
 
@@ -105,7 +105,7 @@ static void read_all(int fd, void *p, size_t len)
 	for (ssize_t n; len; len -= n, p = (char *)p + n) {
 		n = read(fd, p, len);
 		if (n <= 0)
-			die(errno, "receiving");
+			die(errno, "cannot receive");
 	}
 }
 
@@ -118,7 +118,7 @@ static void latency(const struct sockaddr_in *addr)
 	samples_open(&samples, SAMPLES);
 	while ((start = now_ns()) < end) {
 		if (write(fd, &value, sizeof(value)) != sizeof(value))
-			die(errno, "sending");
+			die(errno, "cannot send");
 		read_all(fd, &value, sizeof(value));
 		samples_add(&samples, now_ns() - start);
 	}
@@ -139,12 +139,12 @@ static void bandwidth(const struct sockaddr_in *addr, int server)
 	int fd = client(addr, 's');
 
 	if (!buffer)
-		die(errno, "%lu bytes", BULK);
+		die(errno, "no memory for %lu bytes", BULK);
 	start = now_ns();
 	end = start + options.ms * 1000000ull;
 	while (now_ns() < end) {
 		if (write(fd, buffer, BULK) != (ssize_t)BULK)
-			die(errno, "sending");
+			die(errno, "cannot send");
 		sent += BULK;
 	}
 	close(fd);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Memory that is there: latency, bandwidth, processor time; many queue pairs, several processes or threads. */
+/* Memory that is present: latency, bandwidth, processor time; many queue pairs, processes or threads. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -33,8 +33,8 @@ struct job {
 };
 
 /*
- * The same pages for all cases: which ones they are may make more of a difference than what they
- * are registered as.
+ * All cases use the same pages: which pages they are may matter more than whether they are pinned
+ * or on demand.
  */
 struct areas {
 	struct memory local, remote;
@@ -89,9 +89,9 @@ static void run(struct rig *rig, unsigned int ms)
 }
 
 /*
- * All of both areas is there afterwards. The faults leave their queue pairs' work with the processors that
- * had the pages come, and who polls may be on another one, which makes a difference, but not one between
- * kinds of memory: so other queue pairs take over.
+ * Makes all pages of both areas present. After a fault, a queue pair's work stays on the processor of the
+ * worker that faulted, and the polling thread may be on another one. That changes the figures, but says
+ * nothing about the kinds of memory. So new queue pairs replace the old ones.
  */
 static void warm_up(struct rig *rig)
 {
@@ -138,7 +138,7 @@ static void latency(const struct areas *areas, struct job job)
 	cpu_roam();
 }
 
-/* There, who polls takes it from the driver's workers. */
+/* With one processor, a polling thread takes processor time from the driver's workers. */
 static bool one_processor(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
@@ -171,11 +171,11 @@ static void bandwidth(const struct areas *areas, struct job job)
 	cpu_roam();
 }
 
-/* --- several at once: processes with areas of their own, or threads of one in the same ones --- */
+/* --- several at once: processes with areas of their own, or threads that share areas ------- */
 
 #define PARTIES_MAX 8
 
-/* In memory that processes share. */
+/* This structure is in memory that the processes share. */
 struct shared {
 	int n, ready;
 	double mib_s[PARTIES_MAX];
@@ -213,7 +213,7 @@ static void process_begin(struct party *party)
 
 	party->pid = fork();
 	if (party->pid < 0)
-		die(errno, "a process");
+		die(errno, "cannot create a process");
 	if (party->pid)
 		return;
 	areas_open(&areas);
@@ -227,7 +227,7 @@ static void process_end(struct party *party)
 	int status;
 
 	if (waitpid(party->pid, &status, 0) != party->pid || status)
-		die(0, "a process of %d failed", party->shared->n);
+		die(0, "one of %d processes failed", party->shared->n);
 }
 
 static void thread_begin(struct party *party)
@@ -235,7 +235,7 @@ static void thread_begin(struct party *party)
 	int err = pthread_create(&party->thread, NULL, party_run, party);
 
 	if (err)
-		die(err, "a thread");
+		die(err, "cannot create a thread");
 }
 
 static void thread_end(struct party *party)
@@ -252,7 +252,7 @@ static void at_once(const char *section, const struct areas *areas, struct job j
 	double sum = 0;
 
 	if (shared == MAP_FAILED)
-		die(errno, "memory to share");
+		die(errno, "cannot map shared memory");
 	shared->n = job.parties;
 	job.lanes = 1;
 	job.depth = 32;
@@ -287,7 +287,7 @@ static void threads(const struct areas *areas, struct job job)
 
 /* --- all cases ------------------------------------------------------------------------- */
 
-/* Pinned and on demand, one right behind the other: what else changes with time does so for both. */
+/* Measures pinned and on-demand memory in direct succession, so that slow changes affect both. */
 static void both(const struct areas *areas, void (*measure)(const struct areas *, struct job),
 		 struct job job)
 {
@@ -298,7 +298,7 @@ static void both(const struct areas *areas, void (*measure)(const struct areas *
 		measure(areas, job);
 }
 
-/* One queue pair, one kind of request, all sizes or the one that was asked for. */
+/* One queue pair and one kind of request, with all sizes or the size of --bytes. */
 static void sizes(const struct areas *areas, int request)
 {
 	static const size_t each[] = { 8, 4 * KIB, 64 * KIB, MIB, 4 * MIB };
@@ -326,7 +326,7 @@ static void check_request(void)
 	for (size_t r = 0; r < ARRAY_SIZE(requests); r++)
 		if (wanted(r))
 			return;
-	die(0, "there is no request %s; see odp-bench --help", options.request);
+	die(0, "unknown request %s; see odp-bench --help", options.request);
 }
 
 static void crowds(const struct areas *areas)

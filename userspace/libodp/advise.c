@@ -9,13 +9,13 @@
 
 #define ATTRS 4
 
-/* The ioctl of the kernel's <rdma/rdma_user_ioctl_cmds.h>, with room for its attributes. */
+/* The argument of RDMA_VERBS_IOCTL (<rdma/rdma_user_ioctl_cmds.h>), with room for attributes. */
 struct call {
 	struct ib_uverbs_ioctl_hdr header;
 	struct ib_uverbs_attr attrs[ATTRS];
 };
 
-/* Values of up to 8 bytes stand in the attribute itself. */
+/* The attribute itself holds a value of up to 8 bytes. */
 static void add(struct call *call, uint16_t id, uint64_t value, uint16_t len)
 {
 	call->attrs[call->header.num_attrs++] = (struct ib_uverbs_attr){
