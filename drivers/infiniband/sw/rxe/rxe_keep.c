@@ -111,9 +111,8 @@ static struct sk_buff *rxe_keep_try(struct rxe_qp *qp, struct sk_buff *skb)
 void rxe_drop(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	/*
-	 * Pairs with READ_ONCE() in the task. No barrier: a task that misses
-	 * the flag now sees it in its next turn, and otherwise the retry timer
-	 * of the requester recovers the packet.
+	 * Pairs with READ_ONCE() in the task. No barrier: the flag only lets
+	 * the task ask before the requester's retry timer expires.
 	 */
 	if (rxe_op_is_response(rxe_pkt(skb)->op))
 		WRITE_ONCE(qp->sq.dropped, true);

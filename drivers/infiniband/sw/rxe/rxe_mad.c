@@ -94,8 +94,8 @@ static void rxe_pma_counters_ext(struct rxe_dev *rxe, struct ib_pma_mad *out)
 	c->port_multicast_xmit_packets = cpu_to_be64(sent);
 	c->port_multicast_rcv_packets = cpu_to_be64(rcvd);
 	/*
-	 * The multicast counters were read before the others, but per-CPU sums
-	 * are not snapshots, so a difference might be negative.
+	 * The counters are not read at one moment, so without min() a
+	 * difference could be negative.
 	 */
 	c->port_unicast_xmit_packets =
 		cpu_to_be64(t.sent_pkts - min(sent, t.sent_pkts));
