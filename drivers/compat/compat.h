@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Every difference between the kernels, and nowhere else: the code outside of
- * this folder is written for the newest one. Included before everything else.
+ * All differences between kernel versions are handled in this folder. The code
+ * outside of it is written for the newest kernel. This header is included
+ * before all others; config.h has the results of the feature tests in tests/.
  */
 #ifndef RXE_ODP_COMPAT_H
 #define RXE_ODP_COMPAT_H
@@ -45,7 +46,7 @@
 #define compat_core_reports_port_state true
 #endif
 
-/* What newer kernels name; rdma-core knows the bits on any. */
+/* Older kernels have no names for these bits; rdma-core uses them on all. */
 #ifndef HAVE_ODP_FLUSH_CAPS
 #define IB_ODP_SUPPORT_ATOMIC_WRITE	(1 << 7)
 #ifdef HAVE_FLUSH
@@ -94,13 +95,18 @@
 #define compat_young bool
 #endif
 
+#ifndef HAVE_LOCKDEP_IN_RCU
+#define lockdep_assert_in_rcu_read_lock()				\
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "no RCU read section")
+#endif
+
 #ifndef HAVE_INET_FLAGS
 #define compat_mc_loop(sk) (inet_sk(sk)->mc_loop = 1)
 #else
 #define compat_mc_loop(sk) inet_set_bit(MC_LOOP, sk)
 #endif
 
-/* What bound workqueues are without being told. */
+/* In older kernels, workqueues are bound to CPUs by default. */
 #ifndef HAVE_WQ_PERCPU
 #define WQ_PERCPU 0
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Copying most of a page. The kernel's memcpy() moves word by word in a loop on x86
- * processors that do not say that they move short strings fast (FSRM), and always in
- * uml. That is for short copies; of long ones the string instruction of any of these
- * processors takes a half or a third of the time. And who polls memory that a peer
- * writes to is to see the last byte last.
+ * Copies of up to a page. On x86 CPUs without FSRM (fast short REP MOV), and
+ * always in uml, the kernel's memcpy() is a loop that copies word by word. That
+ * is good for short copies. For long copies, the string instruction of all
+ * these CPUs needs a half or a third of the loop's time. In addition, a thread
+ * that polls memory to which a peer writes must see the last byte last.
  */
 #ifndef RXE_ODP_COMPAT_COPY_H
 #define RXE_ODP_COMPAT_COPY_H
@@ -16,7 +16,10 @@
 #include <linux/unaligned.h>
 #include <asm/barrier.h>
 
-/* From how many bytes on starting the instruction is not what it takes: 512, less a word. */
+/*
+ * From this number of bytes on, the start-up time of the string instruction
+ * does not matter: 512, less one word.
+ */
 #define COMPAT_LONG_COPY 504
 
 #ifdef CONFIG_X86_64
@@ -40,10 +43,10 @@ static inline void compat_copy_long(void *to, const void *from, size_t len)
 #endif
 
 /**
- * compat_copy() - memcpy(), quick for short and long pieces
- * @to: where
- * @from: what; does not overlap @to
- * @len: bytes
+ * compat_copy() - memcpy() that is fast for short and for long copies
+ * @to: destination
+ * @from: source; does not overlap the destination
+ * @len: number of bytes
  *
  * Context: any.
  */
@@ -56,10 +59,10 @@ static inline void compat_copy(void *to, const void *from, size_t len)
 }
 
 /*
- * The same out of memory that may have failed. The kernel's copy_mc_to_kernel() moves
- * byte by byte, and does so only where the processor is known for it; here it is the
- * instructions of the copies above, and where a machine check hits one of them the
- * kernel goes on behind it.
+ * Copies out of memory that may have failed. The kernel's copy_mc_to_kernel()
+ * copies byte by byte, and is only used on CPUs that need it. These functions
+ * use the instructions of the copies above. If a machine check hits one of
+ * them, the kernel continues at the address in its exception table entry.
  */
 #if defined(CONFIG_X86_64) && defined(CONFIG_ARCH_HAS_COPY_MC)
 #include <asm/asm.h>
@@ -70,7 +73,7 @@ static inline void compat_copy(void *to, const void *from, size_t len)
 		 _ASM_EXTABLE_TYPE(1b, %l2, EX_TYPE_DEFAULT_MCE_SAFE)	\
 		 : : "r"(from), "r"(to) : "memory", "rax" : failed)
 
-/* Returns how many of @words it has not moved. */
+/* Returns the number of words that have not been copied. */
 static inline size_t compat_mc_words(void *to, const void *from, size_t words)
 {
 	asm volatile("1: rep movsq\n"
@@ -102,13 +105,14 @@ failed:
 }
 
 /**
- * compat_copy_mc() - copy, where reading may find that the memory has failed
- * @to: where
- * @from: what; does not overlap @to
- * @len: bytes
+ * compat_copy_mc() - copy out of memory that may have failed
+ * @to: destination
+ * @from: source; does not overlap the destination
+ * @len: number of bytes
  *
  * Context: any.
- * Return: false if it has; part of @to has been written then.
+ * Return: true; false: the memory has failed, and a part of the destination may
+ * have been written.
  */
 static inline bool compat_copy_mc(void *to, const void *from, size_t len)
 {
@@ -135,7 +139,7 @@ static inline bool compat_copy_mc(void *to, const void *from, size_t len)
 }
 #endif
 
-/* The last 1, 2, 4 or 8 bytes, as many as one store can write whole. */
+/* Copies the last 1, 2, 4 or 8 bytes by a single store. */
 static __always_inline void compat_copy_last(void *to, const void *from, size_t len)
 {
 	switch (len) {
@@ -159,11 +163,18 @@ static __always_inline void compat_copy_then(void *to, const void *from,
 {
 	if (len)
 		compat_copy(to, from, len);
+	/*
+	 * Pairs with the program's read barrier between polling the last bytes
+	 * and reading the others.
+	 */
 	smp_wmb();
 	compat_copy_last(to + len, from + len, last);
 }
 
-/* How many those are: the end's alignment, and no more than there are. */
+/*
+ * The number of bytes that compat_copy_last() shall write: as many as the
+ * alignment of the destination's end allows, at most 8 and at most @len.
+ */
 static inline size_t compat_last_len(const void *to, size_t len)
 {
 	unsigned long end = (unsigned long)to + len;
@@ -182,17 +193,17 @@ static inline void compat_copy_odd(void *to, const void *from, size_t len)
 }
 
 /**
- * compat_copy_in() - copy to where somebody may look for the last byte
- * @to: where
- * @from: what; does not overlap @to
- * @len: bytes, not 0
+ * compat_copy_in() - copy to memory whose last byte a program may poll
+ * @to: destination
+ * @from: source; does not overlap the destination
+ * @len: number of bytes; not 0
  *
- * The last bytes, up to 8, become visible last, at once. memcpy() gives no such
- * order: neither the string instructions nor weakly ordered processors do. Whole
- * words are the quick case.
+ * The last bytes, up to 8, become visible last and together. memcpy() does not
+ * guarantee that order: neither string instructions nor weakly ordered CPUs do.
+ * Copies of whole aligned words are the fast case.
  *
- * Context: any. Pairs with the order in which the program reads: the last byte,
- * then the others.
+ * Context: any. Pairs with a program that reads the last byte first and then,
+ * after a read barrier, the others.
  */
 static inline void compat_copy_in(void *to, const void *from, size_t len)
 {
@@ -208,19 +219,21 @@ static __always_inline bool compat_copy_then_mc(void *to, const void *from,
 {
 	if (len && !compat_copy_mc(to, from, len))
 		return false;
+	/* Pairs with the program's read barrier, as in compat_copy_then(). */
 	smp_wmb();
-	/* One load and one store. */
+	/* @last is 1, 2, 4 or 8, so this is one load and one store. */
 	return compat_mc_short(to + len, from + len, last);
 }
 
 /**
- * compat_copy_in_mc() - the same, where reading may find that the memory has failed
- * @to: where
- * @from: what; does not overlap @to
- * @len: bytes, not 0
+ * compat_copy_in_mc() - compat_copy_in() out of memory that may have failed
+ * @to: destination
+ * @from: source; does not overlap the destination
+ * @len: number of bytes; not 0
  *
- * Context: any.
- * Return: false if it has; part of @to has been written then, not its end.
+ * Context: any. Pairs as compat_copy_in() does.
+ * Return: true; false: the memory has failed, and a part of the destination may
+ * have been written, but not its last bytes.
  */
 static inline bool compat_copy_in_mc(void *to, const void *from, size_t len)
 {

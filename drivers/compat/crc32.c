@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #ifndef HAVE_CRC32_OPTIMIZATIONS
 /*
- * The processor's own CRC32, which crc32_le() is only on some architectures yet,
- * by the crypto API.
+ * CRC32 by CPU instructions, through the crypto API. In these kernels,
+ * crc32_le() uses CPU instructions on some architectures only.
  */
 #include <crypto/hash.h>
 #include <linux/err.h>
 
-/* NULL: the kernel has none. */
+/* NULL: the crypto API has no crc32. */
 static struct crypto_shash *compat_crc32_tfm;
 
 /**
- * compat_crc32_init() - find it
- * @seed: that every remainder is going to begin with
+ * compat_crc32_init() - find the crypto API's crc32
+ * @seed: the remainder from which every computation starts
  *
- * Context: may sleep.
+ * Context: process context; may sleep.
  */
 void compat_crc32_init(u32 seed)
 {
@@ -30,15 +30,21 @@ void compat_crc32_init(u32 seed)
 		compat_crc32_tfm = tfm;
 }
 
+/**
+ * compat_crc32_exit() - undo compat_crc32_init()
+ *
+ * Context: process context; may sleep.
+ */
 void compat_crc32_exit(void)
 {
 	crypto_free_shash(compat_crc32_tfm);
 }
 
 /**
- * compat_crc32_by_processor() - is it the processor's own that was found?
+ * compat_crc32_by_processor() - find out whether compat_crc32() is fast
  *
- * Context: after compat_crc32_init().
+ * Context: any, after compat_crc32_init().
+ * Return: true if compat_crc32() uses CPU instructions.
  */
 bool compat_crc32_by_processor(void)
 {
@@ -61,10 +67,10 @@ static bool compat_crc32_try(u32 *crc, const void *p, size_t len)
 }
 
 /**
- * compat_crc32() - crc32_le()
- * @seed: as compat_crc32_init() was given
- * @p: of what
- * @len: its bytes
+ * compat_crc32() - compute crc32_le()
+ * @seed: the seed that compat_crc32_init() was called with
+ * @p: the data
+ * @len: length of the data in bytes
  *
  * Context: any but a hard interrupt.
  * Return: the remainder.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * FLUSH and ATOMIC WRITE by the numbers that newer kernels' headers and rdma-core have for them.
- * This kernel's core refuses regions that may be flushed, so the device does not offer FLUSH; ATOMIC
- * WRITE needs nothing of the core.
+ * FLUSH and ATOMIC WRITE, with the numbers that newer kernels and rdma-core
+ * use. The RDMA core of older kernels refuses regions with flush access, so the
+ * device does not offer FLUSH there. ATOMIC WRITE needs no support by the core.
  */
 #ifndef RXE_ODP_COMPAT_FLUSH_H
 #define RXE_ODP_COMPAT_FLUSH_H
@@ -30,7 +30,7 @@
 #define IB_FLUSH_RANGE			0
 #define IB_FLUSH_MR			1
 
-/* As in struct rxe_send_wr's wr, which has no member for it here. */
+/* The layout of rxe_send_wr.wr.flush, which older kernels do not declare. */
 struct compat_flush {
 	__aligned_u64 remote_addr;
 	__u32 length;

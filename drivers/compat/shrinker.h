@@ -13,10 +13,10 @@ static inline unsigned long compat_shrink_nothing(struct shrinker *shrinker,
 }
 
 /*
- * As the functions of these names in 6.7. There a shrinker has its number, which a
- * list_lru wants, from the beginning; here from being registered, so it is registered
- * at once and says that there is nothing, until it gets functions of its own. The one
- * that counts has to be set last.
+ * The functions with these names in 6.7. A list_lru needs the ID of its
+ * shrinker. In 6.7 a shrinker gets its ID when it is allocated; in older
+ * kernels, when it is registered. So shrinker_alloc() registers it here, with
+ * functions that report SHRINK_EMPTY. The caller must set count_objects last.
  */
 static inline struct shrinker *shrinker_alloc(unsigned int flags,
 					      const char *name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* 6.4: who frees pages in reclaim says so by a function. */
+/* 6.4: mm_account_reclaimed_pages() reports pages freed in reclaim. */
 #include <linux/swap.h>
 void test(void);
 void test(void)

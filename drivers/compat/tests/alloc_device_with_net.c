@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* 6.16: a device may begin in another network namespace than the first. */
+/* 6.16: a device may be allocated in any network namespace. */
 #include <rdma/ib_verbs.h>
 struct test {
 	struct ib_device ib;

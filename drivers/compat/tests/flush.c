@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* 6.3: FLUSH and ATOMIC WRITE have names. */
+/* 6.3: the headers declare FLUSH and ATOMIC WRITE. */
 #include <rdma/ib_verbs.h>
 #include <rdma/rdma_user_rxe.h>
 int test(const struct rxe_send_wr *wr);

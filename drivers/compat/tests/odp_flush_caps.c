@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* 6.15: on-demand paging has capabilities for FLUSH and ATOMIC WRITE. */
+/* 6.15: there are on-demand paging capabilities for FLUSH and ATOMIC WRITE. */
 #include <rdma/ib_verbs.h>
 int test(void);
 int test(void)

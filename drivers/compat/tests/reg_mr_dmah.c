@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* 7.2: reg_user_mr has a DMA handle. */
+/* 7.2: reg_user_mr gets a DMA handle. */
 #include <rdma/ib_verbs.h>
 struct ib_mr *(*test(const struct ib_device_ops *ops))(struct ib_pd *, u64, u64,
 		u64, int, struct ib_dmah *, struct ib_udata *);

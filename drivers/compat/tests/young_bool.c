@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* 7.1: whether a page is young is a bool. */
+/* 7.1: callbacks that test for young pages return bool. */
 #include <linux/mmu_notifier.h>
 static bool young(struct mmu_notifier *notifier, struct mm_struct *mm,
 		  unsigned long start, unsigned long end)

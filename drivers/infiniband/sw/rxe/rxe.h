@@ -1,34 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The device, and the locks of all that belongs to it. What else there is has a
- * header of its own: rxe_qp.h, rxe_cq.h, rxe_mr.h, rxe_recvq.h ...
+ * The device, and the lock order of the whole driver. Other objects have
+ * headers of their own: rxe_qp.h, rxe_cq.h, rxe_mr.h, rxe_recvq.h ...
  *
- * Lock order, outermost first; an arrow is "may be taken inside":
+ * Lock order, outermost first. An indented lock may be taken inside the locks
+ * above it that are indented less:
  *
  *	cq->resize_lock, srq->resize_lock	sleep
  *	pd->qps_lock			a protection domain's QPs; sleeps
  *	qp->modify_mutex		verbs that change a QP; sleeps
  *	  qp->sq.lock			requester and completer
- *	    qp->rq.lock			responder; both of a QP only by modify_qp,
- *					the peer's only by trylock
+ *	    qp->rq.lock			responder; only modify_qp takes it
+ *					inside sq.lock of the same QP; inside
+ *					sq.lock of another QP only trylock
+ *					takes it
  *	      srq->lock			a shared receive queue's consumer
  *	        cq->lock		a completion queue's producer
  *	          qp->state_lock
  *	        mw->lock		a memory window's binding
  *	          qp->mws_lock		windows that a QP has bound
- *	        frwr->lock		a region of the kernel's
- *	        sq.post_lock, recvq.post_lock	what the kernel has posted
+ *	        frwr->lock		a memory region of a kernel consumer
+ *	        sq.post_lock, recvq.post_lock	requests of kernel consumers
  *
- *	rxe->inlets_lock		netdevs that join multicast groups; sleeps; inside RTNL
- *	rxe->groups_lock		multicast groups; nothing of these inside
+ *	rxe->inlets_lock		netdevs that join multicast groups;
+ *					sleeps; taken inside RTNL
+ *	rxe->groups_lock		multicast groups; no other lock of this
+ *					list is taken inside
  *
- * All but the mutexes are spinning locks, and all of these but groups_lock, which is
- * for process context, are taken with bottom halves off; those that
- * a consumer in the kernel takes by posting and polling, which it may do in any
- * context (post_lock, and cq->lock of its CQs), with interrupts off. A leaf
- * lock of ib_umem_odp is taken inside sq.lock or rq.lock, never the other way
- * round. No packet is delivered to another QP, and no completion handler runs,
- * while a lock is held: that goes through tasks (rxe_task.c).
+ * The locks marked "sleeps" are mutexes; all others are spinlocks. groups_lock
+ * is for process context only and leaves bottom halves on. All other spinlocks
+ * are taken with bottom halves off. Kernel consumers may post and poll in any
+ * context, so sq.post_lock, recvq.post_lock and cq->lock of a kernel consumer's
+ * CQ are taken with interrupts off. A leaf lock of ib_umem_odp is taken inside
+ * sq.lock or rq.lock, never the other way round. No packet is executed for
+ * another QP and no completion handler runs while a lock is held: tasks do both
+ * (rxe_task.c).
  *
  * QPs and memory keys are looked up under RCU.
  */
@@ -78,6 +84,10 @@ enum rxe_counter {
 	RXE_NUM_COUNTERS,
 };
 
+/**
+ * struct rxe_counters - the counters of one CPU
+ * @value: indexed by enum rxe_counter; sent_bytes and the like in bytes
+ */
 struct rxe_counters {
 	u64 value[RXE_NUM_COUNTERS];
 };
@@ -86,6 +96,7 @@ struct rxe_counters {
 
 struct rxe_dev;
 
+/* The types of objects that are counted against a quota. */
 enum rxe_object {
 	RXE_OBJECT_PD,
 	RXE_OBJECT_CQ,
@@ -98,9 +109,9 @@ enum rxe_object {
 };
 
 /**
- * struct rxe_quota - how many objects of a type there may be
- * @max: the most; constant
- * @used: how many there are
+ * struct rxe_quota - the limit on the number of objects of one type
+ * @max: the limit; constant
+ * @used: the number of objects that exist
  */
 struct rxe_quota {
 	u32 max;
@@ -113,10 +124,10 @@ extern const struct ib_device_ops rxe_counted_ops;
 /* --- rxe_join.c: where multicast groups are joined ------------------------ */
 
 /**
- * struct rxe_joined - a group that the netdevs have joined
- * @gid: its address
- * @node: in the device's list; under RTNL and inlets_lock
- * @joins: the netdevs, as struct rxe_join; under the same
+ * struct rxe_joined - a multicast group that the device's netdevs have joined
+ * @gid: the group's address
+ * @node: in rxe_dev.joined; protected by RTNL and inlets_lock
+ * @joins: list of struct rxe_join, one for each netdev; protected like @node
  */
 struct rxe_joined {
 	union ib_gid gid;
@@ -146,8 +157,9 @@ int rxe_del_gid(const struct ib_gid_attr *attr, void **context);
 
 /**
  * enum rxe_dev_flags - bits of struct rxe_dev's flags
- * @RXE_DEV_OPEN: it receives packets: between rxe_net_open() and _close()
- * @RXE_DEV_UP: what was last said of its link
+ * @RXE_DEV_OPEN: the device sends and receives packets: set after
+ *	rxe_net_open(), cleared before rxe_net_close()
+ * @RXE_DEV_UP: the link state that the driver last announced
  */
 enum rxe_dev_flags {
 	RXE_DEV_OPEN,
@@ -155,37 +167,42 @@ enum rxe_dev_flags {
 };
 
 /**
- * struct rxe_dev - a link
- * @ib: what the core knows
- * @ndev: the netdev below; a reference is held as long as the device lives
- * @ndev_tracker: of that reference
- * @qps: by QP number; RCU
- * @keys: struct rxe_key by key >> 8; RCU
- * @next_key: where the search for a free key begins
- * @next_qpn: where the search for a free QP number begins
- * @counters: per processor
- * @odp: what ib_umem_odp knows
- * @mmaps: ring buffers waiting for their mmap()
- * @mmaps_lock: protects @mmaps and @next_mmap; held while one is mapped
- * @next_mmap: offset of the next one
- * @ahs: struct rxe_named_av by number; RCU
- * @next_ah: where the search for a free number begins
- * @srqs: numbers of shared receive queues
- * @gids: struct rxe_address by a hash of the address; changed by the core's calls, read
- *	under RCU
- * @inlets: netdevs with the device's addresses, as struct rxe_inlet; under @inlets_lock
- * @joined: groups that they have joined, as struct rxe_joined; under RTNL and
- *	@inlets_lock
- * @inlets_lock: inside RTNL and the core's lock of its addresses; sleeps
- * @inlets_work: has netdevs join groups, and leave them
- * @groups: multicast groups by address; changed under @groups_lock, read under RCU
- * @num_groups: that the netdev has joined, or is about to
- * @groups_left: of these, what it is to leave; under @groups_lock
- * @groups_work: leaves them
- * @groups_lock: protects the members of groups, too; process context; only the
- *	table's own locks are taken inside
- * @flags: enum rxe_dev_flags
- * @quotas: by enum rxe_object
+ * struct rxe_dev - an RDMA device, made by `rdma link add`
+ * @ib: the RDMA core's part
+ * @ndev: the netdev below; the device holds a reference for its whole life
+ * @ndev_tracker: tracks the reference to @ndev
+ * @qps: queue pairs by QP number; read under RCU
+ * @keys: struct rxe_key by key >> 8; read under RCU
+ * @next_key: where the search for a free key starts
+ * @next_qpn: where the search for a free QP number starts
+ * @counters: counters of each CPU
+ * @odp: ib_umem_odp's part
+ * @mmaps: list of struct rxe_offer: rings that user space may map
+ * @mmaps_lock: protects @mmaps and @next_mmap; held while a ring is mapped;
+ *	sleeps
+ * @next_mmap: mmap offset of the next ring, in bytes
+ * @ahs: struct rxe_named_av by number; read under RCU
+ * @next_ah: where the search for a free number in @ahs starts
+ * @srqs: allocates numbers of shared receive queues
+ * @gids: struct rxe_address by a hash of the address; the RDMA core serializes
+ *	changes; read under RCU
+ * @inlets: list of struct rxe_inlet: netdevs that have addresses of the device;
+ *	protected by @inlets_lock
+ * @joined: list of struct rxe_joined: groups that these netdevs have joined;
+ *	protected by RTNL and @inlets_lock
+ * @inlets_lock: taken inside RTNL and inside the core's lock of its GID table;
+ *	sleeps
+ * @inlets_work: makes netdevs join and leave groups
+ * @groups: multicast groups by address; changed under @groups_lock, read under
+ *	RCU
+ * @num_groups: number of groups that the netdevs have joined or are joining
+ * @groups_left: list of groups that the netdevs shall leave; protected by
+ *	@groups_lock
+ * @groups_work: leaves the groups in @groups_left
+ * @groups_lock: protects @groups, @groups_left and the members of groups;
+ *	process context only; only the rhashtable's own locks are taken inside
+ * @flags: bits of enum rxe_dev_flags
+ * @quotas: limits on the number of objects, by enum rxe_object
  */
 struct rxe_dev {
 	struct ib_device ib;
@@ -222,10 +239,13 @@ static inline struct rxe_dev *to_rxe(struct ib_device *ib)
 	return container_of(ib, struct rxe_dev, ib);
 }
 
-/* Caller: bottom halves are off. */
+/*
+ * The caller has turned bottom halves off, so no other writer runs on this CPU.
+ */
 static inline void rxe_count_add(struct rxe_dev *rxe, enum rxe_counter counter,
 				 u32 n)
 {
+	lockdep_assert_in_softirq();
 	__this_cpu_add(rxe->counters->value[counter], n);
 }
 
@@ -234,14 +254,18 @@ static inline void rxe_count(struct rxe_dev *rxe, enum rxe_counter counter)
 	rxe_count_add(rxe, counter, 1);
 }
 
+/**
+ * struct rxe_ucontext - a user context
+ * @ib: the RDMA core's part
+ */
 struct rxe_ucontext {
 	struct ib_ucontext ib;
 };
 
 /**
  * struct rxe_pd - a protection domain
- * @ib: what the core knows
- * @qps: its queue pairs; under @qps_lock
+ * @ib: the RDMA core's part
+ * @qps: list of the domain's queue pairs; protected by @qps_lock
  * @qps_lock: protects @qps; sleeps; rq.lock of the queue pairs is taken inside
  */
 struct rxe_pd {
@@ -251,11 +275,11 @@ struct rxe_pd {
 };
 
 /**
- * struct rxe_named_av - the address that a user's request names by a number
- * @rcu: frees it: who has found it may be copying it
- * @pd: that the request must belong to
+ * struct rxe_named_av - an address that a user's send request names by a number
+ * @rcu: frees the address after a grace period: readers copy it under RCU
+ * @pd: the protection domain of the queue pairs that may use the address
  * @av: the address; constant
- * @priority: of packets to it, as skb->priority; constant
+ * @priority: skb->priority of packets to the address; constant
  */
 struct rxe_named_av {
 	struct rcu_head rcu;
@@ -266,10 +290,10 @@ struct rxe_named_av {
 
 /**
  * struct rxe_ah - an address handle
- * @ib: what the core knows
- * @av: the address
- * @attr: the same as verbs have it
- * @num: names the address in a user's requests; 0: nothing does
+ * @ib: the RDMA core's part
+ * @av: the address in the form that the data path uses
+ * @attr: the same address in the form of the verbs API
+ * @num: names the address in a user's send requests; 0: no number
  */
 struct rxe_ah {
 	struct ib_ah ib;

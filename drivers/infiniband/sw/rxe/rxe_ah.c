@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Addresses: of a connected QP's peer, and address handles. */
+/* Addresses of connected QPs' peers, and address handles. */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
@@ -14,40 +14,43 @@ static bool rxe_gid_is_ipv4(const union ib_gid *gid)
 	return ipv6_addr_v4mapped((const struct in6_addr *)gid);
 }
 
-static int rxe_check_ah_attr(const struct rdma_ah_attr *attr)
+/* Returns why an address cannot be used, or NULL if it can. */
+static const char *rxe_ah_attr_flaw(const struct rdma_ah_attr *attr)
 {
 	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
 
-	if (!(rdma_ah_get_ah_flags(attr) & IB_AH_GRH) ||
-	    rdma_ah_get_port_num(attr) != RXE_PORT)
-		return -EINVAL;
+	if (!(rdma_ah_get_ah_flags(attr) & IB_AH_GRH))
+		return "it has no GRH";
+	if (rdma_ah_get_port_num(attr) != RXE_PORT)
+		return "its port is not 1";
 	if (grh->sgid_index >= RXE_GID_TABLE || !grh->sgid_attr)
-		return -EINVAL;
+		return "its source GID does not exist";
 	if (rxe_gid_is_ipv4(&grh->sgid_attr->gid) !=
 	    rxe_gid_is_ipv4(&grh->dgid))
-		return -EINVAL;
-	return 0;
+		return "source and destination differ in address family";
+	return NULL;
 }
 
 /**
- * rxe_av_from_attr() - turn an address as verbs have it into one for packets
+ * rxe_av_from_attr() - convert an address of the verbs API for the data path
  * @rxe: the device
- * @av: filled in
- * @attr: the address, with its source GID looked up
+ * @av: receives the converted address
+ * @attr: the address; its source GID has been looked up
  *
  * Context: any.
- * Return: 0, or -EINVAL: no GRH, not port 1, no such source GID, or source and
- * destination of different address families.
+ * Return: 0; -EINVAL: the address has no GRH, a port other than 1, no such
+ * source GID, or source and destination of different address families.
  */
 int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
 		     const struct rdma_ah_attr *attr)
 {
 	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
-	int ret = rxe_check_ah_attr(attr);
+	const char *flaw = rxe_ah_attr_flaw(attr);
 
-	if (ret) {
-		ibdev_dbg(&rxe->ib, "address refused\n");
-		return ret;
+	if (flaw) {
+		/* Users reach this once for each datagram. */
+		ibdev_dbg_ratelimited(&rxe->ib, "address refused: %s\n", flaw);
+		return -EINVAL;
 	}
 	*av = (struct rxe_av){
 		.port_num = RXE_PORT,
@@ -67,13 +70,15 @@ int rxe_av_from_attr(struct rxe_dev *rxe, struct rxe_av *av,
 }
 
 /**
- * rxe_av_priority() - the priority of packets to an address, as skb->priority
+ * rxe_av_priority() - the priority of packets to an address
  * @sl: service level
- * @traffic_class: of the packets' IP header
+ * @traffic_class: traffic class of the packets' IP header
  *
- * A service level is a priority of Ethernet, 0 to 7. That of 0 says nothing: then it is what the traffic class means to IP.
+ * A service level is an Ethernet priority, 0 to 7. Service level 0 means "not
+ * set"; then the priority is what IP derives from the traffic class.
  *
  * Context: any.
+ * Return: the value for skb->priority.
  */
 u32 rxe_av_priority(u8 sl, u8 traffic_class)
 {
@@ -81,10 +86,11 @@ u32 rxe_av_priority(u8 sl, u8 traffic_class)
 }
 
 /**
- * rxe_ah_priority() - the priority of packets to a handle's address
+ * rxe_ah_priority() - the priority of packets to an address handle's address
  * @ah: the handle
  *
  * Context: any.
+ * Return: the value for skb->priority.
  */
 u32 rxe_ah_priority(const struct rxe_ah *ah)
 {
@@ -93,11 +99,11 @@ u32 rxe_ah_priority(const struct rxe_ah *ah)
 }
 
 /**
- * rxe_av_from_user() - an address that a user has put into a request
+ * rxe_av_from_user() - convert an address that a user put into a send request
  * @rxe: the device
- * @av: filled in
- * @user: the user's, a private copy: of where the packet comes from, no more is
- *	believed than which of the device's addresses it is
+ * @av: receives the address
+ * @user: a private copy of the user's address. The source address is not taken
+ *	from it; only the index of the source GID is.
  *
  * Context: any.
  * Return: 0 or -EINVAL, as rxe_av_from_attr().
@@ -128,13 +134,15 @@ int rxe_av_from_user(struct rxe_dev *rxe, struct rxe_av *av,
 }
 
 /**
- * rxe_av_is_local() - is the peer on this device?
+ * rxe_av_is_local() - find out whether the peer is on this device
  * @rxe: the device
  * @av: the peer's address
  *
- * It is, where the netdev itself, not one stacked upon it, has the address.
+ * Only addresses of the device's own netdev count, not those of netdevs stacked
+ * on it.
  *
  * Context: any.
+ * Return: true if the peer is on @rxe.
  */
 bool rxe_av_is_local(struct rxe_dev *rxe, const struct rxe_av *av)
 {
@@ -146,7 +154,9 @@ bool rxe_av_is_local(struct rxe_dev *rxe, const struct rxe_av *av)
 	return rxe_has_address(rxe, &gid, rxe->ndev);
 }
 
-/* What is kept of an address: its source GID's reference is the core's. */
+/*
+ * The reference to the source GID belongs to the RDMA core and is not copied.
+ */
 static struct rdma_ah_attr rxe_ah_attr_keep(const struct rdma_ah_attr *attr)
 {
 	struct rdma_ah_attr kept = *attr;
@@ -176,7 +186,11 @@ static void rxe_ah_forget_number(struct rxe_ah *ah)
 	kfree_rcu(named, rcu);
 }
 
-/* Gives the handle the number by which user space's send requests refer to it. */
+/*
+ * Gives the handle the number by which user space's send requests name it. A
+ * provider whose answer has no room for the number puts the address itself into
+ * its requests.
+ */
 static int rxe_ah_number(struct rxe_ah *ah, struct ib_udata *udata)
 {
 	struct rxe_dev *rxe = to_rxe(ah->ib.device);
@@ -193,6 +207,7 @@ static int rxe_ah_number(struct rxe_ah *ah, struct ib_udata *udata)
 			      XA_LIMIT(1, RXE_MAX_AH), &rxe->next_ah,
 			      GFP_KERNEL_ACCOUNT);
 	if (ret < 0) {
+		ibdev_dbg(&rxe->ib, "create_ah: no free number (%d)\n", ret);
 		kfree(named);
 		return ret == -EBUSY ? -ENOMEM : ret;
 	}
@@ -213,13 +228,13 @@ static int rxe_ah_store(struct rxe_ah *ah, const struct rdma_ah_attr *attr)
 }
 
 /**
- * rxe_create_ah() - make an address handle
+ * rxe_create_ah() - create an address handle
  * @ibah: the handle
  * @init: the address
- * @udata: NULL for the kernel; with room for a struct rxe_create_ah_resp the
- *	handle gets a number
+ * @udata: NULL for a kernel consumer; if it has room for a struct
+ *	rxe_create_ah_resp, the handle gets a number
  *
- * Context: any for the kernel, else process context.
+ * Context: any for kernel consumers, process context for users.
  * Return: 0; -EINVAL as rxe_av_from_attr(); -ENOMEM; -EFAULT.
  */
 int rxe_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
@@ -231,10 +246,11 @@ int rxe_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init,
 }
 
 /**
- * rxe_modify_ah() - change an address handle
- * @ibah: the handle, of the kernel: there is no such command for users
+ * rxe_modify_ah() - change the address of a handle
+ * @ibah: the handle, a kernel consumer's: users have no such command
  * @attr: the new address
  *
+ * Context: any.
  * Return: 0; -EINVAL as rxe_av_from_attr(); -EOPNOTSUPP for a handle that has a
  * number.
  */
@@ -242,14 +258,20 @@ int rxe_modify_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 {
 	struct rxe_ah *ah = to_rah(ibah);
 
-	return ah->num ? -EOPNOTSUPP : rxe_ah_store(ah, attr);
+	if (ah->num) {
+		ibdev_dbg(ibah->device,
+			  "modify_ah: the handle has a number\n");
+		return -EOPNOTSUPP;
+	}
+	return rxe_ah_store(ah, attr);
 }
 
 /**
- * rxe_query_ah() - what address a handle has
+ * rxe_query_ah() - read the address of a handle
  * @ibah: the handle
  * @attr: receives the address
  *
+ * Context: any.
  * Return: 0.
  */
 int rxe_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
@@ -259,14 +281,14 @@ int rxe_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 }
 
 /**
- * rxe_destroy_ah() - the end of an address handle
+ * rxe_destroy_ah() - destroy an address handle
  * @ibah: the handle
  * @flags: not used
  *
- * A request that is being picked up may still go to the address; later ones find
- * that there is none.
+ * A send request that a task is picking up now may still use the address. Later
+ * requests do not find it.
  *
- * Context: any for the kernel, else process context; does not sleep.
+ * Context: any for kernel consumers, process context for users; does not sleep.
  * Return: 0.
  */
 int rxe_destroy_ah(struct ib_ah *ibah, u32 flags)

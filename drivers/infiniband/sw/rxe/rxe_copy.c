@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Between packets and memory
  *
- * Payload goes from a region into a packet, or from a packet into a region, at
- * one place. Keys and rights are checked for each packet, in the task's RCU read
- * section in which the bytes move, so a region that has been deregistered is not
- * touched by a packet that comes after. A packet that meets a missing page is
- * copied again from its beginning when the page is there. Where the pages of its
- * beginning have gone meanwhile, it goes on behind what has been copied before:
- * it ends, however few of its pages stay (rxe_fault_resume()).
+ * All payload is copied between packets and regions by this file. Keys and
+ * access rights are checked for each packet, in the same RCU read section of
+ * the task in which the bytes are copied. So a packet that arrives after a
+ * region has been deregistered cannot touch the region. When a packet meets a
+ * missing page, the page is faulted in and the packet is copied again from its
+ * beginning. If the pages of its beginning have been reclaimed meanwhile, the
+ * copy continues behind the bytes that were copied before. So the copy
+ * completes, however few of the packet's pages stay present at a time
+ * (rxe_fault_resume()).
  */
 #include "rxe_transport.h"
 
@@ -17,9 +19,12 @@ static int rxe_place_missing(const struct rxe_place *place, void *at, u32 len,
 			     struct rxe_fault *fault);
 
 /*
- * Returns 0, -EAGAIN with the fault under way, or -EFAULT; or how many bytes from
- * @buf on are done, which are @len or more. @left: bytes of the payload from @buf on.
- * @rest: bytes of the message from @place on, the length that a fault is for.
+ * Copies @len bytes between @buf and @place. @left is the number of bytes of
+ * the payload from @buf on. @rest is the number of bytes of the message from
+ * @place on; a fault is started for that length.
+ *
+ * Returns 0, -EAGAIN with the fault under way, -EFAULT, or a positive number of
+ * bytes from @buf on that had been copied before, which is @len or more.
  */
 static __always_inline int rxe_place_copy(const struct rxe_place *place,
 					  void *buf, u32 len, u32 left,
@@ -45,7 +50,11 @@ static __always_inline int rxe_place_copy(const struct rxe_place *place,
 	return ret > 0 ? ret + done : ret;
 }
 
-/* The same for a page that is missing: some of the payload may be done already. */
+/*
+ * Continues rxe_place_copy() at a missing page: skips bytes that had been
+ * copied before, or starts a fault. The return value is that of
+ * rxe_place_copy().
+ */
 static noinline int rxe_place_missing(const struct rxe_place *place, void *at,
 				      u32 len, u32 left, u64 rest, bool write,
 				      struct rxe_fault *fault)
@@ -62,6 +71,17 @@ static noinline int rxe_place_missing(const struct rxe_place *place, void *at,
 	ret = rxe_place_copy(&next, at + skip, len - skip, left - skip,
 			     rest - skip, write, fault);
 	return ret > 0 ? ret + skip : ret;
+}
+
+/*
+ * A task copies under the lock of its half of @qp. rxe_pd_pass() takes rq.lock
+ * in order to wait for copies under way.
+ */
+static void rxe_copy_assert(struct rxe_qp *qp)
+{
+	lockdep_assert_in_rcu_read_lock();
+	lockdep_assert(lockdep_is_held(&qp->sq.lock) ||
+		       lockdep_is_held(&qp->rq.lock));
 }
 
 static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_list *list,
@@ -81,18 +101,20 @@ static int rxe_sge_copy(struct rxe_qp *qp, const struct rxe_list *list,
 
 /**
  * rxe_list_copy() - copy between a buffer and a gather or scatter list
- * @qp: whose list it is
+ * @qp: the queue pair that the list belongs to
  * @list: the list
- * @offset: bytes into the list, where to begin
+ * @offset: where in the list to begin, in bytes
  * @buf: payload of a packet
- * @len: bytes
- * @rest: bytes of the message from @offset on that are known to follow, at
- *	least @len; if a page is missing, that many are made present
- * @fault: where to wait
+ * @len: number of bytes to copy
+ * @rest: number of bytes of the message from @offset on that are known to
+ *	follow, at least @len; if a page is missing, that many bytes are faulted
+ *	in
+ * @fault: where the task waits for a missing page
  *
- * Context: a task, with the lock of its half of the QP.
- * Return: 0; -EAGAIN: the task is parked on @fault; -EINVAL, -EACCES: what is
- * wrong with the list; -EMSGSIZE: it is too short; -EFAULT.
+ * Context: a task of @qp, with the lock of its half of @qp held.
+ * Return: 0; -EAGAIN: the task is parked on @fault; -EINVAL: a key of the list
+ * is not valid; -EACCES: a key does not allow the access; -EMSGSIZE: the list
+ * is too short; -EFAULT: memory cannot be accessed.
  */
 int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
 		  void *buf, u32 len, u64 rest, struct rxe_fault *fault)
@@ -100,6 +122,7 @@ int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
 	u32 i;
 	int ret;
 
+	rxe_copy_assert(qp);
 	for (i = 0; len && i < list->num_sge; i++) {
 		const struct rxe_sge *sge = &list->sge[i];
 		u64 room, known;
@@ -117,7 +140,7 @@ int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
 		if (unlikely(ret)) {
 			if (ret < 0)
 				return ret;
-			/* It goes on there, in this entry or a later one. */
+			/* Skip the bytes done, to this entry or a later one. */
 			i--;
 			offset += ret;
 			buf += ret;
@@ -135,18 +158,19 @@ int rxe_list_copy(struct rxe_qp *qp, const struct rxe_list *list, u64 offset,
 
 /**
  * rxe_region_copy() - copy between a buffer and memory that the peer names
- * @qp: the responder
- * @rkey: of the memory
- * @addr: first byte
+ * @qp: the responder's queue pair
+ * @rkey: remote key of the memory
+ * @addr: address of the first byte
  * @buf: payload of a packet
- * @len: bytes
- * @rest: bytes of the message from @addr on, at least @len
- * @access: IB_ACCESS_REMOTE_READ: into @buf; IB_ACCESS_REMOTE_WRITE: out of it
- * @fault: where to wait
+ * @len: number of bytes to copy
+ * @rest: number of bytes of the message from @addr on, at least @len
+ * @access: IB_ACCESS_REMOTE_READ: copy into @buf; IB_ACCESS_REMOTE_WRITE: copy
+ *	out of @buf
+ * @fault: where the task waits for a missing page
  *
- * Context: a task, with the lock of its half of the QP.
+ * Context: a task of @qp, with the lock of its half of @qp held.
  * Return: 0; -EAGAIN: the task is parked on @fault; -EINVAL, -EACCES, -EFAULT:
- * the peer may not do that.
+ * the peer may not access this memory.
  */
 int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 		    u64 rest, int access, struct rxe_fault *fault)
@@ -154,6 +178,7 @@ int rxe_region_copy(struct rxe_qp *qp, u32 rkey, u64 addr, void *buf, u32 len,
 	struct rxe_place place;
 	int ret;
 
+	rxe_copy_assert(qp);
 	if (!len)
 		return 0;
 	ret = rxe_rkey_resolve(qp, rkey, addr, rest, access, &place);
@@ -182,13 +207,13 @@ static int rxe_place_atomic(const struct rxe_place *place,
 
 /**
  * rxe_region_atomic() - execute an atomic request or an ATOMIC WRITE
- * @qp: the responder
- * @headers: of the request; the address is a multiple of 8; of an ATOMIC WRITE
- *	@headers->swap_add is the word
- * @old: receives the word as it was
- * @fault: where to wait
+ * @qp: the responder's queue pair
+ * @headers: headers of the request; the address is a multiple of 8; an ATOMIC
+ *	WRITE has its word in @headers->swap_add
+ * @old: receives the former value of the word
+ * @fault: where the task waits for a missing page
  *
- * Context: a task, with the lock of its half of the QP.
+ * Context: a task of @qp, with the lock of its half of @qp held.
  * Return: as rxe_region_copy().
  */
 int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
@@ -199,6 +224,7 @@ int rxe_region_atomic(struct rxe_qp *qp, const struct rxe_headers *headers,
 	struct rxe_place place;
 	int ret;
 
+	rxe_copy_assert(qp);
 	if (headers->opcode == IB_OPCODE_RC_COMPARE_SWAP) {
 		op = UMEM_ODP_CMP_SWAP;
 	} else if (headers->opcode == IB_OPCODE_RC_ATOMIC_WRITE) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counters, per processor, summed when read. Where the kernel's own driver
- * counts the same thing, the name is the same.
+ * Counters are kept for each CPU and summed when they are read. Counters that
+ * the kernel's own rxe driver has, too, have the same names here.
  */
 #include <linux/percpu.h>
 
 #include "rxe_verbs.h"
 
-/* What ib_umem_odp counts, behind our own. */
+/* Indices of the counters of ib_umem_odp, after the driver's own counters. */
 enum rxe_odp_counter {
 	RXE_ODP_PAGE_FAULTS = RXE_NUM_COUNTERS,
 	RXE_ODP_PAGE_FAULTS_HANDLED,
@@ -57,11 +57,13 @@ static const struct rdma_stat_desc rxe_counter_descs[RXE_NUM_STATS] = {
 };
 
 /**
- * rxe_alloc_hw_port_stats() - what the port's counters are called
+ * rxe_alloc_hw_port_stats() - allocate the port's counters with their names
  * @ibdev: the device
  * @port: the port
  *
- * Return: for the core to fill by rxe_get_hw_stats() and to free; or NULL.
+ * Context: process context; may sleep.
+ * Return: the counters, which the core has rxe_get_hw_stats() fill and then
+ * frees; or NULL.
  */
 struct rdma_hw_stats *rxe_alloc_hw_port_stats(struct ib_device *ibdev, u32 port)
 {
@@ -71,10 +73,11 @@ struct rdma_hw_stats *rxe_alloc_hw_port_stats(struct ib_device *ibdev, u32 port)
 
 /**
  * rxe_counter_sum() - read one of the driver's counters
- * @rxe: the device, registered
- * @counter: which
+ * @rxe: the device; it is registered
+ * @counter: the counter to read
  *
  * Context: any.
+ * Return: the sum over all CPUs.
  */
 u64 rxe_counter_sum(struct rxe_dev *rxe, enum rxe_counter counter)
 {
@@ -105,11 +108,12 @@ static void rxe_read_odp(struct umem_odp_device *odp, u64 *value)
 /**
  * rxe_get_hw_stats() - read the port's counters
  * @ibdev: the device
- * @stats: receives all of them
+ * @stats: receives all counters
  * @port: the port
- * @index: the one that is asked for
+ * @index: not used: all counters are read
  *
- * Return: how many were read, or -EINVAL for what has no counters.
+ * Context: any.
+ * Return: the number of counters read; -EINVAL: @port is not the device's port.
  */
 int rxe_get_hw_stats(struct ib_device *ibdev, struct rdma_hw_stats *stats,
 		     u32 port, int index)

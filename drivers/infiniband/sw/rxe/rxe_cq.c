@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Completion queues
  *
- * The ring belongs to whoever polls: user space reads and frees slots without a
- * system call, the kernel through rxe_poll_cq(). Whoever completes work only
- * adds to it. That there is a completion is told by a task, so that no completion
+ * User space reads CQEs from its ring and frees the slots without a system
+ * call. Kernel consumers call rxe_poll_cq(). Tasks that complete work requests
+ * only add CQEs. A task of the queue calls the completion handler, so no
  * handler runs under a lock.
  */
 #include <rdma/uverbs_ioctl.h>
@@ -20,10 +20,11 @@ static u32 rxe_cq_consumer(const struct rxe_cq *cq)
 
 static u32 rxe_cq_unread(const struct rxe_cq *cq)
 {
+	lockdep_assert_held(&cq->lock);
 	return (cq->producer - rxe_cq_consumer(cq)) & cq->ring.mask;
 }
 
-/* One of the flags has another value in user space, see enum ibv_wc_flags. */
+/* The value of IBV_WC_WITH_INV in user space; the kernel's flag differs. */
 #define RXE_UVERBS_WC_WITH_INV	BIT(3)
 
 static u32 rxe_wc_user_flags(int flags)
@@ -32,7 +33,7 @@ static u32 rxe_wc_user_flags(int flags)
 	       (flags & IB_WC_WITH_INVALIDATE ? RXE_UVERBS_WC_WITH_INV : 0);
 }
 
-/* In the kernel, who polls may be an interrupt. */
+/* A kernel consumer may poll in an interrupt handler. */
 static unsigned long rxe_cq_lock(struct rxe_cq *cq) __acquires(&cq->lock)
 {
 	unsigned long flags = 0;
@@ -79,6 +80,7 @@ static void rxe_cq_store(struct rxe_cq *cq, const struct ib_wc *wc)
 	};
 }
 
+/* Is an event due for this CQE? */
 static bool rxe_cq_wants(const struct rxe_cq *cq, const struct ib_wc *wc,
 			 bool solicited)
 {
@@ -90,6 +92,7 @@ static bool rxe_cq_wants(const struct rxe_cq *cq, const struct ib_wc *wc,
 static void rxe_cq_add(struct rxe_cq *cq, const struct ib_wc *wc,
 		       bool solicited)
 {
+	lockdep_assert_held(&cq->lock);
 	rxe_cq_store(cq, wc);
 	cq->producer++;
 	rxe_ring_publish_producer(&cq->ring, cq->producer);
@@ -117,12 +120,13 @@ static void rxe_cq_report_overflow(struct rxe_cq *cq)
  * @wc: the completion; @wc->qp is set
  * @solicited: the sender asked for an event
  *
- * A completion that finds the queue full is lost, and with it every later one:
- * the queue is in error, which its owner is told once. A queue pair that has lost
- * a completion goes to the error state; that is the caller's concern.
+ * If the queue is full, it goes to the error state: this completion and all
+ * later ones are lost, and the owner gets one IB_EVENT_CQ_ERR. The caller must
+ * move a queue pair whose completion was lost to the error state.
  *
- * Context: a task, which may hold any lock that comes before cq->lock.
- * Return: true; false: the completion is lost.
+ * Context: a task, which may hold any lock that comes before cq->lock in the
+ * lock order.
+ * Return: true if the completion was added, false if it is lost.
  */
 bool rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited)
 {
@@ -166,13 +170,13 @@ static bool rxe_cq_notify(struct rxe_task *task)
 /* --- taking --------------------------------------------------------------- */
 
 /**
- * rxe_poll_cq() - take completions from a kernel completion queue
- * @ibcq: the queue
- * @num: how many at most
- * @wc: receives them
+ * rxe_poll_cq() - poll a kernel consumer's completion queue
+ * @ibcq: the completion queue
+ * @num: the largest number of completions to take
+ * @wc: receives the completions
  *
  * Context: any.
- * Return: how many there were.
+ * Return: the number of completions taken.
  */
 int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
 {
@@ -188,13 +192,15 @@ int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc)
 }
 
 /**
- * rxe_req_notify_cq() - ask for an event
+ * rxe_req_notify_cq() - arm a completion queue
  * @ibcq: the completion queue
- * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP, which wins over what was asked
- *	for before only if it asks for more; IB_CQ_REPORT_MISSED_EVENTS
+ * @flags: IB_CQ_SOLICITED or IB_CQ_NEXT_COMP; also IB_CQ_REPORT_MISSED_EVENTS.
+ *	A queue that is armed for any completion stays so when it is armed for
+ *	solicited ones.
  *
- * Context: any for the kernel's queue, process context for a user's.
- * Return: 1 if missed events were asked for and there are completions, else 0.
+ * Context: any for a kernel consumer's queue, process context for a user's.
+ * Return: 1 if IB_CQ_REPORT_MISSED_EVENTS is set and the queue is not empty,
+ * else 0.
  */
 int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {
@@ -213,7 +219,10 @@ int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 
 static struct lock_class_key rxe_kernel_cq_key;
 
-/* One that is taken in interrupts is another to lockdep. */
+/*
+ * Kernel consumers' queues take the lock with interrupts off and users' queues
+ * do not, so lockdep needs two classes.
+ */
 static void rxe_cq_init_lock(struct rxe_cq *cq)
 {
 	spin_lock_init(&cq->lock);
@@ -221,10 +230,14 @@ static void rxe_cq_init_lock(struct rxe_cq *cq)
 		lockdep_set_class(&cq->lock, &rxe_kernel_cq_key);
 }
 
-static int rxe_cq_ring_init(struct rxe_ring *ring, u32 cqe, bool user)
+static int rxe_cq_ring_init(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe,
+			    bool user)
 {
-	if (!cqe || cqe > RXE_MAX_CQE)
+	if (!cqe || cqe > RXE_MAX_CQE) {
+		ibdev_dbg(cq->ib.device, "CQ of %u entries is not in 1..%u\n",
+			  cqe, RXE_MAX_CQE);
 		return -EINVAL;
+	}
 	return rxe_ring_init(ring, cqe, user ? sizeof(struct ib_uverbs_wc) :
 					       sizeof(struct ib_wc));
 }
@@ -235,7 +248,9 @@ static void rxe_cq_ring_free(struct rxe_cq *cq, struct rxe_ring *ring)
 	rxe_ring_free(ring);
 }
 
-/* The answer to create and to resize: where to map the ring. */
+/*
+ * Answers create and resize commands: tells user space where to map the ring.
+ */
 static int rxe_cq_respond(struct rxe_cq *cq, struct rxe_ring *ring,
 			  struct ib_udata *udata)
 {
@@ -250,14 +265,15 @@ static int rxe_cq_respond(struct rxe_cq *cq, struct rxe_ring *ring,
 }
 
 /**
- * rxe_create_cq() - make a completion queue
- * @ibcq: the queue
- * @attr: how many completions it must hold, and flags, of which none is known
- * @attrs: the command; NULL for the kernel
+ * rxe_create_cq() - create a completion queue
+ * @ibcq: the completion queue
+ * @attr: the number of completions that the queue must hold, and flags; no flag
+ *	is supported
+ * @attrs: the user's command; NULL for a kernel consumer
  *
- * Context: process context.
- * Return: 0; -EINVAL for a size out of range or no room for the answer;
- * -EOPNOTSUPP for a flag; -ENOMEM; -EFAULT.
+ * Context: process context; may sleep.
+ * Return: 0; -EINVAL: the size is out of range, or the command has no room for
+ * the answer; -EOPNOTSUPP: a flag is set; -ENOMEM; -EFAULT.
  */
 int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		  struct compat_create_cq_attrs *attrs)
@@ -266,16 +282,23 @@ int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	struct rxe_cq *cq = to_rcq(ibcq);
 	int ret;
 
-	if (attr->flags)
+	if (attr->flags) {
+		ibdev_dbg(ibcq->device,
+			  "create_cq: flags 0x%x are not supported\n",
+			  attr->flags);
 		return -EOPNOTSUPP;
-	if (udata && udata->outlen < sizeof(struct rxe_create_cq_resp))
+	}
+	if (udata && udata->outlen < sizeof(struct rxe_create_cq_resp)) {
+		ibdev_dbg(ibcq->device,
+			  "create_cq: the command has no room for the answer\n");
 		return -EINVAL;
+	}
 
 	cq->user = udata;
 	rxe_cq_init_lock(cq);
 	mutex_init(&cq->resize_lock);
 	rxe_task_init(&cq->notify, rxe_cq_notify);
-	ret = rxe_cq_ring_init(&cq->ring, attr->cqe, cq->user);
+	ret = rxe_cq_ring_init(cq, &cq->ring, attr->cqe, cq->user);
 	if (ret)
 		return ret;
 	ibcq->cqe = cq->ring.mask;
@@ -288,7 +311,7 @@ int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	return ret;
 }
 
-/* Completions that are copied at a time, where nobody may wait for it. */
+/* The largest number of completions that is copied under cq->lock. */
 #define RXE_CQ_MOVE_STEP	64
 
 /* Copies completions [@i, @end), counted from @consumer on, to another ring. */
@@ -302,9 +325,10 @@ static void rxe_cq_copy(const struct rxe_cq *cq, struct rxe_ring *ring,
 }
 
 /*
- * Goes over to another ring if only few completions are left to be copied behind
- * *@copied of them. Returns 0; -EINVAL if there are more than @cqe; or -EAGAIN, with
- * *@unread, how many there are.
+ * Switches to another ring if at most RXE_CQ_MOVE_STEP completions are left to
+ * copy after the @copied ones. Returns 0; -EINVAL if more than @cqe completions
+ * are unread; or -EAGAIN if too many are left to copy. *@unread receives the
+ * number of unread completions.
  */
 static int rxe_cq_switch(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe,
 			 u32 consumer, u32 copied, u32 *unread)
@@ -329,10 +353,11 @@ static int rxe_cq_switch(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe,
 }
 
 /*
- * Goes over to another ring, taking along what has not been read. Its user does not
- * poll meanwhile, so completions stay where they are, and most of them are copied
- * while others are added. That a ring is a little larger than @cqe is of no account:
- * what was asked for decides. Caller: holds resize_lock.
+ * Moves the unread completions to another ring and switches to it. User space
+ * does not poll while it resizes, so unread completions stay in their slots,
+ * and most of them can be copied without cq->lock, while others are added. The
+ * limit for the unread completions is @cqe, which user space asked for,
+ * although the new ring may hold a few more.
  */
 static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe)
 {
@@ -355,15 +380,17 @@ static int rxe_cq_move(struct rxe_cq *cq, struct rxe_ring *ring, u32 cqe)
 }
 
 /**
- * rxe_resize_cq() - give a user's completion queue another size
- * @ibcq: the queue; its user does not poll it until it has mapped the new ring
- * @cqe: how many completions it must hold
+ * rxe_resize_cq() - change the size of a user's completion queue
+ * @ibcq: the completion queue; user space does not poll it until it has mapped
+ *	the new ring
+ * @cqe: the number of completions that the queue must hold
  * @udata: the command
  *
- * Context: process context.
- * Return: 0; -EINVAL for a size out of range or smaller than what has not been
- * read, or no room for the answer; -EOPNOTSUPP for a kernel queue; -ENOMEM;
- * -EFAULT. After an error the queue is as it was.
+ * Context: process context; may sleep.
+ * Return: 0; -EINVAL: the size is out of range or smaller than the number of
+ * unread completions, or the command has no room for the answer; -EOPNOTSUPP:
+ * the queue is a kernel consumer's; -ENOMEM; -EFAULT. After an error the queue
+ * is unchanged.
  */
 int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
 		  struct ib_udata *udata)
@@ -372,12 +399,18 @@ int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
 	struct rxe_ring ring;
 	int ret;
 
-	if (!udata)
+	if (!udata) {
+		ibdev_dbg(ibcq->device,
+			  "resize_cq: not supported for kernel consumers\n");
 		return -EOPNOTSUPP;
-	if (udata->outlen < sizeof(struct rxe_resize_cq_resp))
+	}
+	if (udata->outlen < sizeof(struct rxe_resize_cq_resp)) {
+		ibdev_dbg(ibcq->device,
+			  "resize_cq: the command has no room for the answer\n");
 		return -EINVAL;
+	}
 
-	ret = rxe_cq_ring_init(&ring, cqe, true);
+	ret = rxe_cq_ring_init(cq, &ring, cqe, true);
 	if (ret)
 		return ret;
 	ret = rxe_cq_respond(cq, &ring, udata);
@@ -385,18 +418,22 @@ int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
 		mutex_lock(&cq->resize_lock);
 		ret = rxe_cq_move(cq, &ring, cqe);
 		mutex_unlock(&cq->resize_lock);
+		if (ret)
+			ibdev_dbg(ibcq->device,
+				  "resize_cq: too many unread completions for %u\n",
+				  (u32)cqe);
 	}
-	/* After a move, this is the old one. */
+	/* After a move, @ring is the old ring. */
 	rxe_cq_ring_free(cq, &ring);
 	return ret;
 }
 
 /**
- * rxe_destroy_cq() - the end of a completion queue
- * @ibcq: the queue; no QP refers to it
+ * rxe_destroy_cq() - destroy a completion queue
+ * @ibcq: the completion queue; no queue pair refers to it
  * @udata: not used
  *
- * Context: process context.
+ * Context: process context; may sleep.
  * Return: 0.
  */
 int rxe_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)

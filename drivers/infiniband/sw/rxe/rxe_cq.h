@@ -10,17 +10,20 @@
 
 /**
  * struct rxe_cq - a completion queue
- * @ib: what the core knows
- * @resize_lock: serialises those that resize it; sleeps; @lock is taken inside
- * @lock: protects what follows; of the kernel's, taken with interrupts off
- * @ring: of struct ib_uverbs_wc for user space, of struct ib_wc for the kernel
- * @producer: free-running
- * @consumer: free-running; only used for the kernel
+ * @ib: the RDMA core's part
+ * @resize_lock: serializes resize commands; sleeps; @lock is taken inside
+ * @lock: protects the members from @ring to @due; a kernel consumer's queue
+ *	takes it with interrupts off
+ * @ring: the CQEs: struct ib_uverbs_wc for user space, struct ib_wc for a
+ *	kernel consumer
+ * @producer: index of the next CQE to add; free-running
+ * @consumer: index of the next CQE to poll; free-running; only used for kernel
+ *	consumers
  * @armed: enum ib_cq_notify_flags, 0 if not armed
- * @overflowed: a completion was lost; nothing more is added
- * @due: @notify has to tell of a completion
- * @notify: calls the completion handler, outside of locks
- * @user: @ring is user space's
+ * @overflowed: a completion was lost; no more completions are added
+ * @due: @notify must call the completion handler
+ * @notify: the task that calls the completion handler, outside of locks
+ * @user: @ring is mapped by user space; constant
  */
 struct rxe_cq {
 	struct ib_cq ib;

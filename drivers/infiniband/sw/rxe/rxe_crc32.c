@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The polynomial of the ICRC
  *
- * By the processor's instructions where the kernel has it so; where it has not, it
- * may well go byte by byte, and then most of the time of a packet is this. So there
- * are tables here, which take 16 bytes at a time. As each such step waits for the
- * one before, two halves of a block go side by side, and are then put together.
+ * The CRC32 of packets is computed by CPU instructions where the kernel uses
+ * them. Where it does not, the kernel may compute CRC32 byte by byte, which
+ * would take most of the time that a packet takes. For these kernels this file
+ * has tables that take 16 bytes per step. A step depends on the result of the
+ * step before, so the two halves of a block are computed side by side and then
+ * combined.
  */
 #include <linux/crc32.h>
 #include <linux/mm.h>
@@ -13,15 +15,15 @@
 
 #include "rxe_wire.h"
 
-/* What all ones come to with 8 bytes of all ones behind them. */
+/* The remainder after 8 bytes of all ones, starting from all ones. */
 #define RXE_CRC32_SEED	0xdebb20e3
 
 #define RXE_CRC32_STEP	16	/* bytes */
 #define RXE_CRC32_HALF	512	/* bytes */
 
-/* [n][byte]: what the byte comes to with @n bytes of 0 behind it. */
+/* [n][byte]: the remainder of the byte followed by n bytes of 0 */
 static u32 rxe_crc32_table[RXE_CRC32_STEP][256] __ro_after_init;
-/* [n][byte]: what byte @n of a remainder comes to, half a block of 0 later. */
+/* [n][byte]: the remainder of byte n of a remainder, after half a block of 0 */
 static u32 rxe_crc32_half_later[sizeof(u32)][256] __ro_after_init;
 static bool rxe_crc32_by_processor __ro_after_init;
 
@@ -70,12 +72,12 @@ static u32 rxe_crc32_tables(u32 crc, const u8 *p, size_t len)
 }
 
 /**
- * rxe_crc32() - CRC32 of memory, as if 8 bytes of all ones were in front of it
+ * rxe_crc32() - compute the CRC32 of memory preceded by 8 bytes of all ones
  * @p: the memory
- * @len: its bytes
+ * @len: the length of the memory in bytes
  *
  * Context: any but a hard interrupt.
- * Return: the remainder that began with all ones, not inverted: as crc32_le().
+ * Return: the remainder as crc32_le() computes it from all ones; not inverted.
  */
 u32 rxe_crc32(const void *p, size_t len)
 {
@@ -84,7 +86,11 @@ u32 rxe_crc32(const void *p, size_t len)
 	return rxe_crc32_tables(RXE_CRC32_SEED, p, len);
 }
 
-/* Context: may sleep. */
+/**
+ * rxe_crc32_module_init() - choose the implementation and fill its tables
+ *
+ * Context: process context; may sleep.
+ */
 void rxe_crc32_module_init(void)
 {
 	const u8 *zeroes = page_address(ZERO_PAGE(0));
@@ -104,6 +110,11 @@ void rxe_crc32_module_init(void)
 	}
 }
 
+/**
+ * rxe_crc32_module_exit() - undo rxe_crc32_module_init()
+ *
+ * Context: process context; may sleep.
+ */
 void rxe_crc32_module_exit(void)
 {
 	compat_crc32_exit();

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The device
  *
- * A link is an ib_device on a netdev. It goes when `rdma link delete` says so,
- * when its netdev goes or moves to another namespace, or with the module; in
- * each case the core unregisters it and calls rxe_dealloc_driver() last.
+ * A link is an ib_device on a netdev. It is removed by ``rdma link delete``,
+ * when its netdev is removed or moves to another network namespace, or when the
+ * module is unloaded. In each case the RDMA core unregisters the device and
+ * calls rxe_dealloc_driver() last.
  */
 #include <linux/etherdevice.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <rdma/ib_addr.h>
@@ -37,15 +39,17 @@
 	(IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |		\
 	 IB_ODP_SUPPORT_SRQ_RECV)
 
-/* --- what it offers ------------------------------------------------------- */
+/* --- attributes ----------------------------------------------------------- */
 
 static int rxe_query_device(struct ib_device *ibdev,
 			    struct ib_device_attr *attr, struct ib_udata *udata)
 {
 	const struct rxe_quota *quotas = to_rxe(ibdev)->quotas;
 
-	if (udata && (udata->inlen || udata->outlen))
+	if (udata && (udata->inlen || udata->outlen)) {
+		ibdev_dbg(ibdev, "query_device: unknown driver data\n");
 		return -EINVAL;
+	}
 
 	*attr = (struct ib_device_attr){
 		.sys_image_guid = ibdev->node_guid,
@@ -71,8 +75,10 @@ static int rxe_query_device(struct ib_device *ibdev,
 		.max_res_rd_atom = RXE_MAX_RD_ATOMIC *
 				   quotas[RXE_OBJECT_QP].max,
 		/*
-		 * Ours are the processors' own instructions; a peer of this
-		 * device cannot tell, and IB_ATOMIC_HCA is what clients expect.
+		 * The device uses the CPU's atomic instructions, so its atomics
+		 * are atomic for the CPU, too. It reports IB_ATOMIC_HCA
+		 * nevertheless: a peer cannot see the difference, and clients
+		 * expect this value.
 		 */
 		.atomic_cap = IB_ATOMIC_HCA,
 		.max_srq = quotas[RXE_OBJECT_SRQ].max,
@@ -104,7 +110,8 @@ static bool rxe_link_is_up(const struct rxe_dev *rxe)
  * rxe_active_mtu() - the largest path MTU that the netdev allows
  * @rxe: the device
  *
- * Context: any.
+ * Context: any. The netdev's MTU may change at any time.
+ * Return: the path MTU; IB_MTU_256 if the netdev allows none.
  */
 enum ib_mtu rxe_active_mtu(struct rxe_dev *rxe)
 {
@@ -119,7 +126,7 @@ static u8 rxe_phys_state(const struct rxe_dev *rxe)
 					  IB_PORT_PHYS_STATE_DISABLED;
 }
 
-/* The caller has cleared *@attr. */
+/* The core has cleared *@attr. */
 static int rxe_query_port(struct ib_device *ibdev, u32 port,
 			  struct ib_port_attr *attr)
 {
@@ -161,8 +168,11 @@ static enum rdma_link_layer rxe_get_link_layer(struct ib_device *ibdev,
 static int rxe_query_pkey(struct ib_device *ibdev, u32 port, u16 index,
 			  u16 *pkey)
 {
-	if (port != RXE_PORT || index)
+	if (port != RXE_PORT || index) {
+		ibdev_dbg(ibdev, "query_pkey: port %u has no P_Key %u\n", port,
+			  index);
 		return -EINVAL;
+	}
 	*pkey = RXE_PKEY;
 	return 0;
 }
@@ -170,8 +180,11 @@ static int rxe_query_pkey(struct ib_device *ibdev, u32 port, u16 index,
 static int rxe_modify_device(struct ib_device *ibdev, int mask,
 			     struct ib_device_modify *attr)
 {
-	if (mask & ~IB_DEVICE_MODIFY_NODE_DESC)
+	if (mask & ~IB_DEVICE_MODIFY_NODE_DESC) {
+		ibdev_dbg(ibdev,
+			  "modify_device: mask 0x%x is not supported\n", mask);
 		return -EOPNOTSUPP;
+	}
 	if (mask & IB_DEVICE_MODIFY_NODE_DESC)
 		memcpy(ibdev->node_desc, attr->node_desc,
 		       sizeof(ibdev->node_desc));
@@ -213,14 +226,16 @@ static void rxe_port_event(struct rxe_dev *rxe, enum ib_event_type type)
 }
 
 /**
- * rxe_device_link_changed() - the netdev may have come up or gone down
- * @rxe: the device
+ * rxe_device_link_changed() - announce a change of the netdev's link state
+ * @rxe: the device; the state need not have changed
  *
- * Context: netdev notifier; RTNL keeps calls apart.
+ * Context: netdev notifier. RTNL is held, which serializes the calls.
  */
 void rxe_device_link_changed(struct rxe_dev *rxe)
 {
 	bool up = rxe_link_is_up(rxe);
+
+	ASSERT_RTNL();
 
 	if (up == test_bit(RXE_DEV_UP, &rxe->flags))
 		return;
@@ -234,10 +249,10 @@ void rxe_device_link_changed(struct rxe_dev *rxe)
 }
 
 /**
- * rxe_device_removing() - the device is about to go
- * @rxe: the device; may have been told already
+ * rxe_device_removing() - close a device that is about to be removed
+ * @rxe: the device; may be closed already
  *
- * No packet reaches it when this returns. Its objects may still be there.
+ * When this returns, no packet reaches the device. Its objects may still exist.
  *
  * Context: process context; may sleep; RTNL may be held.
  */
@@ -248,9 +263,9 @@ void rxe_device_removing(struct rxe_dev *rxe)
 	rxe_net_close(rxe);
 }
 
-/* --- coming and going ----------------------------------------------------- */
+/* --- creating and freeing ------------------------------------------------- */
 
-/* The end of a device, or of one that never came to be registered. */
+/* Frees a device's resources; the device need not have been registered. */
 static void rxe_dealloc_driver(struct ib_device *ibdev)
 {
 	struct rxe_dev *rxe = to_rxe(ibdev);
@@ -315,7 +330,9 @@ const struct ib_device_ops rxe_device_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, rxe_ucontext, ib),
 };
 
-/* From the netdev's address; a random one where it has none. */
+/*
+ * Makes a GUID from the netdev's MAC address, or a random one if it has none.
+ */
 static __be64 rxe_guid(const struct net_device *ndev)
 {
 	u8 mac[ETH_ALEN];
@@ -377,7 +394,7 @@ static int rxe_device_open(struct rxe_dev *rxe)
 		set_bit(RXE_DEV_OPEN, &rxe->flags);
 	else if (ret == -EADDRINUSE)
 		netdev_err(rxe->ndev,
-			   "rxe: UDP port %d is in use: another RoCE driver?\n",
+			   "rxe: UDP port %d is in use, maybe by another RoCE driver\n",
 			   RXE_ROCE_V2_UDP_PORT);
 	return ret;
 }
@@ -399,15 +416,15 @@ static int rxe_device_register(struct rxe_dev *rxe, const char *name)
 }
 
 /**
- * rxe_device_add() - make a link
- * @name: what the device is to be called; may have a %d in it
+ * rxe_device_add() - create and register a device
+ * @name: name of the device; may contain a %d
  * @ndev: the netdev below
  *
- * The device may be gone again when this returns.
+ * The device may have been removed again when this returns.
  *
- * Context: process context; RTNL is not held.
- * Return: 0; -ENOMEM; -EADDRINUSE where UDP port 4791 is taken; what
- * registering the device gave.
+ * Context: process context; may sleep; RTNL is not held.
+ * Return: 0; -ENOMEM; -EADDRINUSE: UDP port 4791 is in use; or the error of
+ * registering the device.
  */
 int rxe_device_add(const char *name, struct net_device *ndev)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Waiting for pages
  *
- * The one place where the data path waits. A task that misses a page parks
- * itself here: it returns without having more to do, and is kicked when the
- * page is there. Its packets stay queued; other queue pairs go on.
+ * The data path waits only here. A task that misses a page parks: it starts a
+ * fault and returns, and it is kicked when the page is present. The task's
+ * packets stay queued meanwhile, and other queue pairs continue.
  *
- * A worker of ib_umem_odp makes the page present. It may take for ever (a file
- * system that is frozen), so a queue pair that is reset or destroyed leaves the
- * request to it and does not wait.
+ * A worker of ib_umem_odp faults the page in. That may take forever, for
+ * example on a frozen file system. So a queue pair that is reset or destroyed
+ * leaves the request to the worker and does not wait for it.
  */
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -20,7 +20,7 @@
 #define CREATE_TRACE_POINTS
 #include "rxe_trace.h"
 
-/* Returns 0 where the task has to look again. */
+/* An interrupted fault is no error: the task tries the access again. */
 static int rxe_fault_errno(long result)
 {
 	return result == -EINTR ? 0 : min(result, 0L);
@@ -32,16 +32,22 @@ static void rxe_fault_done(struct umem_odp_request *request, long result)
 
 	fault->result = rxe_fault_errno(result);
 	trace_rxe_resume(fault, fault->result);
+	/*
+	 * Pairs with the acquire in rxe_fault_busy(): a task that sees @busy
+	 * false sees @result, too.
+	 */
 	smp_store_release(&fault->busy, false);
 	rxe_task_resume(fault->task);
 }
 
 /**
- * rxe_fault_init() - make a place to wait
- * @fault: the place
- * @qp: the queue pair
- * @task: its task that waits
- * @role: what it does with the page, for people
+ * rxe_fault_init() - initialize a struct rxe_fault
+ * @fault: the fault
+ * @qp: the queue pair whose task waits
+ * @task: the task of @qp that waits
+ * @role: what the task does with the page; shown by tracepoints
+ *
+ * Context: any; nothing else uses @fault yet.
  */
 void rxe_fault_init(struct rxe_fault *fault, struct rxe_qp *qp,
 		    struct rxe_task *task, const char *role)
@@ -52,8 +58,8 @@ void rxe_fault_init(struct rxe_fault *fault, struct rxe_qp *qp,
 }
 
 /**
- * rxe_fault_open() - have what it takes to wait
- * @fault: the place; its task starts nothing yet
+ * rxe_fault_open() - allocate what rxe_fault_start() needs
+ * @fault: the fault; its task does not start it yet
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -66,12 +72,12 @@ int rxe_fault_open(struct rxe_fault *fault)
 }
 
 /**
- * rxe_fault_close() - wait no more
- * @fault: the place; its task starts nothing any more
+ * rxe_fault_close() - cancel a fault and free its resources
+ * @fault: the fault; its task does not start it any more
  *
- * The task may be kicked once more, but not after this has returned.
+ * The fault may still kick its task until this function returns, but not later.
  *
- * Context: may sleep; does not wait for the page.
+ * Context: process context; may sleep; does not wait for the page.
  */
 void rxe_fault_close(struct rxe_fault *fault)
 {
@@ -84,11 +90,14 @@ void rxe_fault_close(struct rxe_fault *fault)
 	fault->result = 0;
 }
 
-/* --- packets that have more pages than stay ---------------------------------- */
+/*
+ * --- packets whose pages do not all stay present ---------------------------
+ */
 
 /*
- * Tells a packet from all others that its task may see soon. 0: there is nothing to
- * tell it by; a datagram's PSN is its sender's choice.
+ * Returns a number that identifies the packet that the task is working on among
+ * all packets that it may handle soon. Returns 0 for a datagram, whose PSN its
+ * sender chooses and which therefore cannot be identified.
  */
 static u64 rxe_fault_packet(const struct rxe_fault *fault)
 {
@@ -104,7 +113,7 @@ static u64 rxe_fault_packet(const struct rxe_fault *fault)
 	return (u64)qp->rq.msn << 32 | BIT_ULL(31) | rxe_rq_at(&qp->rq);
 }
 
-/* Of a packet whose payload is read from memory: bytes. */
+/* The payload in bytes of a packet whose payload is read from memory. */
 static u32 rxe_fault_payload(const struct rxe_fault *fault)
 {
 	const struct rxe_qp *qp = fault->qp;
@@ -120,6 +129,7 @@ static u32 rxe_fault_payload(const struct rxe_fault *fault)
 	return min(qp->mtu, rest);
 }
 
+/* A buffer for the payload of a packet, charged to the QP's owner; or NULL. */
 static void *rxe_fault_room(const struct rxe_qp *qp)
 {
 	struct mem_cgroup *before = set_active_memcg(qp->memcg);
@@ -131,7 +141,10 @@ static void *rxe_fault_room(const struct rxe_qp *qp)
 	return room;
 }
 
-/* The payload up to @at is kept; the packet that it is in is not. */
+/*
+ * Saves the payload that has been read, up to @at: the packet's own buffer is
+ * freed while the task waits.
+ */
 static void rxe_fault_keep(struct rxe_fault *fault, const void *at, u32 left)
 {
 	u32 payload = fault->payload;
@@ -146,19 +159,21 @@ static void rxe_fault_keep(struct rxe_fault *fault, const void *at, u32 left)
 }
 
 /**
- * rxe_fault_resume() - a page is missing that a packet has got beyond before
+ * rxe_fault_resume() - skip payload that was copied before its page went
+ * missing
  * @fault: where the task waits; not busy
- * @at: where that page's bytes belong in the payload, if memory is read
- * @left: bytes of the payload from there on
- * @write: the payload is written to memory
+ * @at: where in the payload the missing page's bytes belong; used for reads
+ * @left: number of payload bytes from @at on
+ * @write: true if the payload is written to memory, false if it is read
  *
- * A packet whose pages do not all stay until the last one has come would begin
- * anew for ever. What has been written needs no page any more. What has been read
- * is kept from the second try on, since most packets need no third.
+ * A packet whose first pages are reclaimed before its last page is present
+ * would start again forever. So its progress is remembered. Bytes that have
+ * been written to memory need no page any more. Bytes that have been read are
+ * saved from the second try on; most packets need no third try.
  *
- * Context: the task.
- * Return: bytes of the payload from there on that are done; 0: the page has to be
- * waited for.
+ * Context: the task, with the lock of its half of the queue pair held.
+ * Return: the number of payload bytes from @at on that are done; 0: the task
+ * must wait for the page.
  */
 u32 rxe_fault_resume(struct rxe_fault *fault, void *at, u32 left, bool write)
 {
@@ -168,7 +183,7 @@ u32 rxe_fault_resume(struct rxe_fault *fault, void *at, u32 left, bool write)
 
 	if (!packet)
 		return 0;
-	/* A peer may ask for another length when it asks again. */
+	/* A peer that repeats a READ request may ask for another length. */
 	if (packet != fault->packet || payload != fault->payload) {
 		fault->packet = packet;
 		fault->payload = payload;
@@ -192,25 +207,29 @@ u32 rxe_fault_resume(struct rxe_fault *fault, void *at, u32 left, bool write)
 }
 
 /**
- * rxe_fault_start() - have pages made present
+ * rxe_fault_start() - start to fault in pages
  * @fault: where the task waits; not busy
- * @place: the first byte that is missing
- * @len: bytes that will be accessed from there on, inside the region
- * @write: they will be written
+ * @place: the first missing byte
+ * @len: number of bytes that the task will access from @place on; inside the
+ *	region
+ * @write: true if the task will write them
  *
- * Context: the task, in the RCU read section in which @place was resolved. It
- * returns afterwards, and looks at rxe_fault_busy() and @fault->result first
- * when it runs again.
- * Return: -EAGAIN; or -EFAULT, not parked: the region is being deregistered.
+ * Context: the task, in the RCU read section in which @place was resolved. The
+ * task must return then. When it runs again, it must check rxe_fault_busy() and
+ * @fault->result first.
+ * Return: -EAGAIN: the task is parked; -EFAULT: the region is being
+ * deregistered and the task is not parked.
  */
 int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
 		    u64 len, bool write)
 {
+	lockdep_assert_in_rcu_read_lock();
 	fault->lkey = place->mr->ib.lkey;
 	fault->offset = place->offset;
 	fault->len = len;
 	fault->write = write;
 	fault->since = ktime_get();
+	/* Ordered before rxe_fault_done() by the start of the request below. */
 	fault->busy = true;
 	trace_rxe_park(fault);
 	if (umem_odp_request_start(fault->request, place->mr->umem,

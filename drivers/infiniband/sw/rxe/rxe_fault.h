@@ -5,7 +5,7 @@
 
 #include <linux/ktime.h>
 
-/* For the payload of any packet. */
+/* Bytes of a buffer that holds the payload of any packet. */
 #define RXE_FAULT_ROOM	4096U
 
 struct rxe_place;
@@ -14,23 +14,24 @@ struct rxe_task;
 struct umem_odp_request;
 
 /**
- * struct rxe_fault - a page that a task waits for
- * @request: makes it present; NULL while @qp is reset
- * @qp: whose page it is
- * @task: kicked then
- * @role: what @qp does with it, for people
+ * struct rxe_fault - a fault that a task waits for
+ * @request: the request to ib_umem_odp's workers; NULL while @qp is reset
+ * @qp: the queue pair that the task belongs to
+ * @task: the task that waits; kicked when the fault has ended
+ * @role: what the task does with the page; shown by tracepoints
  * @busy: the task is parked; set by the task, cleared by the worker
- * @result: 0, or why the access can never succeed: what umem_odp_fault() gave
- * @lkey: of the region
- * @offset: bytes from its start
- * @len: bytes that will be accessed from there on
- * @write: kind of access
+ * @result: 0, or the error of umem_odp_fault(): the access can never succeed
+ * @lkey: key of the region
+ * @offset: first missing byte, in bytes from the region's start
+ * @len: number of bytes that will be accessed from @offset on
+ * @write: the bytes will be written
  * @since: when the task was parked
- * @packet: which packet @left and @kept are about
- * @payload: bytes that it reads from memory; 0: it writes
- * @left: bytes of its payload that were missing at its farthest try
- * @kept: the end of a payload that was read, or NULL
- * @kept_left: bytes of the payload that @kept does not have
+ * @packet: identifies the packet that @left and @kept belong to; 0: none
+ * @payload: number of bytes that the packet reads from memory; 0: it writes
+ * @left: number of payload bytes that were missing at the farthest try
+ * @kept: buffer of RXE_FAULT_ROOM bytes, at whose end the packet's payload is
+ *	laid out as far as it has been read; or NULL
+ * @kept_left: number of payload bytes that are not in @kept
  */
 struct rxe_fault {
 	struct umem_odp_request *request;
@@ -59,6 +60,7 @@ u32 rxe_fault_resume(struct rxe_fault *fault, void *at, u32 left, bool write);
 int rxe_fault_start(struct rxe_fault *fault, const struct rxe_place *place,
 		    u64 len, bool write);
 
+/* Pairs with the release in rxe_fault_done(): @result is valid after false. */
 static inline bool rxe_fault_busy(const struct rxe_fault *fault)
 {
 	return smp_load_acquire(&fault->busy);

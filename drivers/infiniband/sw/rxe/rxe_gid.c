@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The device's addresses
  *
- * The core keeps them in a table that has one lock, and a reference count for each.
- * A packet that asks there writes to memory that all processors share, so the device
- * has a table of its own, which is read under RCU alone. The core fills it.
+ * The RDMA core keeps the device's addresses in a GID table with one lock and a
+ * reference count for each entry. A lookup there writes to memory that all CPUs
+ * share, which is too slow for each packet. So the device has its own table,
+ * which is only read under RCU. The core fills it by add_gid and del_gid.
  */
 #include <linux/slab.h>
 #include <net/ipv6.h>
@@ -13,11 +14,11 @@
 
 /**
  * struct rxe_address - an address of the device
- * @node: in the device's table; RCU
+ * @node: in rxe_dev.gids; read under RCU
  * @gid: the address
- * @ndev: the netdev that has it: to be compared, not to be looked into
- * @inlet: the same, for multicast
- * @rcu: frees it
+ * @ndev: the netdev that has the address; only compared, never dereferenced
+ * @inlet: the same netdev as multicast knows it
+ * @rcu: frees the structure after a grace period
  */
 struct rxe_address {
 	struct hlist_node node;
@@ -32,7 +33,7 @@ static const struct in6_addr *rxe_gid_addr(const union ib_gid *gid)
 	return (const struct in6_addr *)gid;
 }
 
-/* Those with the same hash; @gid's are among them. */
+/* The bucket of the device's table that contains @gid, if the table does. */
 static struct hlist_head *rxe_gid_bucket(struct rxe_dev *rxe,
 					 const union ib_gid *gid)
 {
@@ -42,13 +43,13 @@ static struct hlist_head *rxe_gid_bucket(struct rxe_dev *rxe,
 }
 
 /**
- * rxe_has_address() - does the device have an address?
+ * rxe_has_address() - find out whether the device has an address
  * @rxe: the device
  * @gid: the address
- * @ndev: the netdev that must have it; NULL: any of those that the device's
- *	addresses are on
+ * @ndev: the netdev that must have the address; NULL: any netdev of the device
  *
  * Context: any.
+ * Return: true if the device has the address.
  */
 bool rxe_has_address(struct rxe_dev *rxe, const union ib_gid *gid,
 		     const struct net_device *ndev)
@@ -69,11 +70,12 @@ bool rxe_has_address(struct rxe_dev *rxe, const union ib_gid *gid,
 }
 
 /**
- * rxe_add_gid() - the device has one more address
- * @attr: the address; another netdev may have the same
- * @context: what rxe_del_gid() is called with
+ * rxe_add_gid() - add an address to the device
+ * @attr: the address; another netdev of the device may have the same
+ * @context: receives the pointer that rxe_del_gid() gets
  *
- * Context: process context; the core keeps calls of this and rxe_del_gid() apart.
+ * Context: process context; may sleep. The core serializes calls of this
+ * function and rxe_del_gid().
  * Return: 0 or -ENOMEM.
  */
 int rxe_add_gid(const struct ib_gid_attr *attr, void **context)
@@ -97,11 +99,11 @@ int rxe_add_gid(const struct ib_gid_attr *attr, void **context)
 }
 
 /**
- * rxe_del_gid() - the device has lost an address
- * @attr: the address, perhaps without its netdev
- * @context: what rxe_add_gid() has left there
+ * rxe_del_gid() - remove an address from the device
+ * @attr: the address; its netdev may be gone already
+ * @context: the pointer that rxe_add_gid() has stored
  *
- * Context: process context; see rxe_add_gid().
+ * Context: process context; may sleep; see rxe_add_gid().
  * Return: 0.
  */
 int rxe_del_gid(const struct ib_gid_attr *attr, void **context)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Where multicast groups are joined
  *
- * A queue pair is attached to a group without saying on which netdev. So the group is
- * joined on the device's own, and on each that has an address of the device: a VLAN,
- * or what else is stacked upon the device's own. One that gets its first address joins
- * all groups then, and leaves them after its last. That is done by a worker: the core,
- * which tells of addresses, holds a lock that is taken inside RTNL.
+ * The verb that attaches a queue pair to a group names no netdev. So the group
+ * is joined on the device's own netdev and on each netdev that has an address
+ * of the device, such as a VLAN on top of the device's netdev. A netdev that
+ * gets its first address joins all groups, and it leaves them after its last
+ * address is gone. A worker does that, because it needs RTNL: the core reports
+ * addresses with a lock held that is taken inside RTNL.
  */
 #include <linux/igmp.h>
 #include <linux/inetdevice.h>
@@ -18,13 +19,15 @@
 #include "rxe.h"
 
 /**
- * struct rxe_inlet - a netdev on which packets to the device's groups come in
- * @node: in the device's list
- * @ndev: the netdev
- * @tracker: of the reference to it
- * @addresses: of the device that it has; at 0 it is about to go
- * @open: the groups are joined there; changed under RTNL, too
- * @joins: struct rxe_join
+ * struct rxe_inlet - a netdev that receives packets to the device's groups
+ * @node: in rxe_dev.inlets; protected by inlets_lock
+ * @ndev: the netdev; holds a reference
+ * @tracker: tracks the reference to @ndev
+ * @addresses: number of the device's addresses that the netdev has; at 0 the
+ *	worker will free the structure; protected by inlets_lock
+ * @open: the netdev has joined the device's groups; changed under RTNL and
+ *	inlets_lock
+ * @joins: list of struct rxe_join; protected by RTNL and inlets_lock
  */
 struct rxe_inlet {
 	struct list_head node;
@@ -36,14 +39,15 @@ struct rxe_inlet {
 };
 
 /**
- * struct rxe_join - a group is joined on a netdev
- * @joined_node: in the group's list
- * @inlet_node: in the netdev's list
+ * struct rxe_join - the membership of a netdev in a group
+ * @joined_node: in rxe_joined.joins
+ * @inlet_node: in rxe_inlet.joins
  * @joined: the group
  * @inlet: the netdev
- * @in4: what IPv4 has there, with a reference, if it is an IPv4 group: another one,
- *	which the netdev has got meanwhile, knows nothing of the group
- * @in6: the same of IPv6
+ * @in4: the netdev's IPv4 state when it joined an IPv4 group; holds a
+ *	reference. If the netdev has a new IPv4 state meanwhile, that is not in
+ *	the group.
+ * @in6: the same for an IPv6 group
  */
 struct rxe_join {
 	struct list_head joined_node;
@@ -53,6 +57,15 @@ struct rxe_join {
 	struct in_device *in4;
 	struct inet6_dev *in6;
 };
+
+/*
+ * RTNL protects the stack's lists of groups, inlets_lock those of the device.
+ */
+static void rxe_inlets_assert(struct rxe_dev *rxe)
+{
+	ASSERT_RTNL();
+	lockdep_assert_held(&rxe->inlets_lock);
+}
 
 static void rxe_inlets_lock(struct rxe_dev *rxe)
 {
@@ -66,12 +79,13 @@ static void rxe_inlets_unlock(struct rxe_dev *rxe)
 	rtnl_unlock();
 }
 
-/* --- one group on one netdev; callers hold RTNL and inlets_lock ---------------- */
+/* --- one group on one netdev; callers hold RTNL and inlets_lock ----------- */
 
 static int rxe_join4(struct rxe_join *join, __be32 addr)
 {
 	struct in_device *in4 = __in_dev_get_rtnl(join->inlet->ndev);
 
+	ASSERT_RTNL();
 	if (!in4)
 		return -ENODEV;
 	ip_mc_inc_group(in4, addr);
@@ -82,6 +96,7 @@ static int rxe_join4(struct rxe_join *join, __be32 addr)
 
 static void rxe_leave4(struct rxe_join *join, __be32 addr)
 {
+	ASSERT_RTNL();
 	if (__in_dev_get_rtnl(join->inlet->ndev) == join->in4)
 		ip_mc_dec_group(join->in4, addr);
 	in_dev_put(join->in4);
@@ -92,6 +107,7 @@ static int rxe_join6(struct rxe_join *join, const struct in6_addr *addr)
 	struct inet6_dev *in6 = __in6_dev_get(join->inlet->ndev);
 	int ret;
 
+	ASSERT_RTNL();
 	if (!in6)
 		return -ENODEV;
 	ret = ipv6_dev_mc_inc(join->inlet->ndev, addr);
@@ -104,6 +120,7 @@ static int rxe_join6(struct rxe_join *join, const struct in6_addr *addr)
 
 static void rxe_leave6(struct rxe_join *join, const struct in6_addr *addr)
 {
+	ASSERT_RTNL();
 	if (__in6_dev_get(join->inlet->ndev) == join->in6)
 		ipv6_dev_mc_dec(join->inlet->ndev, addr);
 	in6_dev_put(join->in6);
@@ -114,7 +131,10 @@ static const struct in6_addr *rxe_joined_addr(const struct rxe_joined *joined)
 	return (const struct in6_addr *)&joined->gid;
 }
 
-/* Of a netdev that has gone to another namespace nothing comes in. */
+/*
+ * Joins a group on a netdev. A netdev that has moved to another network
+ * namespace is skipped with -ENODEV: the device receives no packets from there.
+ */
 static int rxe_join_on(struct rxe_dev *rxe, struct rxe_inlet *inlet,
 		       struct rxe_joined *joined)
 {
@@ -122,6 +142,7 @@ static int rxe_join_on(struct rxe_dev *rxe, struct rxe_inlet *inlet,
 	struct rxe_join *join;
 	int ret;
 
+	rxe_inlets_assert(rxe);
 	if (!net_eq(dev_net(inlet->ndev), dev_net(rxe->ndev)))
 		return -ENODEV;
 	join = kzalloc(sizeof(*join), GFP_KERNEL_ACCOUNT);
@@ -153,7 +174,7 @@ static void rxe_join_end(struct rxe_join *join)
 	kfree(join);
 }
 
-/* --- netdevs ------------------------------------------------------------------- */
+/* --- netdevs -------------------------------------------------------------- */
 
 static struct rxe_inlet *rxe_inlet_make(struct rxe_dev *rxe,
 					struct net_device *ndev)
@@ -177,7 +198,7 @@ static void rxe_inlet_free(struct rxe_inlet *inlet)
 	kfree(inlet);
 }
 
-/* Nobody waits who could be told that one could not be joined. */
+/* Errors are ignored: the worker has no caller to report them to. */
 static void rxe_inlet_open(struct rxe_dev *rxe, struct rxe_inlet *inlet)
 {
 	struct rxe_joined *joined;
@@ -200,10 +221,14 @@ static void rxe_inlet_close(struct rxe_inlet *inlet)
 	rxe_inlet_free(inlet);
 }
 
-/* Caller: holds RTNL and inlets_lock. */
+/*
+ * Lets netdevs with new addresses join all groups, and frees those without any.
+ */
 static void rxe_inlets_update(struct rxe_dev *rxe)
 {
 	struct rxe_inlet *inlet, *next;
+
+	rxe_inlets_assert(rxe);
 
 	list_for_each_entry_safe(inlet, next, &rxe->inlets, node) {
 		if (!inlet->addresses)
@@ -227,6 +252,7 @@ static struct rxe_inlet *rxe_inlet_find(struct rxe_dev *rxe,
 {
 	struct rxe_inlet *inlet;
 
+	lockdep_assert_held(&rxe->inlets_lock);
 	list_for_each_entry(inlet, &rxe->inlets, node)
 		if (inlet->ndev == ndev && inlet->addresses)
 			return inlet;
@@ -234,14 +260,15 @@ static struct rxe_inlet *rxe_inlet_find(struct rxe_dev *rxe,
 }
 
 /**
- * rxe_inlet_get() - a netdev has one more of the device's addresses
+ * rxe_inlet_get() - note that a netdev has one more address of the device
  * @rxe: the device
- * @ndev: the netdev, which the caller holds
+ * @ndev: the netdev; the caller holds a reference
  *
- * Groups are joined there some time after that.
+ * A worker joins the groups on the netdev later.
  *
- * Context: process context; RTNL need not be held.
- * Return: what to call rxe_inlet_put() with, or NULL: no memory.
+ * Context: process context; may sleep; RTNL need not be held.
+ * Return: the netdev's inlet, to be given to rxe_inlet_put(); or NULL without
+ * memory.
  */
 struct rxe_inlet *rxe_inlet_get(struct rxe_dev *rxe, struct net_device *ndev)
 {
@@ -261,14 +288,14 @@ struct rxe_inlet *rxe_inlet_get(struct rxe_dev *rxe, struct net_device *ndev)
 }
 
 /**
- * rxe_inlet_put() - a netdev has lost one of the device's addresses
+ * rxe_inlet_put() - note that a netdev has lost an address of the device
  * @rxe: the device
- * @inlet: the netdev
+ * @inlet: the netdev's inlet
  *
- * If it was the last, the groups are left there, and the netdev let go, some time after
- * that.
+ * After the last address, a worker later leaves the groups on the netdev and
+ * drops the reference to the netdev.
  *
- * Context: process context; RTNL need not be held.
+ * Context: process context; may sleep; RTNL need not be held.
  */
 void rxe_inlet_put(struct rxe_dev *rxe, struct rxe_inlet *inlet)
 {
@@ -278,22 +305,26 @@ void rxe_inlet_put(struct rxe_dev *rxe, struct rxe_inlet *inlet)
 	mutex_unlock(&rxe->inlets_lock);
 }
 
-/* --- groups -------------------------------------------------------------------- */
+/* --- groups --------------------------------------------------------------- */
 
+/* Leaves a group on all netdevs. The caller holds RTNL and inlets_lock. */
 static void rxe_leave_locked(struct rxe_joined *joined)
 {
 	struct rxe_join *join, *next;
+
+	ASSERT_RTNL();
 
 	list_for_each_entry_safe(join, next, &joined->joins, joined_node)
 		rxe_join_end(join);
 }
 
-/* -ENODEV where no netdev has the group's protocol. */
+/* Returns -ENODEV if no netdev has the group's protocol, IPv4 or IPv6. */
 static int rxe_join_locked(struct rxe_dev *rxe, struct rxe_joined *joined)
 {
 	struct rxe_inlet *inlet;
 	int ret;
 
+	rxe_inlets_assert(rxe);
 	list_for_each_entry(inlet, &rxe->inlets, node) {
 		ret = rxe_join_on(rxe, inlet, joined);
 		if (ret && ret != -ENODEV) {
@@ -305,12 +336,13 @@ static int rxe_join_locked(struct rxe_dev *rxe, struct rxe_joined *joined)
 }
 
 /**
- * rxe_join() - let packets to a group come in
+ * rxe_join() - join a group on all netdevs of the device
  * @rxe: the device
- * @joined: the group: its address is set
+ * @joined: the group; its address is set
  *
  * Context: process context; takes RTNL.
- * Return: 0; -ENOMEM; -ENODEV: no netdev has such a protocol; what joining gave.
+ * Return: 0; -ENOMEM; -ENODEV: no netdev has the group's protocol; or the error
+ * of joining the group on a netdev.
  */
 int rxe_join(struct rxe_dev *rxe, struct rxe_joined *joined)
 {
@@ -327,7 +359,7 @@ int rxe_join(struct rxe_dev *rxe, struct rxe_joined *joined)
 }
 
 /**
- * rxe_leave() - the end of that
+ * rxe_leave() - leave a group on all netdevs of the device
  * @rxe: the device
  * @joined: the group
  *
@@ -341,13 +373,13 @@ void rxe_leave(struct rxe_dev *rxe, struct rxe_joined *joined)
 	rxe_inlets_unlock(rxe);
 }
 
-/* --- the device ---------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------- */
 
 /**
- * rxe_join_init() - let a device join groups
- * @rxe: the device: its netdev is set, and is the first one
+ * rxe_join_init() - prepare a device for joining groups
+ * @rxe: the device; its own netdev is set and becomes its first inlet
  *
- * Context: process context.
+ * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int rxe_join_init(struct rxe_dev *rxe)
@@ -360,8 +392,8 @@ int rxe_join_init(struct rxe_dev *rxe)
 }
 
 /**
- * rxe_join_destroy() - the end of that
- * @rxe: the device; it has no addresses any more, and has left all groups
+ * rxe_join_destroy() - undo rxe_join_init()
+ * @rxe: the device; it has no addresses any more and has left all groups
  *
  * Context: process context; waits for RTNL.
  */

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Packets that have to wait
  *
- * A packet that waits for long, for a page or for a packet before it, is memory that
- * the owner of the queue pair makes the kernel keep. It is copied into memory that is
- * charged to the cgroup in which the queue pair was made, and a queue pair may keep so
- * many bytes. The copy lets go of the page that the packet was cut out of, most of
- * which may be other packets. What the cgroup or the limit has no room for is dropped,
- * as if the network had lost it.
+ * A packet that waits for long, for a page or for an earlier packet, is kernel
+ * memory that the owner of the queue pair uses. So it is copied into memory
+ * that is charged to the memory cgroup in which the queue pair was created. A
+ * queue pair may keep RXE_MAX_KEPT bytes. The copy also frees the original's
+ * page fragment, whose page may consist mostly of other packets. A packet for
+ * which the cgroup or the limit has no room is dropped as if the network had
+ * lost it.
  *
- * A page that comes soon costs no copies: packets are copied when it has been missing
- * for RXE_KEEP_AFTER_NS.
+ * A page that is faulted in quickly causes no copies: packets are copied only
+ * after the page has been missing for RXE_KEEP_AFTER_NS.
  */
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -20,16 +21,17 @@
 #define RXE_KEEP_AFTER_NS	NSEC_PER_MSEC
 
 /*
- * No packet is worth the reserves, and only what may fail is refused by a cgroup at
- * its limit: it lets GFP_ATOMIC pass.
+ * Kept packets must not use the memory reserves, and the allocation must fail
+ * in a cgroup that is at its limit: the cgroup would let GFP_ATOMIC exceed the
+ * limit.
  */
 #define RXE_KEEP_GFP	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
 /**
- * rxe_keep_init() - note who pays for what a queue pair keeps
- * @qp: the queue pair, being made by a process, or by the kernel
+ * rxe_keep_init() - choose the memory cgroup that pays for a QP's kept packets
+ * @qp: the queue pair; the current process or a kernel consumer is creating it
  *
- * Context: process context.
+ * Context: process context, of the owner.
  */
 void rxe_keep_init(struct rxe_qp *qp)
 {
@@ -38,8 +40,8 @@ void rxe_keep_init(struct rxe_qp *qp)
 }
 
 /**
- * rxe_keep_exit() - the end of that
- * @qp: the queue pair, which keeps nothing any more
+ * rxe_keep_exit() - undo rxe_keep_init()
+ * @qp: the queue pair; it keeps no packets any more
  *
  * Context: process context.
  */
@@ -60,7 +62,7 @@ static bool rxe_is_kept(const struct sk_buff *skb)
 	return skb->destructor == rxe_kept_free;
 }
 
-/* In the owner's memory, or NULL. */
+/* Returns a copy that is charged to the owner's memory cgroup, or NULL. */
 static struct sk_buff *rxe_keep_copy(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct mem_cgroup *before;
@@ -74,7 +76,10 @@ static struct sk_buff *rxe_keep_copy(struct rxe_qp *qp, struct sk_buff *skb)
 	return copy;
 }
 
-/* Returns what to go on with, @skb or a copy of it; NULL: there is no room for one. */
+/*
+ * Returns @skb if it is kept already, else a kept copy; NULL without room for
+ * one.
+ */
 static struct sk_buff *rxe_keep_try(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct sk_buff *copy;
@@ -96,15 +101,19 @@ static struct sk_buff *rxe_keep_try(struct rxe_qp *qp, struct sk_buff *skb)
 /**
  * rxe_drop() - drop a packet of a queue pair that has no room for it
  * @qp: the queue pair
- * @skb: the packet; taken
+ * @skb: the packet; consumed
  *
- * No later packet may show that this one is missing. So the task that it was for asks
- * for it when it has executed what there was room for.
+ * Maybe no later packet arrives that would show the gap. So the packet's task
+ * asks the peer for it after it has executed the packets that it has.
  *
  * Context: bottom halves off.
  */
 void rxe_drop(struct rxe_qp *qp, struct sk_buff *skb)
 {
+	/*
+	 * Pairs with READ_ONCE() in the task. No barrier: the flag only lets
+	 * the task ask before the requester's retry timer expires.
+	 */
 	if (rxe_op_is_response(rxe_pkt(skb)->op))
 		WRITE_ONCE(qp->sq.dropped, true);
 	else
@@ -114,16 +123,20 @@ void rxe_drop(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_keep() - keep a packet in its owner's memory
- * @qp: who it is for
- * @skb: the packet, in no queue; taken
+ * rxe_keep() - move a packet into memory of the queue pair's owner
+ * @qp: the queue pair that the packet is for
+ * @skb: the packet; in no queue; consumed
  *
- * Context: the task that it is for (bottom halves off).
- * Return: the packet to go on with, or NULL: it has been dropped.
+ * Context: the task that the packet is for, with the lock of its half of @qp
+ * held (bottom halves off).
+ * Return: the kept packet, or NULL if it has been dropped.
  */
 struct sk_buff *rxe_keep(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct sk_buff *kept = rxe_keep_try(qp, skb);
+
+	lockdep_assert(lockdep_is_held(&qp->sq.lock) ||
+		       lockdep_is_held(&qp->rq.lock));
 
 	if (!kept)
 		rxe_drop(qp, skb);
@@ -131,8 +144,8 @@ struct sk_buff *rxe_keep(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /*
- * The packet whose page is missing stays, whether there is room or not: each fault has
- * one packet executed at least.
+ * The packet whose page is missing is never dropped, even without room for a
+ * copy, so that each fault leads to at least one executed packet.
  */
 static void rxe_keep_first(struct rxe_qp *qp, struct sk_buff_head *packets)
 {
@@ -145,7 +158,10 @@ static void rxe_keep_first(struct rxe_qp *qp, struct sk_buff_head *packets)
 	__skb_queue_head(packets, kept ?: skb);
 }
 
-/* The packets behind the first and the last one that is kept, in their order. */
+/*
+ * Keeps the packets after the last one that is kept already, except the first
+ * of the queue, and preserves their order.
+ */
 static void rxe_keep_rest(struct rxe_qp *qp, struct sk_buff_head *packets)
 {
 	struct sk_buff_head rest;
@@ -176,21 +192,21 @@ static void rxe_keep_queue(struct rxe_qp *qp, struct sk_buff_head *queue)
 	rxe_keep_first(qp, &packets);
 	rxe_keep_rest(qp, &packets);
 
-	/* What has come in meanwhile stays behind them. */
+	/* Packets that have arrived meanwhile stay behind these. */
 	spin_lock(&queue->lock);
 	skb_queue_splice(&packets, queue);
 	spin_unlock(&queue->lock);
 }
 
 /**
- * rxe_keep_waiting() - packets wait for a page
- * @qp: who they are for
- * @queue: the packets; stay, or are dropped
- * @fault: brings the page
- * @timer: kicks the task when it has taken long
+ * rxe_keep_waiting() - keep packets that wait long for a page
+ * @qp: the queue pair that the packets are for
+ * @queue: the packets; each stays, is replaced by its copy, or is dropped
+ * @fault: the fault that the task waits for
+ * @timer: kicks the task when the fault has lasted RXE_KEEP_AFTER_NS
  *
- * Context: the task that empties @queue (bottom halves off), whenever it finds that
- * @fault is busy.
+ * Context: the task that empties @queue (bottom halves off); called whenever it
+ * finds that @fault is busy.
  */
 void rxe_keep_waiting(struct rxe_qp *qp, struct sk_buff_head *queue,
 		      const struct rxe_fault *fault, struct hrtimer *timer)

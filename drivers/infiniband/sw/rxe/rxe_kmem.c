@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Memory of the kernel
  *
- * What consumers in the kernel call DMA addresses are pointers (ib_virt_dma): the
- * core gives them the addresses of the kernel's own mapping, and no page of it is
- * ever missing. A region is all of it, or pages that a request has registered
- * (rxe_frwr.c).
+ * The DMA addresses of kernel consumers are pointers (ib_virt_dma): the RDMA
+ * core gives the consumers addresses of the kernel's own mapping, of which no
+ * page is ever missing. A region is all of that mapping, or the pages that a
+ * work request has registered (rxe_frwr.c).
  */
 #include <linux/slab.h>
 
@@ -13,13 +13,13 @@
 #include "rxe_verbs.h"
 
 /**
- * rxe_get_dma_mr() - a region that is all of the kernel's memory
- * @pd: protection domain, a consumer's in the kernel
+ * rxe_get_dma_mr() - make a region of all kernel memory
+ * @pd: protection domain of a kernel consumer
  * @access: IB_ACCESS_* flags
  *
- * Context: process context.
- * Return: the region, or an ERR_PTR: -EOPNOTSUPP for flags that there is no use
- * for here; -ENOMEM.
+ * Context: process context; may sleep.
+ * Return: the region, or an ERR_PTR: -EOPNOTSUPP: a flag is not supported for
+ * such regions; -ENOMEM.
  */
 struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 {
@@ -27,8 +27,11 @@ struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 	int ret;
 
 	if (access & ~(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE |
-		       IB_ACCESS_OPTIONAL))
+		       IB_ACCESS_OPTIONAL)) {
+		ibdev_dbg(pd->device,
+			  "get_dma_mr: access 0x%x is not supported\n", access);
 		return ERR_PTR(-EOPNOTSUPP);
+	}
 	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
 	if (!mr)
 		return ERR_PTR(-ENOMEM);
@@ -44,7 +47,7 @@ struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 	return &mr->ib;
 }
 
-/* The address space of the region is the kernel's. */
+/* The region starts at address 0, so an offset is a kernel address. */
 static void *rxe_kmem_pointer(const struct rxe_place *place)
 {
 	return (void *)(uintptr_t)place->offset;
@@ -58,12 +61,13 @@ static void rxe_kmem_move(void *memory, void *buf, u32 len, bool write)
 		memcpy(buf, memory, len);
 }
 
-/* Caller: holds the region's lock. */
 static int rxe_kmem_copy_pages(const struct rxe_place *place, void *buf,
 			       u32 len, bool write)
 {
 	u32 done, room, n;
 	void *memory;
+
+	lockdep_assert_held(&place->mr->frwr->lock);
 
 	for (done = 0; done < len; done += n) {
 		memory = rxe_frwr_pointer(place, done, &room);
@@ -76,19 +80,21 @@ static int rxe_kmem_copy_pages(const struct rxe_place *place, void *buf,
 }
 
 /**
- * rxe_kmem_copy() - copy between a buffer and memory of the kernel
- * @place: the memory, in a region of the kernel's
+ * rxe_kmem_copy() - copy between a buffer and kernel memory
+ * @place: the first byte of the memory, in a kernel consumer's region
  * @buf: payload of a packet
- * @len: bytes
- * @write: out of @buf, not into it
+ * @len: number of bytes to copy
+ * @write: true to copy out of @buf, false to copy into it
  *
  * Context: the RCU read section in which @place was resolved.
- * Return: 0; -EINVAL: the region has been invalidated since.
+ * Return: 0; -EINVAL: the region has been invalidated meanwhile.
  */
 int rxe_kmem_copy(const struct rxe_place *place, void *buf, u32 len, bool write)
 {
 	struct rxe_frwr *frwr = place->mr->frwr;
 	int ret;
+
+	lockdep_assert_in_rcu_read_lock();
 
 	if (!frwr) {
 		rxe_kmem_move(rxe_kmem_pointer(place), buf, len, write);
@@ -120,15 +126,16 @@ static int rxe_kmem_operate(atomic64_t *word, enum umem_odp_atomic_op op,
 }
 
 /**
- * rxe_kmem_atomic() - 64-bit atomic on memory of the kernel
- * @place: the word, in a region of the kernel's
- * @op: which operation
- * @operand: what to add or to store
+ * rxe_kmem_atomic() - execute a 64-bit atomic operation on kernel memory
+ * @place: the word, in a kernel consumer's region
+ * @op: the operation
+ * @operand: the value to add or to store
  * @compare: the comparand of UMEM_ODP_CMP_SWAP
- * @old: receives the word as it was
+ * @old: receives the former value of the word
  *
  * Context: the RCU read section in which @place was resolved.
- * Return: 0; -EINVAL: the word is unaligned, or the region has been invalidated.
+ * Return: 0; -EINVAL: the word is unaligned, or the region has been
+ * invalidated.
  */
 int rxe_kmem_atomic(const struct rxe_place *place, enum umem_odp_atomic_op op,
 		    u64 operand, u64 compare, u64 *old)
@@ -137,6 +144,7 @@ int rxe_kmem_atomic(const struct rxe_place *place, enum umem_odp_atomic_op op,
 	u32 room;
 	int ret;
 
+	lockdep_assert_in_rcu_read_lock();
 	if (!frwr)
 		return rxe_kmem_operate(rxe_kmem_pointer(place), op, operand,
 					compare, old);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the device offers, and how it paces itself. */
+/* Limits that the device reports, and bounds that pace the data path. */
 #ifndef RXE_LIMITS_H
 #define RXE_LIMITS_H
 
@@ -32,34 +32,61 @@
 #define RXE_MAX_MSG		(1U << 31)
 #define RXE_GID_TABLE		1024
 #define RXE_PKEY		0xffff
-/* How long a responder may take, 4.096 us * 2^this = 134 ms: a page may be missing. */
+/*
+ * The longest time that a responder needs for an ACK, as 4.096 us * 2^this =
+ * 134 ms. It is this long because the responder may have to fault in a page.
+ */
 #define RXE_ACK_DELAY		15
 
-/* PSNs that may be under way, and how many go by without asking for an ACK. */
+/*
+ * RXE_WINDOW: the number of PSNs that may be outstanding. RXE_ACK_EVERY: the
+ * number of request packets after which one asks for an ACK.
+ */
 #define RXE_WINDOW		256
 #define RXE_ACK_EVERY		64
-/* Packets that one READ request asks for: a longer READ takes several. */
+/* Response packets per READ request; a longer READ takes several requests. */
 #define RXE_READ_PACKETS	128
-/* Who waits for a receiver stays away for half of that time again, but no longer than this. */
+/*
+ * After an RNR NAK, the requester waits at least for half of the time since the
+ * first RNR NAK of the series. This is the upper limit of that minimum.
+ */
 #define RXE_RNR_BACKOFF_MAX_NS	(640 * NSEC_PER_MSEC)
-/* Packets that wait for a responder or a completer; more are dropped. */
+/*
+ * The number of packets that may wait for the responder or the completer of a
+ * queue pair. Further packets are dropped.
+ */
 #define RXE_MAX_QUEUED		1024
-/* Bytes of packets that a queue pair keeps where they wait for long: more than a window of a path MTU of 4096. */
+/*
+ * The number of bytes of long-waiting packets that a queue pair may keep
+ * (rxe_keep.c). It exceeds RXE_WINDOW packets of a path MTU of 4096.
+ */
 #define RXE_MAX_KEPT		SZ_4M
-/* Bytes of unanswered packets of a queue pair in the queues below, where it pauses. */
+/*
+ * A queue pair of an unreliable transport pauses when this many bytes of its
+ * packets are in the queues of the network stack.
+ */
 #define RXE_MAX_UNANSWERED	SZ_512K
-/* How long who cannot send for want of memory, or of room in the queues below, stays away. */
+/*
+ * The pause of a requester that cannot send because memory or room in the
+ * network queues is missing.
+ */
 #define RXE_PAUSE_NS		NSEC_PER_MSEC
-/* Packets that leave together, and their bytes, with what IP and UDP add. */
+/*
+ * The largest train: packets, and bytes from the BTHs on. 128 bytes are left
+ * below 64 KiB for the IP and UDP headers.
+ */
 #define RXE_TRAIN_PACKETS	64
 #define RXE_TRAIN_BYTES		(SZ_64K - 128)
-/* Packets a task handles before others have their turn. */
+/* Packets that a task handles in one turn, before other tasks run. */
 #define RXE_TASK_BUDGET		64
-/* Requests of a user that are picked up, a power of 2: more than a turn sends. */
+/*
+ * Private copies of a user's send requests that a queue pair has at once; a
+ * power of 2, and more than one turn of the task can send.
+ */
 #define RXE_FETCH_BUDGET	256
 /*
- * Requests under way at once. There are no more of those that have a PSN than
- * RXE_WINDOW; this holds for those that are executed locally.
+ * The number of send requests that may be under way at once. RXE_WINDOW already
+ * bounds the requests that have a PSN; this bounds those executed locally.
  */
 #define RXE_MAX_STARTED		512
 

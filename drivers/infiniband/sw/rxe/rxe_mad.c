@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The port's counters as performance management has them
  *
- * (IBTA, volume 1, 16.1.) The core shows them under counters/ in sysfs, and peers
- * may ask for them. What goes between queue pairs of the device without packets is
- * counted like packets: who looks at the port wants to know what it carries.
+ * Performance management is defined by the InfiniBand specification, volume 1,
+ * section 16.1. The RDMA core shows these counters in sysfs under counters/,
+ * and peers may query them by MADs. Data that queue pairs of one device
+ * exchange directly, without packets, is counted as if it had been sent in
+ * packets, because the counters shall show all traffic of the port.
  */
 #include <linux/minmax.h>
 #include <linux/string.h>
@@ -15,9 +17,10 @@
 
 #define RXE_PMA_VERSION		1
 
+/* What the port has carried. A word has 32 bits. */
 struct rxe_traffic {
 	u64 sent_pkts;
-	u64 sent_words;		/* of 32 bits */
+	u64 sent_words;
 	u64 rcvd_pkts;
 	u64 rcvd_words;
 };
@@ -42,7 +45,7 @@ static void rxe_pma_info(struct ib_pma_mad *out)
 	info->capability_mask = IB_PMA_CLASS_CAP_EXT_WIDTH;
 }
 
-/* These counters stay at their maximum. */
+/* These counters do not wrap around; they saturate. */
 static u8 rxe_pma_u8(u64 value)
 {
 	return min_t(u64, value, U8_MAX);
@@ -90,14 +93,19 @@ static void rxe_pma_counters_ext(struct rxe_dev *rxe, struct ib_pma_mad *out)
 	c->port_rcv_packets = cpu_to_be64(t.rcvd_pkts);
 	c->port_multicast_xmit_packets = cpu_to_be64(sent);
 	c->port_multicast_rcv_packets = cpu_to_be64(rcvd);
-	/* They are read one after the other, while there is traffic. */
+	/*
+	 * The counters are not read at one moment, so without min() a
+	 * difference could be negative.
+	 */
 	c->port_unicast_xmit_packets =
 		cpu_to_be64(t.sent_pkts - min(sent, t.sent_pkts));
 	c->port_unicast_rcv_packets =
 		cpu_to_be64(t.rcvd_pkts - min(rcvd, t.rcvd_pkts));
 }
 
-/* @port: which one the request selects; returns the status of the answer. */
+/*
+ * @port is the port that the request selects. Returns the status of the answer.
+ */
 static u16 rxe_pma_get(struct rxe_dev *rxe, u8 port, struct ib_pma_mad *out)
 {
 	__be16 attr = out->mad_hdr.attr_id;
@@ -108,7 +116,7 @@ static u16 rxe_pma_get(struct rxe_dev *rxe, u8 port, struct ib_pma_mad *out)
 	}
 	if (attr != IB_PMA_PORT_COUNTERS && attr != IB_PMA_PORT_COUNTERS_EXT)
 		return IB_MGMT_MAD_STATUS_UNSUPPORTED_METHOD_ATTRIB;
-	/* Both begin in the same way. */
+	/* Both attributes have the port here. */
 	out->data[1] = port;
 	if (port != RXE_PORT)
 		return IB_MGMT_MAD_STATUS_INVALID_ATTRIB_VALUE;
@@ -135,15 +143,16 @@ static u16 rxe_pma_answer(struct rxe_dev *rxe, const struct ib_pma_mad *in,
  * @ibdev: the device
  * @flags: not used
  * @port: the port
- * @wc: what it came with; NULL: from the core
+ * @wc: the completion of the received datagram; NULL: the core itself asks
  * @grh: not used
  * @in: the datagram
  * @out: receives the answer
  * @out_size: not used; the answer has the size that the core expects
  * @out_pkey_index: not used
  *
- * Requests to read counters are answered. They cannot be set. All else, answers
- * above all, is for whoever has registered for it.
+ * Requests to read counters are answered. Requests to set counters are answered
+ * with an error status. All other datagrams, including answers, are left to the
+ * MAD agents that have registered for them.
  *
  * Context: process context; may sleep.
  * Return: IB_MAD_RESULT_*.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The module: `rdma link`, and what becomes of the netdevs below. */
+/* The module: the `rdma link` commands and netdev events. */
 #include <linux/if_vlan.h>
 #include <linux/module.h>
 #include <linux/rtnetlink.h>
@@ -9,6 +9,7 @@
 #include "rxe_verbs.h"
 #include "rxe_wire.h"
 
+/* Returns the netdev's link with a reference, or NULL. */
 static struct rxe_dev *rxe_of_netdev(struct net_device *ndev)
 {
 	struct ib_device *ibdev = ib_device_get_by_netdev(ndev,
@@ -25,7 +26,10 @@ static void rxe_remove(struct rxe_dev *rxe)
 
 /* --- links ---------------------------------------------------------------- */
 
-/* Of a netdev that went while its link was being made, no event has told us. */
+/*
+ * If the netdev was unregistered while its link was being created, the netdev
+ * notifier did not find the link. Remove the link here.
+ */
 static int rxe_check_netdev(struct net_device *ndev)
 {
 	struct rxe_dev *rxe;
@@ -49,11 +53,13 @@ static int rxe_newlink(const char *name, struct net_device *ndev)
 	struct rxe_dev *rxe;
 
 	if (is_vlan_dev(ndev)) {
-		netdev_err(ndev, "rxe: use the device below the VLAN\n");
+		netdev_err(ndev,
+			   "rxe: add the link to the netdev below the VLAN\n");
 		return -EPERM;
 	}
 	rxe = rxe_of_netdev(ndev);
 	if (rxe) {
+		netdev_dbg(ndev, "rxe: the netdev has a link already\n");
 		ib_device_put(&rxe->ib);
 		return -EEXIST;
 	}
@@ -92,7 +98,7 @@ static struct notifier_block rxe_netdev_notifier = {
 	.notifier_call = rxe_netdev_event,
 };
 
-/* --- the end of a device -------------------------------------------------- */
+/* --- removing a device ---------------------------------------------------- */
 
 static int rxe_client_add(struct ib_device *ibdev)
 {
@@ -100,8 +106,9 @@ static int rxe_client_add(struct ib_device *ibdev)
 }
 
 /*
- * Clients hear of it in the reverse order of their registration. So this is before
- * ib_uverbs, on which this module depends, waits for verbs under way.
+ * The core notifies clients of a removal in reverse order of registration. This
+ * module depends on ib_uverbs, so it registers later and is notified earlier:
+ * before ib_uverbs waits for verbs under way, which may wait for prefetches.
  */
 static void rxe_client_remove(struct ib_device *ibdev, void *data)
 {
@@ -114,12 +121,14 @@ static struct ib_client rxe_client = {
 	.remove = rxe_client_remove,
 };
 
-/* --- nobody else may do the same ------------------------------------------ */
+/* --- no other rxe driver -------------------------------------------------- */
 
 static bool rxe_netns_has_links(struct net *net)
 {
 	struct net_device *ndev;
 	struct ib_device *ibdev;
+
+	lockdep_assert_in_rcu_read_lock();
 
 	for_each_netdev_rcu(net, ndev) {
 		ibdev = ib_device_get_by_netdev(ndev, RDMA_DRIVER_RXE);
@@ -132,9 +141,9 @@ static bool rxe_netns_has_links(struct net *net)
 }
 
 /*
- * Two drivers of this id would take each other's devices for their own. A
- * module of our name the kernel itself keeps us from joining; this finds one of
- * another name, if it has links.
+ * Two drivers with RDMA_DRIVER_RXE would take each other's devices for their
+ * own. The kernel refuses to load a second module of the same name. This finds
+ * a driver with another module name if it has links.
  */
 static bool rxe_others_have_links(void)
 {
@@ -151,7 +160,7 @@ static bool rxe_others_have_links(void)
 static int rxe_check_alone(void)
 {
 	if (IS_BUILTIN(CONFIG_RDMA_RXE)) {
-		pr_err("rdma_rxe: this kernel has its own built in; it takes a kernel with CONFIG_RDMA_RXE=m or =n\n");
+		pr_err("rdma_rxe: the kernel's rxe driver is built in; this module needs a kernel with CONFIG_RDMA_RXE=m or =n\n");
 		return -EEXIST;
 	}
 	if (rxe_others_have_links()) {
@@ -207,7 +216,7 @@ static void __exit rxe_exit(void)
 	ib_unregister_driver(RDMA_DRIVER_RXE);
 	ib_unregister_client(&rxe_client);
 	umem_odp_settle();
-	/* Queue pairs that have been destroyed are freed by our code. */
+	/* RCU callbacks that free destroyed objects run code of this module. */
 	rcu_barrier();
 	rxe_net_module_exit();
 	rxe_task_module_exit();
@@ -222,6 +231,9 @@ module_exit(rxe_exit);
 MODULE_AUTHOR("the rxe-odp developers");
 MODULE_DESCRIPTION("Soft RoCE with on-demand paging");
 MODULE_LICENSE("GPL");
-/* Debian 12's DKMS takes two modules without a version for the same, and keeps the kernel's. */
+/*
+ * DKMS of Debian 12 considers two modules without a version equal, and would
+ * keep the kernel's module instead of this one.
+ */
 MODULE_VERSION("0.1.0");
 MODULE_ALIAS_RDMA_LINK("rxe");

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Multicast
  *
- * A group is a multicast address, to which datagram QPs are attached. The netdevs
- * join it with the first of them, so IP takes its packets in, and leave it with
- * the last: in a worker, so that whoever detaches, or destroys a queue pair, does not
- * wait for RTNL. Each attached QP gets a copy of what arrives, the sender's own copy
- * too, if it is attached.
+ * A group is a multicast address with UD queue pairs attached to it. The
+ * netdevs join the group when the first queue pair is attached, so that IP
+ * receives its packets, and leave it after the last one is detached. A worker
+ * leaves the group, so that detaching or destroying a queue pair does not wait
+ * for RTNL. Each attached queue pair gets a copy of each packet to the group,
+ * including the sender's queue pair if it is attached.
  */
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
@@ -16,12 +17,13 @@
 
 /**
  * struct rxe_group - a multicast group
- * @hash: in the device's table; RCU
- * @joined: its address, and where it is joined
- * @members: struct rxe_member; RCU
- * @num: of them; under the device's groups_lock
- * @node: in the device's list of groups to be left; under groups_lock
- * @rcu: for freeing it
+ * @hash: in rxe_dev.groups; changed under groups_lock, read under RCU
+ * @joined: the group's address and the netdevs that have joined the group
+ * @members: list of struct rxe_member; changed under groups_lock, read under
+ *	RCU
+ * @num: number of members; protected by groups_lock
+ * @node: in rxe_dev.groups_left; protected by groups_lock
+ * @rcu: frees the group after a grace period
  */
 struct rxe_group {
 	struct rhash_head hash;
@@ -34,11 +36,11 @@ struct rxe_group {
 
 /**
  * struct rxe_member - a queue pair that is attached to a group
- * @node: in the group's list; RCU
- * @qp_node: in the queue pair's list; under groups_lock
+ * @node: in rxe_group.members; changed under groups_lock, read under RCU
+ * @qp_node: in rxe_qp.groups; protected by groups_lock
  * @group: the group
- * @qp: detached before it goes
- * @rcu: for freeing it
+ * @qp: the queue pair; it is detached before it is destroyed
+ * @rcu: frees the structure after a grace period
  */
 struct rxe_member {
 	struct list_head node;
@@ -55,13 +57,21 @@ static const struct rhashtable_params rxe_groups_params = {
 	.automatic_shrinking = true,
 };
 
-/* --- groups ---------------------------------------------------------------- */
+/*
+ * --- groups ----------------------------------------------------------------
+ */
 
-/* Caller: holds groups_lock, or is in an RCU read section. */
+/*
+ * Returns a group or NULL. The group is valid as long as the caller holds
+ * groups_lock, or until its RCU read section ends.
+ */
 static struct rxe_group *rxe_group_find(struct rxe_dev *rxe,
 					const union ib_gid *gid)
 {
 	struct rxe_group *group;
+
+	lockdep_assert(lockdep_is_held(&rxe->groups_lock) ||
+		       rcu_read_lock_held());
 
 	rcu_read_lock();
 	group = rhashtable_lookup(&rxe->groups, gid, rxe_groups_params);
@@ -69,7 +79,7 @@ static struct rxe_group *rxe_group_find(struct rxe_dev *rxe,
 	return group;
 }
 
-/* Has the netdevs leave a group, later. Caller: holds groups_lock. */
+/* Schedules the worker that makes the netdevs leave a group. */
 static void rxe_group_abandon(struct rxe_dev *rxe, struct rxe_group *group)
 {
 	lockdep_assert_held(&rxe->groups_lock);
@@ -77,7 +87,7 @@ static void rxe_group_abandon(struct rxe_dev *rxe, struct rxe_group *group)
 	schedule_work(&rxe->groups_work);
 }
 
-/* Caller: holds groups_lock. */
+/* Removes a group that has lost its last member. */
 static void rxe_group_put(struct rxe_dev *rxe, struct rxe_group *group)
 {
 	lockdep_assert_held(&rxe->groups_lock);
@@ -87,7 +97,9 @@ static void rxe_group_put(struct rxe_dev *rxe, struct rxe_group *group)
 	rxe_group_abandon(rxe, group);
 }
 
-/* One of the groups that are to be left, or NULL. */
+/*
+ * Takes one group out of the list of groups to leave. Returns NULL at its end.
+ */
 static struct rxe_group *rxe_group_next_left(struct rxe_dev *rxe)
 {
 	struct rxe_group *group;
@@ -113,15 +125,21 @@ static void rxe_groups_work(struct work_struct *work)
 	}
 }
 
-/* A group that the netdevs have joined; nobody knows of it. Or an ERR_PTR. */
+/*
+ * Makes a group and joins it on the netdevs. Returns the group, which is not in
+ * the device's table yet, or an ERR_PTR.
+ */
 static struct rxe_group *rxe_group_make(struct rxe_dev *rxe,
 					const union ib_gid *gid)
 {
 	struct rxe_group *group;
 	int ret;
 
-	if (!atomic_add_unless(&rxe->num_groups, 1, RXE_MAX_MCAST_GRP))
+	if (!atomic_add_unless(&rxe->num_groups, 1, RXE_MAX_MCAST_GRP)) {
+		ibdev_dbg(&rxe->ib, "attach_mcast: %u groups exist already\n",
+			  RXE_MAX_MCAST_GRP);
 		return ERR_PTR(-ENOMEM);
+	}
 	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
 	if (!group) {
 		ret = -ENOMEM;
@@ -132,18 +150,24 @@ static struct rxe_group *rxe_group_make(struct rxe_dev *rxe,
 	ret = rxe_join(rxe, &group->joined);
 	if (!ret)
 		return group;
+	ibdev_dbg(&rxe->ib, "attach_mcast: no netdev joins %pI6c (%d)\n", gid,
+		  ret);
 	kfree(group);
 err:
 	atomic_dec(&rxe->num_groups);
 	return ERR_PTR(ret);
 }
 
-/* --- members --------------------------------------------------------------- */
+/*
+ * --- members ---------------------------------------------------------------
+ */
 
 static struct rxe_member *rxe_member_find(const struct rxe_group *group,
 					  const struct rxe_qp *qp)
 {
 	struct rxe_member *member;
+
+	lockdep_assert_held(&qp_rxe(qp)->groups_lock);
 
 	list_for_each_entry(member, &group->members, node)
 		if (member->qp == qp)
@@ -151,12 +175,20 @@ static struct rxe_member *rxe_member_find(const struct rxe_group *group,
 	return NULL;
 }
 
-/* Caller: holds groups_lock. Takes over or frees @member. */
+/*
+ * Adds @member to the group, or frees it. A second attachment of a QP succeeds.
+ */
 static int rxe_member_add(struct rxe_group *group, struct rxe_member *member)
 {
+	struct rxe_dev *rxe = qp_rxe(member->qp);
 	bool there = rxe_member_find(group, member->qp);
 
+	lockdep_assert_held(&rxe->groups_lock);
 	if (there || group->num >= RXE_MAX_MCAST_QP) {
+		if (!there)
+			ibdev_dbg(&rxe->ib,
+				  "attach_mcast: the group has %u queue pairs already\n",
+				  RXE_MAX_MCAST_QP);
 		kfree(member);
 		return there ? 0 : -ENOMEM;
 	}
@@ -167,7 +199,7 @@ static int rxe_member_add(struct rxe_group *group, struct rxe_member *member)
 	return 0;
 }
 
-/* Caller: holds groups_lock. */
+/* Detaches a queue pair from a group. */
 static void rxe_member_remove(struct rxe_dev *rxe, struct rxe_member *member)
 {
 	struct rxe_group *group = member->group;
@@ -180,7 +212,10 @@ static void rxe_member_remove(struct rxe_dev *rxe, struct rxe_member *member)
 	rxe_group_put(rxe, group);
 }
 
-/* To a group that there is. Returns -ENOENT, with @member still there, if not. */
+/*
+ * Attaches @member to an existing group and takes it over. Returns -ENOENT, and
+ * does not take @member over, if there is no such group.
+ */
 static int rxe_member_attach(struct rxe_dev *rxe, const union ib_gid *gid,
 			     struct rxe_member *member)
 {
@@ -196,8 +231,8 @@ static int rxe_member_attach(struct rxe_dev *rxe, const union ib_gid *gid,
 }
 
 /*
- * To a group that has been made for it, or to the same that somebody else has made
- * meanwhile. Takes over @fresh.
+ * Attaches @member to the new group @fresh, or to a group with the same address
+ * that another thread has added meanwhile. Takes over both.
  */
 static int rxe_member_attach_first(struct rxe_dev *rxe,
 				   struct rxe_group *fresh,
@@ -224,14 +259,15 @@ static int rxe_member_attach_first(struct rxe_dev *rxe,
 }
 
 /**
- * rxe_attach_mcast() - let a queue pair receive what goes to a group
- * @ibqp: the queue pair; one that is attached already stays so
- * @gid: the group's address; an IPv4 one as ::ffff:a.b.c.d
+ * rxe_attach_mcast() - attach a queue pair to a multicast group
+ * @ibqp: the queue pair; attaching it again has no effect
+ * @gid: the group's address; an IPv4 address as ::ffff:a.b.c.d
  * @lid: not used
  *
- * Context: process context; takes RTNL, with no lock of the device's held.
- * Return: 0; -ENOMEM, also where there are as many as may be; -ENODEV: no netdev
- * has such a protocol; what joining gave.
+ * Context: process context; takes RTNL; no lock of the device is held.
+ * Return: 0; -ENOMEM: no memory, too many groups, or too many queue pairs in
+ * the group; -ENODEV: no netdev has the group's protocol; or the error of
+ * joining the group.
  */
 int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
@@ -256,15 +292,16 @@ int rxe_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 }
 
 /**
- * rxe_detach_mcast() - the end of that
+ * rxe_detach_mcast() - detach a queue pair from a multicast group
  * @ibqp: the queue pair
  * @gid: the group's address
  * @lid: not used
  *
- * The netdevs leave the group some time after that, if it was the last.
+ * If it was the last queue pair of the group, a worker makes the netdevs leave
+ * the group later.
  *
- * Context: process context.
- * Return: 0; -EINVAL: it is not attached.
+ * Context: process context; does not wait for RTNL.
+ * Return: 0; -EINVAL: the queue pair is not attached.
  */
 int rxe_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
@@ -279,7 +316,12 @@ int rxe_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 	if (member)
 		rxe_member_remove(rxe, member);
 	spin_unlock(&rxe->groups_lock);
-	return member ? 0 : -EINVAL;
+	if (!member) {
+		ibdev_dbg(&rxe->ib, "detach_mcast: QP %u is not in %pI6c\n",
+			  ibqp->qp_num, gid);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static bool rxe_mcast_forget_one(struct rxe_dev *rxe, struct rxe_qp *qp)
@@ -297,8 +339,10 @@ static bool rxe_mcast_forget_one(struct rxe_dev *rxe, struct rxe_qp *qp)
 
 /**
  * rxe_mcast_forget_qp() - detach a queue pair from all groups
- * @qp: the queue pair, which is not attached to any more of them; who has found it
- *	may still use it until its RCU read section ends
+ * @qp: the queue pair; it is not being attached to further groups
+ *
+ * A softirq that has found the queue pair in a group may still use it until its
+ * RCU read section ends.
  *
  * Context: process context; may sleep, but does not wait for RTNL.
  */
@@ -309,10 +353,10 @@ void rxe_mcast_forget_qp(struct rxe_qp *qp)
 }
 
 /**
- * rxe_mcast_init() - make a device's table of groups
- * @rxe: the device: its netdev is set
+ * rxe_mcast_init() - create a device's table of groups
+ * @rxe: the device; its netdev is set
  *
- * Context: process context.
+ * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int rxe_mcast_init(struct rxe_dev *rxe)
@@ -332,8 +376,8 @@ int rxe_mcast_init(struct rxe_dev *rxe)
 }
 
 /**
- * rxe_mcast_destroy() - the end of a device's groups
- * @rxe: the device; all of its queue pairs are gone
+ * rxe_mcast_destroy() - free a device's table of groups
+ * @rxe: the device; all of its queue pairs have been destroyed
  *
  * Context: process context; waits for RTNL.
  */
@@ -345,10 +389,10 @@ void rxe_mcast_destroy(struct rxe_dev *rxe)
 }
 
 /**
- * rxe_mcast_deliver() - a multicast packet has come in
+ * rxe_mcast_deliver() - deliver a received packet to the members of a group
  * @rxe: the device
- * @gid: where it goes
- * @skb: the packet; stays the caller's
+ * @gid: the group's address
+ * @skb: the packet; not consumed
  *
  * Context: softirq, in an RCU read section.
  */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Mapping rings
  *
- * A command that makes a ring answers with an offset, at which the same context
- * may map it, once. The mapping holds the ring's pages, not the ring: all that
- * has to be kept apart is mapping a ring and withdrawing it, and the mutex does.
+ * The answer to a command that creates a ring contains an offset, at which the
+ * same user context may map the ring once. The mapping holds references to the
+ * ring's pages, not to the ring. So only mapping a ring and withdrawing its
+ * offer must be serialized, which mmaps_lock does.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -13,12 +14,12 @@
 #include "rxe_ring.h"
 
 /**
- * struct rxe_offer - a ring that waits for its mmap()
- * @node: in the device's list
- * @context: who may map it
- * @buf: what is mapped
- * @bytes: size of @buf
- * @offset: what names it
+ * struct rxe_offer - a ring that user space may map
+ * @node: in rxe_dev.mmaps; protected by mmaps_lock
+ * @context: the user context that may map the ring
+ * @buf: the ring's buffer
+ * @bytes: size of @buf in bytes
+ * @offset: mmap() offset that names the ring, in bytes
  */
 struct rxe_offer {
 	struct list_head node;
@@ -31,9 +32,9 @@ struct rxe_offer {
 /**
  * rxe_mmap_offer() - let user space map a ring
  * @rxe: the device
- * @context: who may map it
+ * @context: the user context that may map the ring
  * @ring: the ring
- * @info: receives where it can be mapped
+ * @info: receives the mmap() offset and the size, in bytes
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -68,9 +69,9 @@ static void rxe_offer_remove(struct rxe_offer *offer)
 }
 
 /**
- * rxe_mmap_withdraw() - a ring is not there to be mapped any more
+ * rxe_mmap_withdraw() - do not let user space map a ring any more
  * @rxe: the device
- * @ring: the ring; need not have been offered, and may have been mapped
+ * @ring: the ring; it may have been mapped already, or never been offered
  *
  * Context: process context; may sleep.
  */
@@ -93,29 +94,35 @@ static struct rxe_offer *rxe_offer_find(struct rxe_dev *rxe,
 {
 	struct rxe_offer *offer;
 
+	lockdep_assert_held(&rxe->mmaps_lock);
 	list_for_each_entry(offer, &rxe->mmaps, node)
 		if (offer->context == context && offer->offset == offset)
 			return offer;
 	return NULL;
 }
 
-static int rxe_offer_map(struct rxe_offer *offer, struct vm_area_struct *vma)
+static int rxe_offer_map(struct rxe_dev *rxe, struct rxe_offer *offer,
+			 struct vm_area_struct *vma)
 {
 	int ret = rxe_ring_map(offer->buf, offer->bytes, vma);
 
+	lockdep_assert_held(&rxe->mmaps_lock);
 	if (!ret)
 		rxe_offer_remove(offer);
+	else
+		ibdev_dbg(&rxe->ib, "mmap: %lu bytes of a ring of %zu (%d)\n",
+			  vma->vm_end - vma->vm_start, offer->bytes, ret);
 	return ret;
 }
 
 /**
  * rxe_mmap() - map a ring that was offered
- * @context: who maps
- * @vma: where to; its offset is the one that was offered
+ * @context: the user context that maps the ring
+ * @vma: the mapping; its offset names the ring
  *
  * Context: process context, mmap lock held for writing.
- * Return: 0; -EINVAL where nothing is offered to @context at that offset, or
- * less than is asked for; or what inserting pages gave.
+ * Return: 0; -EINVAL: no ring is offered to @context at that offset, or the
+ * mapping is larger than the ring; or the error of inserting pages.
  */
 int rxe_mmap(struct ib_ucontext *context, struct vm_area_struct *vma)
 {
@@ -126,7 +133,10 @@ int rxe_mmap(struct ib_ucontext *context, struct vm_area_struct *vma)
 	mutex_lock(&rxe->mmaps_lock);
 	offer = rxe_offer_find(rxe, context, (u64)vma->vm_pgoff << PAGE_SHIFT);
 	if (offer)
-		ret = rxe_offer_map(offer, vma);
+		ret = rxe_offer_map(rxe, offer, vma);
+	else
+		ibdev_dbg(&rxe->ib, "mmap: no ring is offered at page 0x%lx\n",
+			  vma->vm_pgoff);
 	mutex_unlock(&rxe->mmaps_lock);
 	return ret;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Sockets, and what comes in through them
  *
- * One pair of UDP sockets (IPv4, IPv6) in a network namespace serves all of its
- * links, from the first link to the last.
+ * All links of a network namespace share one pair of UDP sockets, for IPv4 and
+ * IPv6. The sockets exist from the namespace's first link to its last.
  */
 #include <linux/if_vlan.h>
 #include <linux/kcov.h>
@@ -17,12 +17,13 @@
 #include "rxe_verbs.h"
 
 /**
- * struct rxe_netns - what a network namespace has of ours
- * @lock: serialises opening and closing; protects @links
- * @links: devices that use the sockets
- * @sock4: for IPv4
- * @sock6: for IPv6; NULL where the namespace has none
- * @devs: struct rxe_dev by the netdev's ifindex
+ * struct rxe_netns - the driver's part of a network namespace
+ * @lock: serializes opening and closing of links; protects all other members;
+ *	sleeps
+ * @links: number of links that use the sockets
+ * @sock4: the IPv4 socket
+ * @sock6: the IPv6 socket; NULL if the namespace has no IPv6
+ * @devs: struct rxe_dev by the netdev's ifindex; read under RCU
  */
 struct rxe_netns {
 	struct mutex lock;
@@ -46,7 +47,7 @@ static u16 rxe_vlan(const struct net_device *ndev)
 
 /* --- receiving ------------------------------------------------------------ */
 
-/* Does the packet come from the peer that the QP is connected to? */
+/* Is the packet from the peer that the QP is connected to? */
 static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
 {
 	const struct rxe_av *av = &qp->av;
@@ -65,9 +66,9 @@ static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
 }
 
 /**
- * rxe_net_deliver() - queue a packet that has come in
- * @qp: who it is for
- * @skb: the packet; taken
+ * rxe_net_deliver() - queue a received packet and kick the task that handles it
+ * @qp: the queue pair that the packet is for
+ * @skb: the packet; consumed
  *
  * Context: bottom halves off; the RCU read section in which @qp was found.
  */
@@ -76,6 +77,9 @@ void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 	bool response = rxe_op_is_response(rxe_pkt(skb)->op);
 	struct sk_buff_head *queue = response ? &qp->sq.responses :
 						&qp->rq.requests;
+
+	lockdep_assert_in_rcu_read_lock();
+	lockdep_assert_in_softirq();
 
 	if (skb_queue_len_lockless(queue) >= RXE_MAX_QUEUED) {
 		rxe_drop(qp, skb);
@@ -90,9 +94,9 @@ void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_net_done() - a packet that was delivered has been dealt with
- * @queue: that it is in
- * @skb: the packet
+ * rxe_net_done() - remove a packet from its queue and free it
+ * @queue: the queue that the packet is in
+ * @skb: the packet; consumed
  *
  * Context: the task that empties the queue (bottom halves off).
  */
@@ -104,7 +108,7 @@ void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb)
 	rxe_skb_free(skb);
 }
 
-/* The address that a packet goes to, as the GID that it would be. */
+/* The destination address of a packet, as a GID. */
 static union ib_gid rxe_dgid(const struct sk_buff *skb)
 {
 	union ib_gid gid;
@@ -125,7 +129,7 @@ static bool rxe_to_device(struct rxe_dev *rxe, const struct sk_buff *skb)
 	return rxe_has_address(rxe, &gid, NULL);
 }
 
-/* Is the packet one that the QP expects? */
+/* Does the QP accept packets of this transport and with these addresses? */
 static bool rxe_is_for(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	if (rxe_pkt(skb)->op->qp_type != qp->transport)
@@ -141,7 +145,7 @@ static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
 	return qp && rxe_is_for(qp, skb) ? qp : NULL;
 }
 
-/* The link on a netdev, or NULL. */
+/* Returns the link on a netdev, or NULL. */
 static struct rxe_dev *rxe_net_device(struct rxe_netns *ns,
 				      const struct net_device *ndev)
 {
@@ -152,8 +156,8 @@ static struct rxe_dev *rxe_net_device(struct rxe_netns *ns,
 }
 
 /*
- * Between two links of one namespace packets arrive through lo, which is
- * nobody's: then it is the link that has the connection, or the address.
+ * Packets between two links of one namespace arrive on lo, which has no link.
+ * For these, look for a link with a queue pair that accepts the packet.
  */
 static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 					   struct sk_buff *skb)
@@ -172,13 +176,16 @@ static struct rxe_qp *rxe_find_destination(struct rxe_netns *ns,
 	return NULL;
 }
 
-/* What a VLAN's packets come in through. */
+/* The netdev below a VLAN, or @ndev itself. */
 static const struct net_device *rxe_net_below(const struct net_device *ndev)
 {
 	return is_vlan_dev(ndev) ? vlan_dev_real_dev(ndev) : ndev;
 }
 
-/* A copy for each QP that is attached, on the link, or on any, as above. */
+/*
+ * Delivers a multicast packet on its link, or on all links if it arrived on a
+ * netdev without one (see rxe_find_destination()).
+ */
 static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
 {
 	struct rxe_dev *rxe = rxe_net_device(ns, rxe_net_below(skb->dev));
@@ -196,7 +203,10 @@ static void rxe_receive_mcast(struct rxe_netns *ns, struct sk_buff *skb)
 		rxe_mcast_deliver(rxe, &gid, skb);
 }
 
-/* Moves IP's header, less its options, to UDP's, as the ICRC wants it. */
+/*
+ * Removes IP options: moves the IP header next to the UDP header, as the ICRC
+ * computation expects it.
+ */
 static void rxe_net_drop_options(struct sk_buff *skb)
 {
 	int len = skb->protocol == htons(ETH_P_IP) ? sizeof(struct iphdr) :
@@ -209,7 +219,10 @@ static void rxe_net_drop_options(struct sk_buff *skb)
 	skb_set_network_header(skb, begin);
 }
 
-/* Makes the packet one that can be written to, begins with the BTH and ends with the ICRC. */
+/*
+ * Makes the packet linear and writable. Afterwards its data begins with the BTH
+ * and ends with the ICRC.
+ */
 static int rxe_net_trim(struct sk_buff *skb)
 {
 	unsigned int len;
@@ -251,13 +264,16 @@ drop:
 	kfree_skb(skb);
 }
 
-/* Caller: UDP, in an RCU read section. */
+/* UDP calls this for each packet, in an RCU read section. */
 static int rxe_net_receive(struct sock *sk, struct sk_buff *skb)
 {
-	/* What a packet makes run is its sender's coverage, if it collects it. */
+	lockdep_assert_in_rcu_read_lock();
+	/*
+	 * KCOV attributes the code that a packet runs to the packet's sender.
+	 */
 	if (in_serving_softirq())
 		kcov_remote_start_common(skb_get_kcov_handle(skb));
-	/* Of a train, which UDP has taken apart, the others come right behind. */
+	/* UDP has split a train, and its other packets follow at once. */
 	if (skb->next)
 		rxe_task_hold();
 	rxe_net_take(rxe_netns(sock_net(sk)), skb);
@@ -285,13 +301,16 @@ static struct socket *rxe_socket(struct net *net, sa_family_t family)
 	if (ret)
 		return ERR_PTR(ret);
 	setup_udp_tunnel_sock(net, compat_tunnel_sock(sock), &tunnel);
-	/* QPs of this host may be in the group that one of them sends to. */
+	/*
+	 * Let QPs of this host receive what other QPs here send to their group.
+	 */
 	compat_mc_loop(sock->sk);
 	return sock;
 }
 
 static void rxe_netns_close(struct rxe_netns *ns)
 {
+	lockdep_assert_held(&ns->lock);
 	if (ns->sock6)
 		udp_tunnel_sock_release(compat_tunnel_sock(ns->sock6));
 	if (ns->sock4)
@@ -304,6 +323,7 @@ static int rxe_netns_open(struct rxe_netns *ns, struct net *net)
 {
 	struct socket *sock;
 
+	lockdep_assert_held(&ns->lock);
 	sock = rxe_socket(net, AF_INET);
 	if (IS_ERR(sock))
 		return PTR_ERR(sock);
@@ -320,12 +340,14 @@ static int rxe_netns_open(struct rxe_netns *ns, struct net *net)
 }
 
 /**
- * rxe_net_sock() - what a packet leaves through
- * @net: a namespace with a link
- * @protocol: of the network layer, ETH_P_IP or ETH_P_IPV6
+ * rxe_net_sock() - find the socket through which packets are sent
+ * @net: a network namespace with a link
+ * @protocol: network protocol, ETH_P_IP or ETH_P_IPV6 in network byte order
  *
- * Context: any, while a link there is RXE_DEV_OPEN.
- * Return: the socket, or NULL where the namespace has no IPv6.
+ * Context: any, while a link of the namespace is RXE_DEV_OPEN. The caller
+ * checks that flag and uses the socket in one RCU read section, for which
+ * rxe_net_close() waits.
+ * Return: the socket, or NULL if the namespace has no IPv6.
  */
 struct sock *rxe_net_sock(struct net *net, __be16 protocol)
 {
@@ -338,11 +360,11 @@ struct sock *rxe_net_sock(struct net *net, __be16 protocol)
 
 /**
  * rxe_net_open() - let a link receive packets
- * @rxe: the link, complete but for being registered
+ * @rxe: the link; complete except that it is not registered yet
  *
- * Context: may sleep.
- * Return: 0, or what making a UDP socket gave (-EADDRINUSE: port 4791 of the
- * namespace is somebody else's).
+ * Context: process context; may sleep.
+ * Return: 0; -ENOMEM; or the error of creating a UDP socket: -EADDRINUSE if UDP
+ * port 4791 of the namespace is in use.
  */
 int rxe_net_open(struct rxe_dev *rxe)
 {
@@ -368,11 +390,12 @@ int rxe_net_open(struct rxe_dev *rxe)
 }
 
 /**
- * rxe_net_close() - the end of what rxe_net_open() began
- * @rxe: the link, no longer RXE_DEV_OPEN; no packet reaches it or leaves it when
- *	this returns
+ * rxe_net_close() - stop all packets to and from a link
+ * @rxe: the link; no longer RXE_DEV_OPEN
  *
- * Context: may sleep.
+ * When this returns, no packet reaches the link or leaves it.
+ *
+ * Context: process context; may sleep.
  */
 void rxe_net_close(struct rxe_dev *rxe)
 {
@@ -380,7 +403,10 @@ void rxe_net_close(struct rxe_dev *rxe)
 
 	mutex_lock(&ns->lock);
 	rxe_table_erase(&ns->devs, rxe->ndev->ifindex, rxe);
-	/* Who is sending or receiving at this moment uses the sockets. */
+	/*
+	 * Wait for tasks and softirqs that have seen RXE_DEV_OPEN set or have
+	 * found the link: they may be using the sockets.
+	 */
 	synchronize_net();
 	if (!--ns->links)
 		rxe_netns_close(ns);
@@ -408,11 +434,22 @@ static struct pernet_operations rxe_netns_ops = {
 	.size = sizeof(struct rxe_netns),
 };
 
+/**
+ * rxe_net_module_init() - prepare all network namespaces for links
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or the error of register_pernet_subsys().
+ */
 int rxe_net_module_init(void)
 {
 	return register_pernet_subsys(&rxe_netns_ops);
 }
 
+/**
+ * rxe_net_module_exit() - undo rxe_net_module_init()
+ *
+ * Context: process context; may sleep; no links exist any more.
+ */
 void rxe_net_module_exit(void)
 {
 	unregister_pernet_subsys(&rxe_netns_ops);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Protection domains and user contexts: names that other objects refer to. A
- * protection domain knows its queue pairs.
+ * Protection domains and user contexts. Other objects refer to them. A
+ * protection domain has a list of its queue pairs.
  */
 #include "rxe_verbs.h"
 
 /**
- * rxe_alloc_ucontext() - a process opens the device
- * @ibcontext: its context
- * @udata: nothing is asked and nothing is told
+ * rxe_alloc_ucontext() - open the device for a process
+ * @ibcontext: the process' user context
+ * @udata: not used: the command has no driver data
  *
+ * Context: process context.
  * Return: 0.
  */
 int rxe_alloc_ucontext(struct ib_ucontext *ibcontext, struct ib_udata *udata)
@@ -18,29 +19,34 @@ int rxe_alloc_ucontext(struct ib_ucontext *ibcontext, struct ib_udata *udata)
 }
 
 /**
- * rxe_dealloc_ucontext() - the end of a context
- * @ibcontext: the context; its objects are gone
+ * rxe_dealloc_ucontext() - close a user context
+ * @ibcontext: the user context; its objects have been destroyed
+ *
+ * Context: process context.
  */
 void rxe_dealloc_ucontext(struct ib_ucontext *ibcontext)
 {
 }
 
 /**
- * rxe_disassociate_ucontext() - the device goes before the process does
- * @ibcontext: the context
+ * rxe_disassociate_ucontext() - detach a process from a device that is removed
+ * @ibcontext: the process' user context
  *
- * Mapped rings stay valid memory, with nobody at the other end. That the
- * function exists lets a device in use be removed.
+ * Mapped rings stay valid memory that the driver does not use any more. The
+ * core allows the removal of a device in use only if this function exists.
+ *
+ * Context: process context.
  */
 void rxe_disassociate_ucontext(struct ib_ucontext *ibcontext)
 {
 }
 
 /**
- * rxe_alloc_pd() - make a protection domain
+ * rxe_alloc_pd() - create a protection domain
  * @ibpd: the protection domain
- * @udata: nothing is asked and nothing is told
+ * @udata: not used: the command has no driver data
  *
+ * Context: process context.
  * Return: 0.
  */
 int rxe_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
@@ -53,10 +59,11 @@ int rxe_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 }
 
 /**
- * rxe_dealloc_pd() - the end of a protection domain
- * @ibpd: the protection domain; nothing refers to it
+ * rxe_dealloc_pd() - destroy a protection domain
+ * @ibpd: the protection domain; no object refers to it
  * @udata: not used
  *
+ * Context: process context.
  * Return: 0.
  */
 int rxe_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
@@ -65,8 +72,8 @@ int rxe_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 }
 
 /**
- * rxe_pd_add() - a protection domain has another queue pair
- * @qp: the queue pair, complete
+ * rxe_pd_add() - add a queue pair to the list of its protection domain
+ * @qp: the queue pair; completely initialized
  *
  * Context: process context; may sleep.
  */
@@ -80,7 +87,7 @@ void rxe_pd_add(struct rxe_qp *qp)
 }
 
 /**
- * rxe_pd_remove() - the end of that
+ * rxe_pd_remove() - remove a queue pair from the list of its protection domain
  * @qp: the queue pair
  *
  * Context: process context; may sleep.
@@ -95,11 +102,13 @@ void rxe_pd_remove(struct rxe_qp *qp)
 }
 
 /**
- * rxe_pd_pass() - wait for what peers are having done in a protection domain
+ * rxe_pd_pass() - wait for remote accesses under way in a protection domain
  * @ibpd: the protection domain
  *
- * What a peer may touch is looked up and touched under one hold of rq.lock. Who gets
- * the lock later sees what the caller has written before.
+ * A responder looks up a key and accesses the memory in one critical section of
+ * rq.lock. This function takes and releases rq.lock of each queue pair. So
+ * accesses that began before have ended when it returns, and later accesses see
+ * what the caller has written before the call.
  *
  * Context: process context; may sleep.
  */

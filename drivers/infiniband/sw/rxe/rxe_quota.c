@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: How many objects a device has
  *
- * What query_device() promises is also the most that there may be, of users and of
- * the kernel together. The verbs that make and end objects are called through here,
- * and one object too many is -ENOMEM. How much of it one user may have is for his
- * cgroup to say (rdma.max, memory.max).
+ * The limits that query_device() reports are enforced for the objects of users
+ * and kernel consumers together. The verbs that create and destroy objects are
+ * called through this file, which refuses one object too many with -ENOMEM. The
+ * share of a single user is limited by the user's cgroup (rdma.max,
+ * memory.max).
  */
 #include <linux/moduleparam.h>
 
@@ -14,7 +15,7 @@
 static unsigned int rxe_max_objects;
 module_param_named(max_objects, rxe_max_objects, uint, 0644);
 MODULE_PARM_DESC(max_objects,
-		 "The most objects of each type (queue pairs, regions, ...) that a link made from now on may have; 0 (default): the most that it can");
+		 "Maximum number of objects of each type (queue pairs, regions, ...) for links that are added from now on; 0 (default): the driver's limits");
 
 static const u32 rxe_object_limits[RXE_NUM_OBJECTS] = {
 	[RXE_OBJECT_PD] = RXE_MAX_PD,
@@ -27,11 +28,14 @@ static const u32 rxe_object_limits[RXE_NUM_OBJECTS] = {
 };
 
 /**
- * rxe_quota_init() - find out how many objects a device may have
- * @rxe: the device; has none
+ * rxe_quota_init() - set the limits on the number of a device's objects
+ * @rxe: the device; it has no objects yet
+ *
+ * Context: any.
  */
 void rxe_quota_init(struct rxe_dev *rxe)
 {
+	/* Pairs with a write to the parameter in sysfs, at any time. */
 	u32 most = READ_ONCE(rxe_max_objects) ?: U32_MAX;
 	int i;
 
@@ -39,11 +43,25 @@ void rxe_quota_init(struct rxe_dev *rxe)
 		rxe->quotas[i].max = min(rxe_object_limits[i], most);
 }
 
+static const char * const rxe_object_names[RXE_NUM_OBJECTS] = {
+	[RXE_OBJECT_PD] = "PDs",
+	[RXE_OBJECT_CQ] = "CQs",
+	[RXE_OBJECT_QP] = "QPs",
+	[RXE_OBJECT_SRQ] = "SRQs",
+	[RXE_OBJECT_MR] = "MRs",
+	[RXE_OBJECT_MW] = "MWs",
+	[RXE_OBJECT_AH] = "AHs",
+};
+
 static int rxe_quota_take(struct ib_device *ibdev, enum rxe_object object)
 {
 	struct rxe_quota *quota = &to_rxe(ibdev)->quotas[object];
 
-	return atomic_add_unless(&quota->used, 1, quota->max) ? 0 : -ENOMEM;
+	if (atomic_add_unless(&quota->used, 1, quota->max))
+		return 0;
+	ibdev_dbg(ibdev, "all %u %s are in use\n", quota->max,
+		  rxe_object_names[object]);
+	return -ENOMEM;
 }
 
 static void rxe_quota_give(struct ib_device *ibdev, enum rxe_object object)
@@ -52,8 +70,8 @@ static void rxe_quota_give(struct ib_device *ibdev, enum rxe_object object)
 }
 
 /*
- * A verb that makes an object has returned @ret. After an error, the place that was
- * taken for the object is free again.
+ * Passes on the result of a verb that creates an object. After an error, the
+ * object does not count against the limit.
  */
 static int rxe_quota_made(struct ib_device *ibdev, enum rxe_object object,
 			  int ret)
@@ -63,7 +81,10 @@ static int rxe_quota_made(struct ib_device *ibdev, enum rxe_object object,
 	return ret;
 }
 
-/* A verb that ends an object has returned @ret. */
+/*
+ * Passes on the result of a verb that destroys an object. After success, the
+ * object does not count against the limit any more.
+ */
 static int rxe_quota_ended(struct ib_device *ibdev, enum rxe_object object,
 			   int ret)
 {
@@ -72,7 +93,9 @@ static int rxe_quota_ended(struct ib_device *ibdev, enum rxe_object object,
 	return ret;
 }
 
-/* --- the verbs, as the core calls them ------------------------------------- */
+/*
+ * --- the verbs, as the core calls them -------------------------------------
+ */
 
 static int rxe_counted_alloc_pd(struct ib_pd *pd, struct ib_udata *udata)
 {
@@ -159,7 +182,9 @@ static int rxe_counted_destroy_ah(struct ib_ah *ah, u32 flags)
 			       rxe_destroy_ah(ah, flags));
 }
 
-/* --- regions, which the driver allocates ------------------------------------ */
+/*
+ * --- regions, which the driver allocates ------------------------------------
+ */
 
 static struct ib_mr *rxe_quota_made_mr(struct ib_device *ibdev,
 				       struct ib_mr *mr)
@@ -182,7 +207,7 @@ static struct ib_mr *rxe_counted_reg_user_mr(struct ib_pd *pd, u64 start,
 						       udata));
 }
 
-/* The new region and the old one are there together for a moment. */
+/* The new region counts in addition to the old one, which still exists. */
 static struct ib_mr *rxe_counted_rereg_user_mr(struct ib_mr *mr, int flags,
 					       u64 start, u64 length, u64 iova,
 					       int access, struct ib_pd *pd,
@@ -222,7 +247,7 @@ static int rxe_counted_dereg_mr(struct ib_mr *mr, struct ib_udata *udata)
 	return rxe_quota_ended(ibdev, RXE_OBJECT_MR, rxe_dereg_mr(mr, udata));
 }
 
-/* Those of struct ib_device_ops that make and end what is counted. */
+/* The device operations that create and destroy counted objects. */
 const struct ib_device_ops rxe_counted_ops = {
 	.alloc_mr = rxe_counted_alloc_mr,
 	.alloc_mw = rxe_counted_alloc_mw,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What `rdma resource show mr -dd` and `rdma statistic show mr` say of a region.
- * The names are those that other drivers with on-demand paging use.
+ * What `rdma resource show mr -dd` and `rdma statistic show mr` show about a
+ * region. The names are the same as in other drivers with on-demand paging.
  */
 #include <net/netlink.h>
 #include <rdma/restrack.h>
@@ -17,11 +17,12 @@ static const char *rxe_mr_kind(const struct rxe_mr *mr)
 }
 
 /**
- * rxe_fill_res_mr_entry() - how a region gets its memory
- * @msg: the answer
+ * rxe_fill_res_mr_entry() - report how a region gets its memory
+ * @msg: receives the report
  * @ibmr: the region
  *
- * Return: 0, or -EMSGSIZE where it does not fit.
+ * Context: process context.
+ * Return: 0, or -EMSGSIZE: @msg has no room for the report.
  */
 int rxe_fill_res_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 {
@@ -60,11 +61,12 @@ static int rxe_put_mr_counters(struct sk_buff *msg,
 }
 
 /**
- * rxe_fill_stat_mr_entry() - a region's counters
- * @msg: the answer
- * @ibmr: the region; a pinned one has none
+ * rxe_fill_stat_mr_entry() - report a region's counters
+ * @msg: receives the counters
+ * @ibmr: the region; a pinned region has no counters
  *
- * Return: 0, or -EMSGSIZE where it does not fit.
+ * Context: process context.
+ * Return: 0, or -EMSGSIZE: @msg has no room for the counters.
  */
 int rxe_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 {

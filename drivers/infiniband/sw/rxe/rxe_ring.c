@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Rings
  *
- * A ring is a power of two of slots that user space maps. One slot stays empty,
- * so that equal indices mean an empty ring.
+ * A ring has a power of two of slots and is mapped by user space. One slot
+ * stays empty, so that equal indices mean an empty ring.
  */
 #include <linux/cache.h>
 #include <linux/gfp.h>
@@ -14,18 +14,19 @@
 #include "rxe_ring.h"
 
 /*
- * The memory is charged to the cgroup of who asks for the ring, and zeroed, because
- * user space sees all of it. An allocation that finds too little is to fail, before a
- * process is killed for it, and without a word in the kernel's log.
+ * The memory is charged to the current process' memory cgroup, and zeroed
+ * because user space sees all of it. If memory is short, the allocation fails
+ * rather than invoke the OOM killer, and it does not warn in the kernel log.
  */
 #define RXE_RING_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO |	\
 			 __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /**
- * rxe_ring_init() - make a ring
- * @ring: the ring; all of it is filled in
- * @elems: elements that it must be able to hold; it may hold more: @ring->mask
- * @elem_size: bytes of an element
+ * rxe_ring_init() - create a ring
+ * @ring: the ring; all members are set
+ * @elems: number of elements that the ring must be able to hold; it may hold
+ *	more, which is @ring->mask
+ * @elem_size: size of an element in bytes
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -50,9 +51,9 @@ int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size)
 
 /**
  * rxe_ring_free() - free a ring
- * @ring: the ring; a buffer of NULL is nothing to free
+ * @ring: the ring; its buffer may be NULL
  *
- * User space may still have it mapped; its mapping keeps the pages.
+ * User space may still have the ring mapped; the mapping keeps the pages.
  *
  * Context: process context; may sleep.
  */
@@ -65,11 +66,12 @@ void rxe_ring_free(struct rxe_ring *ring)
 /**
  * rxe_ring_map() - insert a ring's pages into a mapping
  * @buf: the ring's buffer
- * @bytes: its size
- * @vma: where to; no larger than the buffer
+ * @bytes: size of the buffer in bytes
+ * @vma: the mapping; no larger than the buffer
  *
- * Context: process context, mmap lock held for writing.
- * Return: 0; -EINVAL: the mapping is larger; or what inserting a page gave.
+ * Context: process context, mmap lock held for writing; may sleep.
+ * Return: 0; -EINVAL: the mapping is larger than the buffer; or the error of
+ * inserting a page.
  */
 int rxe_ring_map(const struct rxe_queue_buf *buf, size_t bytes,
 		 struct vm_area_struct *vma)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Rings shared with user space: rxe_ring.c, and rxe_mmap.c, which lets it map them */
+/* Rings shared with user space: rxe_ring.c; and mapping them: rxe_mmap.c */
 #ifndef RXE_RING_H
 #define RXE_RING_H
 
@@ -10,13 +10,13 @@ struct rxe_dev;
 
 /**
  * struct rxe_ring - a ring in memory that user space maps
- * @buf: shared; user space may write any byte of it at any time
- * @bytes: size of @buf
+ * @buf: the shared buffer; user space may write any byte of it at any time
+ * @bytes: size of @buf in bytes
  * @mask: number of slots - 1; the ring holds at most @mask elements
- * @elem_shift: log2 of a slot's size
+ * @elem_shift: log2 of a slot's size in bytes
  *
- * Neither @mask nor @elem_shift is ever read back from @buf. The index that is
- * the kernel's is kept elsewhere and only published here.
+ * The kernel never reads @mask and @elem_shift back from @buf. It keeps its own
+ * index elsewhere and only publishes it in @buf.
  */
 struct rxe_ring {
 	struct rxe_queue_buf *buf;
@@ -36,23 +36,36 @@ static inline void *rxe_ring_slot(const struct rxe_ring *ring, u32 index)
 	       ((size_t)(index & ring->mask) << ring->elem_shift);
 }
 
-/* Where user space's producer stands; what it wrote before can be read. */
+/*
+ * The index of user space's producer. The acquire pairs with the provider's
+ * release of the index: slots before it can be read.
+ */
 static inline u32 rxe_ring_producer(const struct rxe_ring *ring)
 {
 	return smp_load_acquire(&ring->buf->producer_index) & ring->mask;
 }
 
-/* Where user space's consumer stands; its slots may be written again. */
+/*
+ * The index of user space's consumer. The acquire pairs with the provider's
+ * release of the index: the provider has read the slots before it, so they may
+ * be written again.
+ */
 static inline u32 rxe_ring_consumer(const struct rxe_ring *ring)
 {
 	return smp_load_acquire(&ring->buf->consumer_index) & ring->mask;
 }
 
+/*
+ * Pairs with the provider's acquire of the index: it may read the slots then.
+ */
 static inline void rxe_ring_publish_producer(struct rxe_ring *ring, u32 index)
 {
 	smp_store_release(&ring->buf->producer_index, index & ring->mask);
 }
 
+/*
+ * Pairs with the provider's acquire of the index: it may reuse the slots then.
+ */
 static inline void rxe_ring_publish_consumer(struct rxe_ring *ring, u32 index)
 {
 	smp_store_release(&ring->buf->consumer_index, index & ring->mask);

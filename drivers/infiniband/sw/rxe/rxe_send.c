@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Packets on their way out
  *
- * A packet for a QP of the same device goes straight to that QP's queue. The
- * others get UDP, IP and the ICRC, and leave for the peer in trains.
+ * A packet for a QP of the same device goes directly to that QP's queue. Other
+ * packets get UDP and IP headers and the ICRC, and are sent to the peer in
+ * trains.
  *
- * A train is a row of packets that is one packet to the network stack (GSO, as a
- * list of fragments): routes, hooks, queues, and a veth with the receiver's stack
- * behind it, are gone through once. It is taken apart in front of a netdev that
- * cannot send it, or of the receiver's socket. Its packets have one size, but for
- * the last, which may be shorter. Each half of a QP has a train of its own, which
- * leaves at the end of the task's turn at the latest.
+ * A train is a sequence of packets that the network stack handles as one GSO
+ * packet with a fragment list. So routes, hooks and queues, and behind a veth
+ * the receiver's stack, handle the train once. The stack splits the train
+ * before a netdev that cannot send it, or before the receiver's socket. All
+ * packets of a train have the same size, except the last, which may be shorter.
+ * Each half of a QP has its own train, which is sent at the end of the task's
+ * turn at the latest.
  */
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -26,8 +28,9 @@
 /* --- routes --------------------------------------------------------------- */
 
 /*
- * The netdev that has the address which packets leave from: the device's own, or
- * one upon it, which may have gone to another namespace.
+ * The ifindex of the netdev with the source address of packets. That is the
+ * device's own netdev or one stacked on it. A stacked netdev that has moved to
+ * another network namespace is not used.
  */
 static int rxe_source_ifindex(struct rxe_dev *rxe, const struct rxe_av *av)
 {
@@ -80,7 +83,7 @@ static struct dst_entry *rxe_route6(struct rxe_dev *rxe,
 	return IS_ERR(dst) ? NULL : dst;
 }
 
-/* The route to the peer, with a reference, or NULL. */
+/* Returns the route to the peer with a reference, or NULL. */
 static struct dst_entry *rxe_route(struct rxe_qp *qp)
 {
 	const struct rxe_av *av = &qp->av;
@@ -107,10 +110,12 @@ out:
 }
 
 /**
- * rxe_net_forget_route() - have the way to the peer looked up anew
+ * rxe_net_forget_route() - drop the cached route to the peer
  * @qp: the queue pair
  *
- * Context: any.
+ * The next packet looks up the route again.
+ *
+ * Context: any but a hard interrupt.
  */
 void rxe_net_forget_route(struct rxe_qp *qp)
 {
@@ -120,7 +125,9 @@ void rxe_net_forget_route(struct rxe_qp *qp)
 	spin_unlock_bh(&qp->dst_lock);
 }
 
-/* --- headers --------------------------------------------------------------- */
+/*
+ * --- headers ---------------------------------------------------------------
+ */
 
 static void rxe_push_udp(const struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -175,7 +182,10 @@ static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
 	skb->protocol = htons(ETH_P_IPV6);
 }
 
-/* Puts UDP and IP in front of the packet, which still begins with the BTH. */
+/*
+ * Adds UDP and IP headers in front of skb->data, which still begins with the
+ * BTH.
+ */
 static void rxe_net_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
 {
 	rxe_push_udp(qp, skb);
@@ -186,9 +196,14 @@ static void rxe_net_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id
 	__skb_pull(skb, skb_transport_offset(skb) + sizeof(struct udphdr));
 }
 
-/* --- trains ---------------------------------------------------------------- */
+/*
+ * --- trains ----------------------------------------------------------------
+ */
 
-/* In packets: the netdev says whether it likes them, as to TCP. */
+/*
+ * The largest number of packets in a train. The netdev's limits for TCP
+ * segmentation apply; they may change at any time.
+ */
 static unsigned int rxe_train_limit(const struct net_device *ndev)
 {
 	if (!(ndev->features & NETIF_F_GSO))
@@ -197,7 +212,7 @@ static unsigned int rxe_train_limit(const struct net_device *ndev)
 		     RXE_TRAIN_PACKETS);
 }
 
-/* Another packet, of @len bytes? */
+/* May the train take another packet of @len bytes? */
 static bool rxe_train_takes(const struct rxe_train *train,
 			    const struct net_device *ndev, unsigned int len)
 {
@@ -206,6 +221,7 @@ static bool rxe_train_takes(const struct rxe_train *train,
 	       train->head->len + len <= RXE_TRAIN_BYTES;
 }
 
+/* Appends a packet to the train. */
 static void rxe_train_couple(struct rxe_train *train, struct sk_buff *skb)
 {
 	struct sk_buff *head = train->head;
@@ -225,8 +241,9 @@ static void rxe_train_couple(struct rxe_train *train, struct sk_buff *skb)
 }
 
 /*
- * Makes one packet of a train. What takes it apart gives each of them the lengths,
- * and the IPv4 identification, one after the other, that its ICRC covers.
+ * Turns a train into one GSO packet. The code of the stack that splits it gives
+ * each packet its own lengths and the next IPv4 identification, which are the
+ * values that the packet's ICRC covers.
  */
 static struct sk_buff *rxe_train_close(struct rxe_train *train)
 {
@@ -236,7 +253,7 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
 		skb_shinfo(head)->gso_type = SKB_GSO_UDP_L4 | SKB_GSO_FRAGLIST;
 		skb_shinfo(head)->gso_size = train->size;
 		skb_shinfo(head)->gso_segs = train->packets;
-		/* There is none, so nobody need work it out. */
+		/* The packets have no UDP checksum, so do not compute one. */
 		head->ip_summed = CHECKSUM_UNNECESSARY;
 		udp_hdr(head)->len = htons(sizeof(struct udphdr) + head->len);
 	}
@@ -247,14 +264,18 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
 }
 
 /**
- * rxe_net_open_account() - let a queue pair know what it has in the queues below
+ * rxe_net_open_account() - count the bytes of a QP in the network stack's
+ * queues
  * @qp: the queue pair
  *
- * What is not acknowledged may fill them. A socket counts it, a queue pair's own, so
- * that nobody waits for another's slow link. It also tells filters and schedulers
- * below which cgroup the packets come from.
+ * A QP of an unreliable transport is not paced by ACKs and could fill the
+ * queues of the network stack. So it gets a socket that accounts for its
+ * packets. It is a socket of its own, so that no QP waits for the slow link of
+ * another. The socket also tells the stack's filters and schedulers which
+ * cgroup the packets are from.
  *
- * Context: process context, of the owner, whose cgroup pays for the socket.
+ * Context: process context, of the owner, whose cgroup is charged for the
+ * socket.
  * Return: 0 or -ENOMEM.
  */
 int rxe_net_open_account(struct rxe_qp *qp)
@@ -270,19 +291,21 @@ int rxe_net_open_account(struct rxe_qp *qp)
 	sock_init_data(NULL, sk);
 	sk->sk_type = SOCK_DGRAM;
 	sk->sk_protocol = IPPROTO_UDP;
-	/* sock_writeable() is true below half of it. */
+	/* sock_writeable() is true below half of sk_sndbuf. */
 	sk->sk_sndbuf = 2 * RXE_MAX_UNANSWERED;
-	/* Nobody waits to be told. */
+	/* No thread waits for room, so sock_wfree() need not wake one. */
 	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
 	qp->account = sk;
 	return 0;
 }
 
 /**
- * rxe_net_close_account() - the end of that
- * @qp: the queue pair, which sends nothing any more
+ * rxe_net_close_account() - undo rxe_net_open_account()
+ * @qp: the queue pair; it sends no packets any more
  *
- * Context: process context. The socket goes with the last packet.
+ * The socket is freed with the last packet that it accounts for.
+ *
+ * Context: process context.
  */
 void rxe_net_close_account(struct rxe_qp *qp)
 {
@@ -292,18 +315,19 @@ void rxe_net_close_account(struct rxe_qp *qp)
 }
 
 /**
- * rxe_net_is_full() - has it filled the queues below?
+ * rxe_net_is_full() - find out whether a QP must pause
  * @qp: the queue pair
  *
  * Context: any.
- * Return: true where nobody acknowledges its packets, and too many of them have not
- * left yet.
+ * Return: true if the QP's transport is unreliable and RXE_MAX_UNANSWERED bytes
+ * of its packets are still in the queues of the network stack.
  */
 bool rxe_net_is_full(const struct rxe_qp *qp)
 {
 	return qp->account && !sock_writeable(qp->account);
 }
 
+/* Charges a packet to the QP's account. Returns true if the QP must pause. */
 static bool rxe_charge(const struct rxe_qp *qp, struct sk_buff *skb)
 {
 	if (!qp->account)
@@ -335,7 +359,7 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 	return net_xmit_eval(ret) ?: full ? -EBUSY : 0;
 }
 
-/* What UDP and IP put in front of each packet, in bytes. */
+/* The size of the UDP and IP headers of a packet, in bytes. */
 static unsigned int rxe_net_overhead(const struct rxe_qp *qp)
 {
 	return sizeof(struct udphdr) +
@@ -343,7 +367,7 @@ static unsigned int rxe_net_overhead(const struct rxe_qp *qp)
 			sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
 
-/* @bytes: of all @packets, from their BTH on */
+/* @bytes is the size of all @packets, from their BTHs on. */
 static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets,
 			   unsigned int bytes, int ret)
 {
@@ -358,12 +382,22 @@ static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets,
 		      bytes + packets * rxe_net_overhead(qp));
 }
 
+/* A train is protected by the lock of its half of the QP. */
+static void rxe_train_assert(struct rxe_qp *qp, const struct rxe_train *train)
+{
+	if (train == &qp->sq.train)
+		lockdep_assert_held(&qp->sq.lock);
+	else
+		lockdep_assert_held(&qp->rq.lock);
+}
+
 /**
- * rxe_net_flush() - have a train leave
+ * rxe_net_flush() - send the packets of a train
  * @qp: the sender
- * @train: of the half that the task is; may be empty
+ * @train: the train of the task's half of @qp; may be empty
  *
- * Context: the task of @qp that has filled it, in the same turn (bottom halves off).
+ * Context: the task of @qp that has filled the train, in the same turn (bottom
+ * halves off, the lock of its half of @qp held).
  * Return: as rxe_net_send().
  */
 int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
@@ -371,6 +405,8 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
 	unsigned int packets = train->packets;
 	unsigned int bytes;
 	int ret;
+
+	rxe_train_assert(qp, train);
 
 	if (!packets)
 		return 0;
@@ -381,8 +417,9 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
 }
 
 /*
- * Adds UDP and IP, then the ICRC, which covers them. A train that would not take
- * another packet like its first leaves at once.
+ * Adds the packet to the train, with UDP and IP headers and then the ICRC,
+ * which covers these headers. A train that cannot take another packet as large
+ * as its first is sent at once.
  */
 static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
 			 struct sk_buff *skb)
@@ -398,11 +435,15 @@ static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
 		rxe_net_flush(qp, train);
 }
 
-/* --- the same device ------------------------------------------------------- */
+/*
+ * --- the same device -------------------------------------------------------
+ */
 
 /*
- * Is a receiver here so far behind that its sender had better wait? Pages are
- * waited for only where nobody else is kept waiting with it.
+ * Is an unreliable receiver on this device so far behind that its sender should
+ * pause? The sender does not pause for a datagram receiver that waits for a
+ * page, because its other receivers would have to wait, too. A UC sender has
+ * one receiver.
  */
 static bool rxe_is_behind(const struct rxe_qp *peer)
 {
@@ -413,7 +454,7 @@ static bool rxe_is_behind(const struct rxe_qp *peer)
 	       !rxe_fault_busy(&peer->rq.place);
 }
 
-/* What a datagram is received with, as if it had been on a wire. */
+/* Gives a datagram the headers that its receiver reports, as if from a wire. */
 static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	rxe_pkt(skb)->vlan = RXE_NO_VLAN;
@@ -422,6 +463,7 @@ static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
 		ip_send_check(ip_hdr(skb));
 }
 
+/* Delivers a packet to a QP of the same device. The ICRC is not needed. */
 static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct rxe_qp *peer;
@@ -445,10 +487,11 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_net_is_up() - may anything be sent?
+ * rxe_net_is_up() - find out whether packets can be sent
  * @rxe: the link
  *
- * Context: any.
+ * Context: any. In an RCU read section, the sockets stay valid after true.
+ * Return: true if packets can be sent.
  */
 bool rxe_net_is_up(const struct rxe_dev *rxe)
 {
@@ -458,15 +501,16 @@ bool rxe_net_is_up(const struct rxe_dev *rxe)
 /**
  * rxe_net_send() - send a packet to a QP's peer
  * @qp: the sender
- * @train: of the half that the task is
- * @skb: made by rxe_wire_build(); taken, whatever becomes of it
+ * @train: the train of the task's half of @qp
+ * @skb: the packet, made by rxe_wire_build(); always consumed
  *
- * With a reliable service it leaves with rxe_net_flush(), if not before.
+ * A packet of a reliable transport is sent by rxe_net_flush() at the latest. A
+ * packet of an unreliable transport is sent at once.
  *
- * Context: a task of @qp (bottom halves off).
- * Return: 0; -EBUSY: it has left, but no more should for a while; or another
- * -errno where the packet is known not to have left. Reliability is the callers'
- * concern.
+ * Context: a task of @qp (bottom halves off, the lock of its half of @qp held).
+ * Return: 0; -EBUSY: the packet has been sent, but the QP must pause; or
+ * another -errno: the packet has not been sent. The callers retransmit lost
+ * packets.
  */
 int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
 		 struct sk_buff *skb)
@@ -474,6 +518,7 @@ int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
 	unsigned int bytes = skb->len;
 	int ret;
 
+	rxe_train_assert(qp, train);
 	if (!rxe_net_is_up(qp_rxe(qp))) {
 		kfree_skb(skb);
 		ret = -ENETDOWN;

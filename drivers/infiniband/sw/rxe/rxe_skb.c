@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Memory of packets
  *
- * A packet of 4 KiB and its headers is a little more than a page, for which slab has
- * nothing that is quick. So packets are cut out of larger pages, of which each processor
- * has some in turn: when all packets of one are gone it is cut anew, still warm. One that
- * is still in use goes with the last of its packets, and another takes its place.
+ * A packet of 4 KiB with its headers is slightly larger than a page, and slab
+ * has no fast cache for that size. So packets are cut out of larger pages. Each
+ * CPU has a set of such pages and uses one after the other. When all packets of
+ * a page have been freed, the page is cut again, while it is still in the CPU's
+ * cache. A page of which packets are still in use is replaced; it is freed with
+ * its last packet.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -18,20 +20,26 @@
 #define RXE_SKB_PAGE_ORDER	get_order(SZ_32K)
 #define RXE_SKB_PAGE_SIZE	(PAGE_SIZE << RXE_SKB_PAGE_ORDER)
 
-/* Kernels that watch the slab, or have it fail, are to see each packet there. */
+/*
+ * In kernels with KASAN or fault injection each packet is a slab object, so
+ * that these tools work for packets.
+ */
 #define RXE_SKB_FROM_SLAB \
 	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_FAILSLAB))
 
-/* As many as the packets of a task's turn take, which all leave before any is freed. */
+/*
+ * The pages of a CPU. The packets of one turn of a task fit: all of them are
+ * sent before any is freed.
+ */
 #define RXE_SKB_PAGES		16
 
 /**
- * struct rxe_skb_pages - what packets are being cut out of
- * @page: the pages, each with a reference; NULL: none
- * @now: which of them
- * @used: bytes of it
+ * struct rxe_skb_pages - the pages that a CPU cuts packets out of
+ * @page: the pages, each with a reference; NULL: no page
+ * @now: index of the current page in @page
+ * @used: bytes of the current page that have been used
  *
- * Touched by its processor only, with bottom halves off.
+ * Accessed by its CPU only, with bottom halves off.
  */
 struct rxe_skb_pages {
 	struct page *page[RXE_SKB_PAGES];
@@ -43,7 +51,7 @@ static DEFINE_PER_CPU(struct rxe_skb_pages, rxe_skb_pages);
 
 static struct page *rxe_skb_page_renew(struct page *page)
 {
-	/* Nobody but us has it, so nobody can get it. */
+	/* The only reference is ours, so no other can appear. */
 	if (page && page_count(page) == 1)
 		return page;
 	if (page)
@@ -60,13 +68,14 @@ static void rxe_skb_next_page(struct rxe_skb_pages *from)
 	from->used = 0;
 }
 
-/* With a reference to the page, or NULL. */
+/* Returns @size bytes with a reference to their page, or NULL. */
 static void *rxe_skb_cut(unsigned int size)
 {
 	struct rxe_skb_pages *from = this_cpu_ptr(&rxe_skb_pages);
 	struct page *page;
 	void *p;
 
+	lockdep_assert_in_softirq();
 	if (!from->page[from->now] || from->used + size > RXE_SKB_PAGE_SIZE)
 		rxe_skb_next_page(from);
 	page = from->page[from->now];
@@ -94,11 +103,11 @@ static struct sk_buff *rxe_skb_build(unsigned int len)
 }
 
 /**
- * rxe_skb_alloc() - memory for a packet
- * @len: bytes, all of them behind skb->data
+ * rxe_skb_alloc() - allocate a packet
+ * @len: room behind skb->data in bytes
  *
  * Context: bottom halves off.
- * Return: the packet, empty, or NULL.
+ * Return: the empty packet, or NULL.
  */
 struct sk_buff *rxe_skb_alloc(unsigned int len)
 {
@@ -110,8 +119,8 @@ struct sk_buff *rxe_skb_alloc(unsigned int len)
 }
 
 /**
- * rxe_skb_free() - a packet has been dealt with
- * @skb: the packet, ours or one that has come in
+ * rxe_skb_free() - free a packet that has been handled
+ * @skb: the packet, from rxe_skb_alloc() or received from the network
  *
  * Context: bottom halves off.
  */
@@ -123,7 +132,11 @@ void rxe_skb_free(struct sk_buff *skb)
 		napi_consume_skb(skb, NAPI_POLL_WEIGHT);
 }
 
-/* Context: there are no packets any more. */
+/**
+ * rxe_skb_module_exit() - free the pages of all CPUs
+ *
+ * Context: process context; no packets exist any more.
+ */
 void rxe_skb_module_exit(void)
 {
 	unsigned int i;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Tasks
  *
- * Work is done where it arises: in the doorbell's system call, in the softirq
- * that receives a packet. What a task gives rise to (a packet for a QP of this
- * device, a completion to announce) is another task, appended to the run list
- * of the same processor, so nothing recurses and no lock is held across it. A
- * processor that has done its share leaves the rest to a worker; so does a timer
- * that has something sent again.
+ * Work is done where it arises: in the doorbell's system call, or in the
+ * softirq that receives a packet. If a task causes more work (a packet for a QP
+ * of this device, a completion event), that work is another task, which is
+ * appended to the run list of the same CPU. So nothing recurses, and no lock is
+ * held from one task to the next. A CPU that has run tasks for long enough
+ * hands the rest over to workers. Retransmissions that a timer triggers also
+ * run in a worker.
  */
 #include <linux/delay.h>
 #include <linux/interrupt.h>
@@ -16,21 +17,23 @@
 #include "rxe_task.h"
 
 /*
- * How long one system call or softirq may be made to run tasks, which is with bottom
- * halves off; and after how many it looks at the clock, which costs as much as a short
- * one. It does so, too, after one that has used up its budget.
+ * RXE_RUN_SHARE_NS: how long one system call or softirq may run tasks, because
+ * it does so with bottom halves off. RXE_RUN_TASKS: the clock is read after so
+ * many tasks, since reading it costs as much as a short task. The clock is also
+ * read after a task that has more to do.
  */
 #define RXE_RUN_SHARE_NS	NSEC_PER_MSEC
 #define RXE_RUN_TASKS		4
 
 /**
- * struct rxe_runlist - tasks owned by a processor
- * @tasks: to be run, in order
- * @running: someone below on this processor's stack is at it
- * @held: they run in @softirq, or before it where no softirq kicks one
- * @softirq: runs them in one of its own
+ * struct rxe_runlist - tasks owned by a CPU
+ * @tasks: the tasks to run, in order
+ * @running: rxe_runlist_run() is active on this CPU, further down the stack
+ * @held: kicks from softirqs do not run @tasks now; @softirq will, unless
+ *	process context kicks a task before
+ * @softirq: tasklet that runs @tasks
  *
- * Touched by its processor only, with bottom halves off.
+ * Accessed by its CPU only, with bottom halves off.
  */
 struct rxe_runlist {
 	struct list_head tasks;
@@ -43,17 +46,23 @@ static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
 static struct workqueue_struct *rxe_task_wq;
 static struct workqueue_struct *rxe_task_cpu_wq;
 
-/* How long a processor may take to bring packets on their way. */
+/*
+ * The time within which a CPU has passed on the packets that a task sent there,
+ * in jiffies.
+ */
 #define RXE_STAY_JIFFIES	2
 
-/* Has the task just been running on another processor, and has to stay there? */
+/*
+ * Did the task run on another CPU so recently that it has to run there again?
+ * Otherwise packets sent from two CPUs could be reordered.
+ */
 static bool rxe_task_is_elsewhere(const struct rxe_task *task)
 {
 	return task->stays && task->cpu != raw_smp_processor_id() &&
 	       time_before_eq(jiffies, task->ran + RXE_STAY_JIFFIES);
 }
 
-/* Caller: owns the task. */
+/* Hands the task over to a worker. The caller owns the task. */
 static void rxe_task_defer(struct rxe_task *task)
 {
 	if (task->stays)
@@ -65,8 +74,15 @@ static void rxe_task_defer(struct rxe_task *task)
 /* Returns true if the task has to be run again. */
 static bool rxe_task_run(struct rxe_task *task)
 {
+	/*
+	 * Pairs with the full barrier of atomic_inc_return() in the kicks: @fn
+	 * sees everything that was written before the kicks that are counted
+	 * here.
+	 */
 	int seen = atomic_read_acquire(&task->pending);
 	bool again;
+
+	lockdep_assert_in_softirq();
 
 	if (task->stays) {
 		task->cpu = smp_processor_id();
@@ -77,7 +93,12 @@ static bool rxe_task_run(struct rxe_task *task)
 	rcu_read_unlock();
 	if (again)
 		return true;
-	/* From here on, at 0, the task may be gone. */
+	/*
+	 * A full barrier. It pairs with the next kick's atomic_inc_return(),
+	 * with rxe_task_is_busy(), rxe_task_drain() and rxe_task_retire(): they
+	 * see what
+	 * @fn has written. When @pending is 0, the task may be freed.
+	 */
 	return atomic_sub_return(seen, &task->pending) != 0;
 }
 
@@ -99,12 +120,16 @@ static void rxe_task_again(struct rxe_runlist *list, struct rxe_task *task)
 		list_add_tail(&task->node, &list->tasks);
 }
 
-/* Caller: bottom halves are off. */
+/*
+ * Runs the tasks of the current CPU until its list is empty or its time is up.
+ */
 static void rxe_runlist_run(struct rxe_runlist *list)
 {
 	unsigned int ran = 0;
 	struct rxe_task *task;
 	u64 now, end = 0;
+
+	lockdep_assert_in_softirq();
 
 	if (list->running || list->held)
 		return;
@@ -133,7 +158,7 @@ static void rxe_runlist_softirq(struct tasklet_struct *softirq)
 	struct rxe_runlist *list = from_tasklet(list, softirq, softirq);
 
 	list->held = false;
-	/* Of a processor that has gone, it is another that does this. */
+	/* The tasklet of a CPU that went offline runs on another CPU. */
 	if (list == this_cpu_ptr(&rxe_runlist))
 		rxe_runlist_run(list);
 	else
@@ -159,10 +184,13 @@ static void rxe_task_work(struct work_struct *work)
 }
 
 /**
- * rxe_task_init() - make a task
+ * rxe_task_init() - initialize a task
  * @task: the task
- * @fn: does a bounded part of its work and returns true if there is more; runs
- *	with bottom halves off, in an RCU read section, never twice at once
+ * @fn: does a bounded part of the work and returns true if there is more to do;
+ *	runs with bottom halves off, in an RCU read section, on one CPU at a
+ *	time
+ *
+ * Context: any; nothing else uses @task yet.
  */
 void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
 {
@@ -177,15 +205,17 @@ void rxe_task_init(struct rxe_task *task, bool (*fn)(struct rxe_task *task))
 }
 
 /**
- * rxe_task_kick() - there is something to do for a task
+ * rxe_task_kick() - run a task
  * @task: the task
  *
- * It runs before this returns, unless it is running elsewhere (then it runs
- * once more there), has to stay where it just was (then it runs there soon),
- * a task is what calls (then it runs after that one), or rxe_task_hold() has been
- * called.
+ * The task runs before this returns, except in these cases: it is running
+ * elsewhere (then it runs there once more); it has to stay on the CPU where it
+ * ran before (then a worker runs it there soon); the caller is a task itself
+ * (then it runs after the caller); or rxe_task_hold() has been called (then it
+ * runs in the tasklet).
  *
- * Context: process or softirq, interrupts on; no lock held that a task takes.
+ * Context: process or softirq, interrupts on; no lock held that a task takes,
+ * unless the caller is a task.
  */
 void rxe_task_kick(struct rxe_task *task)
 {
@@ -198,14 +228,14 @@ void rxe_task_kick(struct rxe_task *task)
 }
 
 /**
- * rxe_task_kick_worker() - the same, but a worker runs it
+ * rxe_task_kick_worker() - run a task in a worker
  * @task: the task
  *
- * For timers that have something sent again, and again. In their softirq that could
- * keep from running whoever is to do what is waited for; a worker only shares the
- * processor.
+ * For timers that trigger retransmissions, maybe again and again. If those ran
+ * in the timer's softirq, they could keep the thread from running that the peer
+ * is waiting for. A worker only shares the CPU with that thread.
  *
- * Context: any; no lock of ours held that a task takes.
+ * Context: any.
  */
 void rxe_task_kick_worker(struct rxe_task *task)
 {
@@ -214,13 +244,14 @@ void rxe_task_kick_worker(struct rxe_task *task)
 }
 
 /**
- * rxe_task_resume() - what a task has waited for is there
+ * rxe_task_resume() - run a task whose fault has ended
  * @task: the task
  *
- * As rxe_task_kick(), but a task that stays goes on where it was, however long it
- * has waited: which processor it hears of it on is chance.
+ * As rxe_task_kick(), but a task with rxe_task.stays set continues on its
+ * former CPU, however long it has waited. The CPU of the worker that calls this
+ * is arbitrary and no reason to move the task.
  *
- * Context: process, interrupts on; no lock held that a task takes.
+ * Context: process context, interrupts on; no lock held that a task takes.
  */
 void rxe_task_resume(struct rxe_task *task)
 {
@@ -230,26 +261,31 @@ void rxe_task_resume(struct rxe_task *task)
 		rxe_task_kick(task);
 }
 
-/* For a softirq of its own; a task that is at it has to come to its end first. */
+/*
+ * Appends a task to the run list without running the list. The tasklet runs it,
+ * unless rxe_runlist_run() is active on this CPU and takes it then.
+ */
 static void rxe_task_append(struct rxe_task *task)
 {
 	struct rxe_runlist *list = this_cpu_ptr(&rxe_runlist);
 
+	lockdep_assert_in_softirq();
 	list_add_tail(&task->node, &list->tasks);
 	if (!list->running)
 		tasklet_schedule(&list->softirq);
 }
 
 /**
- * rxe_task_kick_apart() - the same, but not under the caller's locks
+ * rxe_task_kick_apart() - run a task, but not under the caller's locks
  * @task: the task
  *
- * For consumers in the kernel, whose handlers, which tasks call, may take the
- * locks that they call us with. With interrupts and bottom halves on there is
- * none that a softirq may not take at this very place; else the task runs in a
- * softirq of its own, or in a worker.
+ * For kernel consumers. A task may call a consumer's completion handler, and
+ * that may take a lock that the consumer holds now. With interrupts and bottom
+ * halves on, the consumer holds no lock that its handler may take, because the
+ * handler may run in a softirq at any time; then the task runs at once.
+ * Otherwise it runs in a tasklet or in a worker.
  *
- * Context: any; no lock of ours held that a task takes.
+ * Context: any; no lock of this driver held that a task takes.
  */
 void rxe_task_kick_apart(struct rxe_task *task)
 {
@@ -264,16 +300,18 @@ void rxe_task_kick_apart(struct rxe_task *task)
 }
 
 /**
- * rxe_task_hold() - more packets are about to come
+ * rxe_task_hold() - delay tasks because more packets arrive at once
  *
- * Tasks that are kicked from here on run in a softirq of their own, after the one that
- * brings the packets: once for all of them.
+ * Tasks that are kicked from now on run in a tasklet, after the softirq that
+ * receives the packets. So each task runs once for all of the packets.
  *
  * Context: softirq.
  */
 void rxe_task_hold(void)
 {
 	struct rxe_runlist *list = this_cpu_ptr(&rxe_runlist);
+
+	lockdep_assert_in_softirq();
 
 	if (list->running || list->held)
 		return;
@@ -283,34 +321,45 @@ void rxe_task_hold(void)
 
 /**
  * rxe_task_drain() - wait until a task is idle
- * @task: the task; nobody kicks it any more, or what it finds to do has become
- *	nothing
+ * @task: the task; it is not kicked any more, or finds nothing to do
  *
- * Context: may sleep.
+ * Context: process context; may sleep.
  */
 void rxe_task_drain(struct rxe_task *task)
 {
+	/* Pairs with atomic_sub_return() in rxe_task_run(). */
 	while (atomic_read_acquire(&task->pending))
 		usleep_range(20, 50);
 	flush_work(&task->work);
 }
 
 /**
- * rxe_task_retire() - have a task never run again
- * @task: the task; who still kicks it has no effect
+ * rxe_task_retire() - wait until a task is idle, and never run it again
+ * @task: the task; later kicks have no effect
  *
- * Waits until it is idle, and then owns it for good: no kick makes @task->pending 1
- * any more.
+ * When the task is idle, this function takes ownership of it and never gives it
+ * back: no kick raises @task->pending from 0 to 1 any more.
  *
- * Context: may sleep, for the turns that are under way on the task's processor.
+ * Context: process context; may sleep, as long as turns of the task are under
+ * way.
  */
 void rxe_task_retire(struct rxe_task *task)
 {
+	/*
+	 * A successful cmpxchg pairs with atomic_sub_return() in
+	 * rxe_task_run().
+	 */
 	while (atomic_cmpxchg(&task->pending, 0, 1))
 		usleep_range(20, 50);
 	flush_work(&task->work);
 }
 
+/**
+ * rxe_task_module_init() - prepare the run lists and create the workqueues
+ *
+ * Context: process context; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int rxe_task_module_init(void)
 {
 	int cpu;
@@ -333,6 +382,11 @@ int rxe_task_module_init(void)
 	return 0;
 }
 
+/**
+ * rxe_task_module_exit() - undo rxe_task_module_init()
+ *
+ * Context: process context; may sleep; no tasks exist any more.
+ */
 void rxe_task_module_exit(void)
 {
 	int cpu;

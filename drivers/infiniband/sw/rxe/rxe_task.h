@@ -8,16 +8,19 @@
 #include <linux/workqueue.h>
 
 /**
- * struct rxe_task - something to be done, by one processor at a time
- * @pending: kicks not yet answered; who makes it 1 owns the task
- * @node: in a processor's run list; the owner's
- * @fn: does a bounded part of the work; returns true if there is more
- * @later: what more there is, is for a worker: softirqs are to run before; @fn's
- * @stays: what it sends is to go its way in order: it does not change the
- *	processor while that may still have something of it; constant
- * @cpu: where it ran last; the owner's
- * @ran: when, in jiffies; the owner's
- * @work: takes the task to a worker when a processor has done enough
+ * struct rxe_task - work that one CPU at a time executes
+ * @pending: number of kicks not yet handled; the CPU that raises it from 0 to 1
+ *	owns the task until it has lowered it to 0 or handed the task over
+ * @node: in a CPU's run list; used by the owner
+ * @fn: does a bounded part of the work; returns true if there is more to do
+ * @later: if @fn returns true, run the rest in a worker, after pending
+ *	softirqs; set by @fn
+ * @stays: the task sends packets whose order matters; it does not move to
+ *	another CPU while its former CPU may still have packets of it in its
+ *	queues; constant
+ * @cpu: the CPU on which the task ran last; used by the owner
+ * @ran: when the task ran last, in jiffies; used by the owner
+ * @work: runs the task in a worker
  */
 struct rxe_task {
 	atomic_t pending;
@@ -39,7 +42,11 @@ void rxe_task_hold(void);
 void rxe_task_drain(struct rxe_task *task);
 void rxe_task_retire(struct rxe_task *task);
 
-/* Has a kick of the task not been answered yet? */
+/*
+ * Is a kick of the task not handled yet? Pairs with the full barrier of
+ * atomic_sub_return() in rxe_task_run(): false means that the effects of the
+ * task are visible.
+ */
 static inline bool rxe_task_is_busy(const struct rxe_task *task)
 {
 	return atomic_read_acquire(&task->pending);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints of the group rdma_rxe: queue pairs that wait for pages. */
+/* Tracepoints of the group rdma_rxe: QPs that park for a page and resume. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM rdma_rxe
 

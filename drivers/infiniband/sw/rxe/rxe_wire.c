@@ -19,8 +19,8 @@ struct rxe_bth {
 #define RXE_BTH_PAD_SHIFT	4
 #define RXE_BTH_PAD_MASK	0x3
 /*
- * The version and the partition, in the first word: a member of the one that there is,
- * with full or limited rights.
+ * Header version and P_Key in the first word. The only partition is the default
+ * one; packets of full and of limited members are accepted.
  */
 #define RXE_BTH_OURS_MASK	cpu_to_be32(0x000f7fff)
 #define RXE_BTH_OURS		cpu_to_be32(RXE_PKEY & 0x7fff)
@@ -59,7 +59,7 @@ struct rxe_atomiceth {
 #define IMMDT		sizeof(__be32)
 #define IETH		sizeof(__be32)
 
-/* What the connected services have in common. */
+/* The opcodes that all connected transports have. */
 #define RXE_CONNECTED_OPS(service)					\
 	[IB_OPCODE_##service##_SEND_FIRST] = {				\
 		.qp_type = IB_QPT_##service, .kind = RXE_OP_SEND,	\
@@ -104,7 +104,7 @@ struct rxe_atomiceth {
 		.first = 1, .last = 1, .imm = 1, .payload = 1,		\
 		.header_len = BTH + RETH + IMMDT }
 
-/* No message has such a packet; what stands behind its BTH means nothing. */
+/* A reserved opcode. Everything after the BTH is ignored. */
 #define RXE_RESERVED_OP							\
 	{ .qp_type = IB_QPT_RC, .kind = RXE_OP_RESERVED, .payload = 1,	\
 	  .header_len = BTH }
@@ -250,7 +250,7 @@ static void rxe_wire_encode(void *p, const struct rxe_headers *h, u32 pad)
 		p = put_be32(p, h->invalidate_rkey);
 }
 
-/* Padding, and the ICRC until there is one, all 0. */
+/* Zeroes the padding, and the ICRC until rxe_wire_seal() writes it. */
 static void rxe_wire_finish(void *p, u32 pad)
 {
 	put_unaligned_be32(0, p);
@@ -258,14 +258,15 @@ static void rxe_wire_finish(void *p, u32 pad)
 }
 
 /**
- * rxe_wire_build() - make a packet
- * @headers: its headers
- * @payload: bytes of payload, for the caller to fill at rxe_payload()
+ * rxe_wire_build() - create a packet
+ * @headers: the packet's headers
+ * @payload: size of the payload in bytes; the caller writes it to rxe_payload()
  *
- * There is room in front for UDP, IP and a link layer, and behind for the ICRC.
+ * The packet has headroom for UDP, IP and link layer headers, and contains room
+ * for the ICRC.
  *
  * Context: bottom halves off.
- * Return: the packet, skb->cb filled in, or NULL.
+ * Return: the packet with skb->cb filled in, or NULL.
  */
 struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
 {
@@ -297,8 +298,9 @@ struct sk_buff *rxe_wire_build(const struct rxe_headers *headers, u32 payload)
 }
 
 /*
- * A packet whose length is not one that its opcode can have. A reliable request is
- * to be refused when its turn has come; anything else is dropped.
+ * Handles a packet whose length its opcode does not allow. An RC request
+ * becomes one with a reserved opcode, which the responder refuses with a NAK
+ * when its PSN is expected. All other such packets are dropped.
  */
 static int rxe_wire_misshapen(struct rxe_pkt *pkt)
 {
@@ -310,11 +312,11 @@ static int rxe_wire_misshapen(struct rxe_pkt *pkt)
 }
 
 /**
- * rxe_wire_parse() - look at a packet that has come in
- * @skb: linear, beginning with the BTH and ending with the ICRC
+ * rxe_wire_parse() - parse the BTH of a received packet
+ * @skb: the packet; linear; begins with the BTH and ends with the ICRC
  *
  * Context: any.
- * Return: 0 with skb->cb filled in; -EINVAL for what is not a packet of ours.
+ * Return: 0 with skb->cb filled in; -EINVAL: drop the packet.
  */
 int rxe_wire_parse(struct sk_buff *skb)
 {
@@ -340,7 +342,7 @@ int rxe_wire_parse(struct sk_buff *skb)
 	pkt->psn = psn & RXE_BTH_24;
 	payload = skb->len - pkt->op->header_len - pad - IB_ICRC_BYTES;
 	pkt->payload = payload;
-	/* All headers are of whole words, and padding makes the payload so. */
+	/* Headers consist of 32-bit words, and padding fills the last word. */
 	if (unlikely(payload < 0 || (payload && !pkt->op->payload) ||
 		     skb->len % sizeof(__be32)))
 		return rxe_wire_misshapen(pkt);
@@ -349,8 +351,10 @@ int rxe_wire_parse(struct sk_buff *skb)
 
 /**
  * rxe_wire_decode() - read a packet's headers
- * @skb: a packet that rxe_wire_build() or rxe_wire_parse() has seen
- * @h: filled with those headers that the packet has, the rest with 0
+ * @skb: a packet from rxe_wire_build() or rxe_wire_parse()
+ * @h: receives the headers of the packet; members of other headers become 0
+ *
+ * Context: any.
  */
 void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
 {
@@ -411,11 +415,11 @@ void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *h)
 }
 
 /**
- * struct rxe_variant - headers with fields that may change on the way
- * @ip: of IPv4
- * @ip6: of IPv6
- * @udp_check: UDP's checksum
- * @qpn: of the BTH
+ * struct rxe_variant - saved values of header fields that may change on the way
+ * @ip: the IPv4 header
+ * @ip6: the IPv6 header
+ * @udp_check: the UDP checksum
+ * @qpn: the word of the BTH with the QP number
  */
 struct rxe_variant {
 	union {
@@ -426,7 +430,9 @@ struct rxe_variant {
 	__be32 qpn;
 };
 
-/* Makes those fields all ones (annex A17.3.3). */
+/*
+ * Sets the variant fields to all ones, as annex A17.3.3 requires for the ICRC.
+ */
 static void rxe_icrc_mask(void *network, struct udphdr *udp,
 			  struct rxe_bth *bth, struct rxe_variant *kept)
 {
@@ -450,6 +456,7 @@ static void rxe_icrc_mask(void *network, struct udphdr *udp,
 	bth->qpn |= cpu_to_be32(~RXE_BTH_24);
 }
 
+/* Restores the variant fields. */
 static void rxe_icrc_unmask(void *network, struct udphdr *udp,
 			    struct rxe_bth *bth, const struct rxe_variant *kept)
 {
@@ -465,8 +472,9 @@ static void rxe_icrc_unmask(void *network, struct udphdr *udp,
 }
 
 /*
- * The invariant CRC of a packet, as it stands in the packet's last four bytes. It
- * begins with the LRH, of which RoCE has none: 8 bytes of all ones.
+ * Computes the invariant CRC of a packet in the form of the packet's last four
+ * bytes. The ICRC covers an LRH. RoCE has none, so 8 bytes of all ones take its
+ * place.
  */
 static __le32 rxe_icrc(struct sk_buff *skb)
 {
@@ -485,8 +493,10 @@ static __le32 rxe_icrc(struct sk_buff *skb)
 
 /**
  * rxe_wire_seal() - write the ICRC
- * @skb: linear, nobody else's, beginning with the BTH; IP's header without options,
- *	UDP's and the BTH are one behind the other
+ * @skb: the packet; linear and not shared; begins with the BTH. An IP header
+ *	without options, the UDP header and the BTH follow one another.
+ *
+ * Context: any but a hard interrupt.
  */
 void rxe_wire_seal(struct sk_buff *skb)
 {
@@ -497,7 +507,12 @@ void rxe_wire_seal(struct sk_buff *skb)
 
 /**
  * rxe_wire_intact() - check the ICRC
- * @skb: see rxe_wire_seal()
+ * @skb: the packet; see rxe_wire_seal()
+ *
+ * The check changes header fields for a moment and restores them.
+ *
+ * Context: any but a hard interrupt.
+ * Return: true if the ICRC is correct.
  */
 bool rxe_wire_intact(struct sk_buff *skb)
 {

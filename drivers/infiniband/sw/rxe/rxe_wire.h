@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Packets as they are on the wire: headers after UDP, padding, ICRC.
+ * The wire format of packets: the headers after UDP, padding and ICRC.
  * InfiniBand Architecture Specification, volume 1, chapter 9 (BTH and extended
  * headers), annex A17 (RoCEv2).
  */
@@ -13,15 +13,19 @@
 
 #define RXE_PSN_MASK	0xffffff
 
-/* Positive where @a is after @b, modulo 2^24; they are less than 2^23 apart. */
+/*
+ * Positive if PSN @a is after @b modulo 2^24, 0 if they are equal, else
+ * negative. They must be less than 2^23 apart.
+ */
 static inline int rxe_psn_cmp(u32 a, u32 b)
 {
 	return (s32)((a - b) << 8) >> 8;
 }
 
 /*
- * Is @psn at or behind @end, where a message ends? The longest has 2^23 packets,
- * so @psn may be that far before the end, or at most 2^22 behind it.
+ * Is @psn at or after @end, the end of a message? The longest message has 2^23
+ * packets, so @psn may be up to 2^23 before @end, and may be at most 2^22 after
+ * it.
  */
 static inline bool rxe_psn_reached(u32 psn, u32 end)
 {
@@ -30,7 +34,7 @@ static inline bool rxe_psn_reached(u32 psn, u32 end)
 	return ((psn - end + origin) & RXE_PSN_MASK) >= origin;
 }
 
-/* The later of the two. */
+/* The later of two PSNs. */
 static inline u32 rxe_psn_max(u32 a, u32 b)
 {
 	return rxe_psn_cmp(a, b) >= 0 ? a : b;
@@ -49,24 +53,28 @@ enum rxe_op_kind {
 	RXE_OP_ATOMIC,
 	RXE_OP_ATOMIC_WRITE,
 	RXE_OP_FLUSH,
-	/* a request that there is not, or not like that */
+	/*
+	 * a request with a reserved opcode, or with a length that is not
+	 * allowed
+	 */
 	RXE_OP_RESERVED,
-	/* from here on: what a responder sends */
+	/* responses, from here on */
 	RXE_OP_READ_RESPONSE,
 	RXE_OP_ACK,
 	RXE_OP_ATOMIC_ACK,
 };
 
 /**
- * struct rxe_op - what an opcode means
- * @kind: what is done
- * @qp_type: enum ib_qp_type of those for which it is
- * @first: begins a message
- * @last: ends one
- * @imm: carries immediate data
- * @inv: carries an rkey to invalidate
- * @payload: may carry payload
- * @header_len: bytes of BTH and extended headers; 0: not an opcode of ours
+ * struct rxe_op - the meaning of a packet's opcode
+ * @kind: the operation, enum rxe_op_kind
+ * @qp_type: enum ib_qp_type of the queue pairs that use the opcode
+ * @first: the packet is the first of a message
+ * @last: the packet is the last of a message
+ * @imm: the packet carries immediate data
+ * @inv: the packet carries an rkey to invalidate
+ * @payload: the packet may carry payload
+ * @header_len: size of the BTH and the extended headers in bytes; 0: the opcode
+ *	is not supported
  */
 struct rxe_op {
 	u8 kind;
@@ -86,9 +94,12 @@ static inline bool rxe_op_is_response(const struct rxe_op *op)
 	return op->kind >= RXE_OP_READ_RESPONSE;
 }
 
-/* AETH syndromes: bits 6:5 say what, 4:0 go into detail. */
+/*
+ * AETH syndromes: bits 6:5 are the type; bits 4:0 are its credits, timer or
+ * code.
+ */
 #define RXE_AETH_ACK		0x1f	/* unlimited credits */
-#define RXE_AETH_RNR		0x20	/* | timer */
+#define RXE_AETH_RNR		0x20	/* bits 4:0: timer */
 #define RXE_AETH_NAK_SEQ	0x60
 #define RXE_AETH_NAK_INVALID	0x61
 #define RXE_AETH_NAK_ACCESS	0x62
@@ -100,24 +111,24 @@ static inline bool rxe_op_is_response(const struct rxe_op *op)
 /**
  * struct rxe_headers - a packet's headers, in the CPU's byte order
  * @opcode: enum of <rdma/ib_pack.h>
- * @solicited: raise an event at the receiver
- * @ack_req: the responder must answer
- * @qpn: destination
- * @psn: packet sequence number
- * @qkey: DETH: that the receiver must have
- * @src_qp: DETH: sender
+ * @solicited: BTH: the receiver shall get a solicited event
+ * @ack_req: BTH: the responder must answer
+ * @qpn: BTH: destination QP number
+ * @psn: BTH: packet sequence number
+ * @qkey: DETH: the Q_Key that the receiver must have
+ * @src_qp: DETH: QP number of the sender
  * @va: RETH, AtomicETH: remote address
  * @rkey: RETH, AtomicETH: remote key
- * @length: RETH: bytes of the whole message
- * @swap_add: AtomicETH
- * @compare: AtomicETH
+ * @length: RETH: length of the whole message in bytes
+ * @swap_add: AtomicETH: the value to store or to add
+ * @compare: AtomicETH: the comparand
  * @flush_type: FETH: enum ib_placement_type
  * @flush_level: FETH: enum ib_selectivity_level
- * @imm_data: ImmDt
- * @invalidate_rkey: IETH
- * @syndrome: AETH
+ * @imm_data: ImmDt: immediate data
+ * @invalidate_rkey: IETH: the rkey to invalidate
+ * @syndrome: AETH: RXE_AETH_*
  * @msn: AETH: message sequence number
- * @original: AtomicAckETH: the word as it was
+ * @original: AtomicAckETH: the former value of the word
  */
 struct rxe_headers {
 	u8 opcode;
@@ -144,16 +155,16 @@ struct rxe_headers {
 struct rxe_qp;
 
 /**
- * struct rxe_pkt - what is known of a packet, kept in skb->cb
- * @op: meaning of its opcode
- * @opcode: its opcode
+ * struct rxe_pkt - the driver's data about a packet, in skb->cb
+ * @op: the meaning of the opcode
+ * @opcode: the opcode
  * @solicited: BTH.SE
  * @ack_req: BTH.A
- * @qpn: destination
+ * @qpn: destination QP number
  * @psn: packet sequence number
- * @payload: bytes, without padding
- * @vlan: that it came in on, or RXE_NO_VLAN
- * @keeper: whose memory it is in; valid where rxe_keep() has put it there
+ * @payload: size of the payload in bytes, without padding
+ * @vlan: ID of the VLAN on which the packet was received, or RXE_NO_VLAN
+ * @keeper: the queue pair that keeps the packet; valid after rxe_keep()
  */
 struct rxe_pkt {
 	const struct rxe_op *op;
@@ -175,14 +186,16 @@ static inline struct rxe_pkt *rxe_pkt(struct sk_buff *skb)
 	return (struct rxe_pkt *)skb->cb;
 }
 
+/* The first byte of a packet's payload; skb->data is the BTH. */
 static inline void *rxe_payload(struct sk_buff *skb)
 {
 	return skb->data + rxe_pkt(skb)->op->header_len;
 }
 
 /*
- * Does an answer to a READ, an atomic, an ATOMIC WRITE or a FLUSH say that all is well? It must:
- * a NAK is a packet of its own.
+ * Is the AETH of a response to a READ, an atomic, an ATOMIC WRITE or a FLUSH an
+ * ACK? It must be: a NAK is a separate packet. A response without an AETH
+ * counts as one.
  */
 static inline bool rxe_answer_is_ack(struct sk_buff *skb)
 {
