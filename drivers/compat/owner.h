@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a kernel, by its configuration, knows of a process and its limits; used by
- * odp_lend.c and odp_worker.c.
+ * odp_lend.c and odp_user.c.
  */
 #ifndef RXE_ODP_COMPAT_OWNER_H
 #define RXE_ODP_COMPAT_OWNER_H

@@ -319,7 +319,7 @@ static int do_stats(struct region *region, struct odp_test_stats *args)
 {
 	struct umem_odp_mirror_stats stats;
 
-	umem_odp_mirror_stats(region->umem, &stats);
+	umem_odp_get_mirror_stats(region->umem, &stats);
 	args->windows = stats.windows;
 	args->leaves = stats.leaves;
 	args->table_bytes = stats.table_bytes;
