@@ -42,16 +42,16 @@
  *	odp_mirrors_lock
  *	  mirror->windows_lock
  *	    mmap_lock, then the mm's own locks
- *	      window->dirty_lock		taken by callbacks, never in softirq
- *	        window->gate			bottom halves off
- *	          leaf->lock			bottom halves off
- *	            a list's lock in odp_tables	bottom halves off
+ *	      window->dirty_lock	taken by callbacks, never in softirq
+ *	        window->gate		bottom halves off
+ *	          leaf->lock		bottom halves off
+ *	            odp_tables' locks	bottom halves off
  *	        the locks that folio_mark_dirty() takes
- *	      mirror->regions_lock		taken by callbacks, never in softirq
+ *	      mirror->regions_lock	taken by callbacks, never in softirq
  *	odp_users_lock
  *	mirror->faults_lock, mirror->mm_lock, dev->waiters_lock
- *						innermost
- *	user->lock		bottom halves off; nests inside drivers' locks
+ *					innermost
+ *	user->lock			bottom halves off; inside drivers' locks
  *
  * One leaf->lock is held at a time, with one exception. A copy between two
  * leaves passes both gates first, and then takes the two locks in the order of
@@ -64,12 +64,13 @@
 #include <linux/mm.h>
 
 #ifndef CONFIG_64BIT
-#error "On-demand paging needs a 64-bit kernel: an entry and a range are a long."
+#error "On-demand paging needs a 64-bit kernel: entries and ranges are longs."
 #endif
 
 /*
- * A table fills one page, whatever the page size. So a leaf covers what one table
- * of PTEs covers: 2 MiB with pages of 4 KiB, 512 MiB with pages of 64 KiB.
+ * A table fills one page, whatever the page size. So a leaf covers what one
+ * table of PTEs covers: 2 MiB with pages of 4 KiB, 512 MiB with
+ * pages of 64 KiB.
  */
 #define ODP_LEAF_ORDER		(PAGE_SHIFT - 3)
 #define ODP_LEAF_SHIFT		(PAGE_SHIFT + ODP_LEAF_ORDER)

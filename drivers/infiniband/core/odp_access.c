@@ -2,11 +2,11 @@
 /**
  * DOC: Accesses
  *
- * These routines move bytes between a region and the kernel, and between regions.
- * A page is touched only while its leaf's lock is held for reading, so the
- * notifier's callback waits for the access. The range is compared with the
- * region's under the same lock. So umem_odp_close() can empty the region and then
- * wait for the holders of the lock.
+ * These routines move bytes between a region and the kernel, and between
+ * regions. A page is touched only while its leaf's lock is held for reading, so
+ * the notifier's callback waits for the access. The range is compared with the
+ * region's under the same lock. So umem_odp_close() can empty the region and
+ * then wait for the holders of the lock.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -46,7 +46,7 @@ static unsigned long odp_bits_wanted(bool write)
  * Returns the entry, or 0 if it does not allow the access.
  */
 static noinline unsigned long odp_mark_used(struct odp_leaf *leaf,
-					   unsigned long *entry, bool write)
+					    unsigned long *entry, bool write)
 {
 	unsigned long value = entry ? READ_ONCE(*entry) : 0;
 
@@ -83,11 +83,11 @@ static size_t odp_to_page_end(unsigned long addr)
 }
 
 /*
- * The page's memory has failed. Tells the mm, which takes the page out of use and
- * invalidates the entry. Until then the entry allows no access.
+ * The page's memory has failed. Tells the mm, which takes the page out of use
+ * and invalidates the entry. Until then the entry allows no access.
  */
 static noinline void odp_report_poison(struct odp_leaf *leaf, unsigned int i,
-				     struct page *page)
+				       struct page *page)
 {
 	lockdep_assert_held_read(&leaf->lock);
 	clear_bit(ODP_VALID_BIT, odp_leaf_entry(leaf, i));
@@ -130,7 +130,8 @@ static size_t odp_copy_leaf(const struct odp_copy_request *all,
 			    struct odp_window *window, unsigned long addr,
 			    void *buf, size_t len)
 {
-	struct odp_leaf *leaf = odp_leaf_read_lock(window, odp_leaf_index(addr));
+	struct odp_leaf *leaf = odp_leaf_read_lock(window,
+						   odp_leaf_index(addr));
 	enum odp_direction dir = all->dir;
 	size_t done = 0;
 
@@ -237,8 +238,8 @@ struct odp_end {
 };
 
 /*
- * Returns false if the address has no window, and so no leaf. Caller: is in an RCU
- * read section.
+ * Returns false if the address has no window, and so no leaf. Caller: is in an
+ * RCU read section.
  */
 static bool odp_end_lookup(struct odp_end *end, struct odp_mirror *mirror,
 			   unsigned long addr)
@@ -252,8 +253,8 @@ static bool odp_end_lookup(struct odp_end *end, struct odp_mirror *mirror,
 }
 
 /*
- * Passes both gates before it takes the first lock, because a writer that holds a
- * gate waits for the holders of a leaf's lock. Then locks in the order of the
+ * Passes both gates before it takes the first lock, because a writer that holds
+ * a gate waits for the holders of a leaf's lock. Then locks in the order of the
  * addresses, which is the same for every copy.
  */
 static void odp_read_lock_both(const struct odp_end *a, const struct odp_end *b)

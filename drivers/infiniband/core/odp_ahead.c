@@ -2,11 +2,11 @@
 /**
  * DOC: Looking ahead
  *
- * This is to faults what readahead is to reads. A fault belongs to a stream if it
- * begins where the region's last fault ended, or in the pages that were guessed
- * then. The pages that follow are guessed to be needed next: twice as many as last
- * time, but not beyond the leaf and the region. The fault only notes the guess; a
- * worker faults the pages in later (odp_guess.c).
+ * This is to faults what readahead is to reads. A fault belongs to a stream if
+ * it begins where the region's last fault ended, or in the pages that were
+ * guessed then. The pages that follow are guessed to be needed next: twice as
+ * many as last time, but not beyond the leaf and the region. The fault only
+ * notes the guess; a worker faults the pages in later (odp_guess.c).
  */
 #include <linux/minmax.h>
 

@@ -2,10 +2,10 @@
 /**
  * DOC: Allocating tables and windows
  *
- * Tables and windows are charged to the memory cgroup of the process whose memory
- * they translate. If the cgroup is full, the mirror's own tables and empty windows
- * are freed first. Only then may the OOM killer be called. The table_limit
- * parameter bounds what a process may have.
+ * Tables and windows are charged to the memory cgroup of the process whose
+ * memory they translate. If the cgroup is full, the mirror's own tables and
+ * empty windows are freed first. Only then may the OOM killer be called. The
+ * table_limit parameter bounds what a process may have.
  */
 #include <linux/moduleparam.h>
 #include <linux/sizes.h>
@@ -20,7 +20,7 @@
 static unsigned long odp_table_limit;
 module_param_named(table_limit, odp_table_limit, ulong, 0644);
 MODULE_PARM_DESC(table_limit,
-		 "Maximum bytes of tables of a process for a device; 0: no limit");
+		 "Bytes of tables that a process may have for a device; 0: no limit");
 
 static bool odp_mirror_full(struct odp_mirror *mirror)
 {
@@ -31,12 +31,12 @@ static bool odp_mirror_full(struct odp_mirror *mirror)
 }
 
 /*
- * Keeps to the limit before a table is added. This is best effort: windows count,
- * and a worker removes them a little later.
+ * Keeps to the limit before a table is added. This is best effort: windows
+ * count, and a worker removes them a little later.
  */
 static void odp_mirror_make_room(struct odp_mirror *mirror)
 {
-	/* The rest of this round, a round that clears ODP_USED, one that frees. */
+	/* The rest of this round, one that clears ODP_USED, one that frees. */
 	unsigned int turns = 3;
 
 	while (odp_mirror_full(mirror) && turns) {
@@ -54,7 +54,7 @@ static void odp_mirror_make_room(struct odp_mirror *mirror)
  */
 static void odp_mirror_reclaim(struct odp_mirror *mirror)
 {
-	/* The rest of this round, a round that clears ODP_USED, one that frees. */
+	/* The rest of this round, one that clears ODP_USED, one that frees. */
 	unsigned int turns = 3;
 
 	while (!odp_mirror_shrink(mirror, ODP_SHRINK_BATCH) && turns) {
@@ -69,8 +69,8 @@ static void odp_mirror_reclaim(struct odp_mirror *mirror)
  * odp_mirror_table() - allocate a table for a mirror
  * @mirror: the mirror, on-demand
  *
- * Keeps to the process's limit. If there is no memory, tables that are not used are
- * freed before the OOM killer is called.
+ * Keeps to the process's limit. If there is no memory, tables that are not used
+ * are freed before the OOM killer is called.
  *
  * Context: may sleep; no lock held.
  * Return: the entries, for odp_table_free(); or NULL.
@@ -87,7 +87,7 @@ unsigned long *odp_mirror_table(struct odp_mirror *mirror)
 	return odp_table_alloc(GFP_KERNEL);
 }
 
-/* As odp_mirror_table(): what the mirror can free goes before the OOM killer. */
+/* As odp_mirror_table(): the mirror frees what it can before the OOM killer. */
 static struct odp_window *odp_mirror_window(struct odp_mirror *mirror,
 					    unsigned long addr)
 {
@@ -108,8 +108,8 @@ static struct odp_window *odp_mirror_window(struct odp_mirror *mirror,
  * @mirror: the mirror
  * @addr: any address in the window
  *
- * Context: may sleep. For an on-demand mirror the caller holds an mm_users and no
- * mmap lock.
+ * Context: may sleep. For an on-demand mirror the caller holds an mm_users and
+ * no mmap lock.
  * Return: a referenced window, for odp_window_put(); or an ERR_PTR.
  */
 struct odp_window *odp_window_get(struct odp_mirror *mirror,

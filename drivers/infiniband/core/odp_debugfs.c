@@ -58,8 +58,9 @@ static void odp_census_take(struct odp_census *census,
 
 	lockdep_assert_held(&odp_mirrors_lock);
 	/*
-	 * The holder of windows_lock may wait for the mmap lock as long as a fault
-	 * in a file system lasts. odp_mirrors_lock is held here, so do not wait.
+	 * The holder of windows_lock may wait for the mmap lock as long as a
+	 * fault in a file system lasts. odp_mirrors_lock is held here, so do
+	 * not wait.
 	 */
 	if (!mutex_trylock(&mirror->windows_lock))
 		return;

@@ -4,12 +4,13 @@
  *
  * A fault asks the mm about one leaf after another (odp_span.c).
  *
- * A fault makes progress even if pages are taken away meanwhile. It waits for the
- * first page of the call and for no other. Of the pages behind it, the fault takes
- * those that arrive without waiting, for %ODP_FAULT_SHARE at most. It then checks
- * that the first page is still present. If the later pages have pushed the first
- * one out (a small memory cgroup, a pager that keeps few pages), the fault begins
- * again with half as many, and the next faults ask for no more than that.
+ * A fault makes progress even if pages are taken away meanwhile. It waits for
+ * the first page of the call and for no other. Of the pages behind it, the
+ * fault takes those that arrive without waiting, for %ODP_FAULT_SHARE at most.
+ * It then checks that the first page is still present. If the later pages have
+ * pushed the first one out (a small memory cgroup, a pager that keeps few
+ * pages), the fault begins again with half as many, and the next faults ask for
+ * no more than that.
  *
  * A fault that belongs to a stream also notes which pages the stream will need
  * next (odp_ahead.c). A worker faults these pages in afterwards (odp_guess.c).
@@ -104,8 +105,9 @@ static bool odp_fault_holds(const struct odp_fault *f)
 }
 
 /*
- * The end of the next part, which is not beyond the leaf. A guess has parts of a
- * few pages, so that a fault that wants the first of them need not wait for all.
+ * The end of the next part, which is not beyond the leaf. A guess has parts of
+ * a few pages, so that a fault that wants the first of them need not wait for
+ * all.
  */
 static unsigned long odp_fault_part(const struct odp_fault *f,
 				    unsigned long addr, unsigned long end)
@@ -135,8 +137,8 @@ static long odp_fault_leaves(struct odp_fault *f, unsigned long end)
 }
 
 /*
- * The pages of one leaf are present when they are entered. In a range of several
- * leaves, the last pages may have pushed out the first one.
+ * The pages of one leaf are present when they are entered. In a range of
+ * several leaves, the last pages may have pushed out the first one.
  */
 static long odp_fault_range(struct odp_fault *f, unsigned long start,
 			    unsigned long end)
@@ -154,7 +156,7 @@ static long odp_fault_range(struct odp_fault *f, unsigned long start,
 	}
 }
 
-/* --- one call --------------------------------------------------------------- */
+/* --- one call ------------------------------------------------------------- */
 
 /* The most bytes to ask for: less if memory was found too short for more. */
 static u64 odp_fault_most(const struct ib_umem_odp *umem)
@@ -163,8 +165,8 @@ static u64 odp_fault_most(const struct ib_umem_odp *umem)
 }
 
 /*
- * Notes how much a fault should ask for. @got: bytes that the fault returns. While
- * memory is short, each call asks for a little more than the last one.
+ * Notes how much a fault should ask for. @got: bytes that the fault returns.
+ * While memory is short, each call asks for a little more than the last one.
  */
 static void odp_fault_learn(const struct odp_fault *f, u64 got)
 {

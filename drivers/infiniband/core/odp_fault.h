@@ -11,7 +11,10 @@
 
 /* How long a fault continues after its first page has arrived. */
 #define ODP_FAULT_SHARE		msecs_to_jiffies(100)
-/* Pages that often arrive together: of a large folio, or of a file's fault-around. */
+/*
+ * Pages that often arrive together: of a large folio, or of a file's
+ * fault-around.
+ */
 #define ODP_FAULT_FEW		(16 * PAGE_SIZE)
 
 /**
@@ -22,13 +25,14 @@
  * @write: pages have to be writable
  * @snapshot: pages are not faulted in
  * @prefetch: no access waits for the pages
- * @node: in mirror->faults while the fault asks the mm; protected by faults_lock
+ * @node: in mirror->faults while the fault asks the mm; protected by
+ *	faults_lock
  * @start: first page that the fault then asks for; protected by faults_lock
  * @end: end of these pages; protected by faults_lock
  * @first: the first page of the call, the only one that the fault waits for
  * @deadline: when the fault stops taking pages, in jiffies
- * @over: the fault takes no more pages: the deadline has passed, or the next page
- *	would have to be waited for, or cannot be had
+ * @over: the fault takes no more pages: the deadline has passed, or the next
+ *	page would have to be waited for, or cannot be had
  * @lost: pages that the fault had made present were gone before it could return
  *	them
  * @faulted_in: bytes of the leaf that were made present, counted from the first

@@ -2,24 +2,25 @@
 /**
  * DOC: Making pages present
  *
- * handle_mm_fault() makes a missing page present, as for an access by the CPU. It
- * says why a page cannot be had. Where it has to drop the mmap lock to wait (a slow
- * file, userfaultfd), work continues with the next page. hmm_range_fault() with a
- * request would begin its range again, once for each page that is written in a
- * shared file. So hmm_range_fault() is only asked what is present.
+ * handle_mm_fault() makes a missing page present, as for an access by the CPU.
+ * It says why a page cannot be had. Where it has to drop the mmap lock to wait
+ * (a slow file, userfaultfd), work continues with the next page.
+ * hmm_range_fault() with a request would begin its range again, once for each
+ * page that is written in a shared file. So hmm_range_fault() is only asked
+ * what is present.
  *
- * The rules about which mappings may be accessed are those of get_user_pages() for
- * another process's memory (check_vma_flags()), with two exceptions:
+ * The rules about which mappings may be accessed are those of get_user_pages()
+ * for another process's memory (check_vma_flags()), with two exceptions:
  *
  * - A mapping that can be written but not read is refused, because
  *   hmm_range_fault() refuses it.
- * - A shadow stack is refused for reading, too, because an entry that is made for
- *   reading would carry the right to write that its PTEs have.
+ * - A shadow stack is refused for reading, too, because an entry that is made
+ *   for reading would carry the right to write that its PTEs have.
  *
- * get_user_pages() also refuses file systems with DAX, and files whose dirtying is
- * tracked, to long-term pins. There are no pins here. Protection keys are rights of
- * a thread. These accesses are not made by a thread, so protection keys do not
- * apply, as for any access to another process's memory.
+ * get_user_pages() also refuses file systems with DAX, and files whose dirtying
+ * is tracked, to long-term pins. There are no pins here. Protection keys are
+ * rights of a thread. These accesses are not made by a thread, so protection
+ * keys do not apply, as for any access to another process's memory.
  * Documentation/infiniband/on-demand-paging.rst has the table.
  */
 #include <linux/fs.h>
@@ -30,7 +31,7 @@
 
 #include "odp_fault_in.h"
 
-/* Is the memory missing from the kernel's direct map, as memfd_secret()'s is? */
+/* Is the memory missing from the direct map, as memfd_secret()'s is? */
 static bool odp_vma_is_hidden(const struct vm_area_struct *vma)
 {
 	return vma->vm_file &&
@@ -74,8 +75,8 @@ static int odp_fault_in_errno(vm_fault_t fault)
 }
 
 /*
- * Can a page of the mapping be asked for without waiting? Not if that would make a
- * writer wait for its file system with the mmap lock held.
+ * Can a page of the mapping be asked for without waiting? Not if that would
+ * make a writer wait for its file system with the mmap lock held.
  */
 static bool odp_vma_has_nowait(const struct vm_area_struct *vma, bool write)
 {
@@ -179,15 +180,16 @@ static void odp_fault_in_some(struct odp_fault_in_state *b,
  * @start: first page
  * @end: end of the last page
  * @write: for writing; otherwise for reading
- * @wait: what may be waited for. A file system may make a writer wait for a page
- *	even without ODP_WAIT_PAGE.
+ * @wait: what may be waited for. A file system may make a writer wait for a
+ *	page even without ODP_WAIT_PAGE.
  * @deadline: when to stop, in jiffies; the first page is tried anyway
  *
  * The pages may be gone again when the function returns.
  *
  * Context: may sleep; no mmap lock held.
- * Return: bytes from @start on that were made present; or the error of the first
- * page: -EAGAIN if it has to be waited for, otherwise as umem_odp_fault().
+ * Return: bytes from @start on that were made present; or the error of the
+ * first page: -EAGAIN if it has to be waited for, otherwise as
+ * umem_odp_fault().
  */
 long odp_fault_in(struct mm_struct *mm, unsigned long start, unsigned long end,
 		  bool write, enum odp_wait wait, unsigned long deadline)

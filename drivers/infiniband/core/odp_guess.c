@@ -2,9 +2,9 @@
 /**
  * DOC: Faulting in guessed pages
  *
- * A worker of the mirror's user faults in the pages that odp_ahead.c has guessed.
- * This costs nobody anything: the worker waits neither for a page nor for the mmap
- * lock, and leaves mappings with a userfaultfd alone.
+ * A worker of the mirror's user faults in the pages that odp_ahead.c has
+ * guessed. This costs nobody anything: the worker waits neither for a page nor
+ * for the mmap lock, and leaves mappings with a userfaultfd alone.
  */
 #include <linux/memcontrol.h>
 #include <linux/page_counter.h>
@@ -17,9 +17,9 @@
 
 #ifdef CONFIG_MEMCG
 /*
- * Does each memory cgroup of the owner have room for @pages? A charge beyond the
- * limit makes the kernel reclaim, and kill if it finds nothing. No guess is worth
- * that.
+ * Does each memory cgroup of the owner have room for @pages? A charge beyond
+ * the limit makes the kernel reclaim, and kill if it finds nothing. No guess is
+ * worth that.
  */
 static bool odp_guess_has_room(struct mm_struct *mm, unsigned long pages)
 {

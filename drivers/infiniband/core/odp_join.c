@@ -2,11 +2,11 @@
 /**
  * DOC: Faults on the same pages
  *
- * Many queue pairs often miss the same page. A fault that begins at a page where
- * another fault is at work waits for the other fault. If the other fault waits for
- * a different page, this fault waits only briefly, because the other one may be
- * stuck on a page that this one does not need (userfaultfd). Asking the mm twice
- * for the same page is correct, only slower.
+ * Many queue pairs often miss the same page. A fault that begins at a page
+ * where another fault is at work waits for the other fault. If the other fault
+ * waits for a different page, this fault waits only briefly, because the other
+ * one may be stuck on a page that this one does not need (userfaultfd). Asking
+ * the mm twice for the same page is correct, only slower.
  */
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
@@ -47,7 +47,7 @@ static bool odp_fault_try_announce(struct odp_fault *f, bool at_length)
 }
 
 /**
- * odp_fault_announce() - wait for faults on the same pages, then announce this one
+ * odp_fault_announce() - wait for faults on the same pages, then join the list
  * @f: the fault
  * @start: first page that it asks for
  * @end: end of the pages
@@ -71,7 +71,8 @@ int odp_fault_announce(struct odp_fault *f, unsigned long start,
 					  ODP_FAULT_JOIN);
 	if (ret)
 		return min(ret, 0);
-	return wait_event_killable(mirror->fault_wait, odp_fault_try_announce(f, true));
+	return wait_event_killable(mirror->fault_wait,
+				   odp_fault_try_announce(f, true));
 }
 
 /**

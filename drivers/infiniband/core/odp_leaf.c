@@ -3,9 +3,9 @@
  * DOC: Leaves
  *
  * An entry stays true for as long as it exists. The notifier's callback removes
- * it under the leaf's lock before the mm changes the page table. A page that was
- * written through an entry is marked dirty when the entry loses its right to
- * write. The mm may forget the page after that, never before.
+ * it under the leaf's lock before the mm changes the page table. A page that
+ * was written through an entry is marked dirty when the entry loses its right
+ * to write. The mm may forget the page after that, never before.
  */
 #include <linux/hmm.h>
 #include <linux/gfp.h>
@@ -90,9 +90,9 @@ static void odp_leaf_free_table(struct odp_window *window,
 }
 
 /*
- * Replaces the leaf's word, and frees the table that it pointed to. Caller: holds
- * the leaf's lock. A pinned mirror needs no lock: only its creation and its end
- * change words.
+ * Replaces the leaf's word, and frees the table that it pointed to. Caller:
+ * holds the leaf's lock. A pinned mirror needs no lock: only its creation and
+ * its end change words.
  */
 static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 			      unsigned long word)
@@ -118,9 +118,9 @@ static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 }
 
 /*
- * Folios that lost a dirty entry. They are marked dirty after the leaf's lock has
- * been dropped, because file systems then take locks that are not safe against
- * softirqs. The references keep the folios until then.
+ * Folios that lost a dirty entry. They are marked dirty after the leaf's lock
+ * has been dropped, because file systems then take locks that are not safe
+ * against softirqs. The references keep the folios until then.
  */
 struct odp_dirtied {
 	unsigned int nr;
@@ -146,8 +146,8 @@ static void odp_dirtied_flush(struct odp_dirtied *dirtied)
 }
 
 /*
- * Invalidates an entry that translates @pages pages. Returns the new value of the
- * entry.
+ * Invalidates an entry that translates @pages pages. Returns the new value of
+ * the entry.
  */
 static unsigned long odp_entry_invalidate(struct odp_sweep *sweep,
 					  unsigned long entry,
@@ -295,7 +295,8 @@ bool odp_leaf_age(struct odp_window *window, unsigned long index)
 bool odp_leaf_young(struct odp_window *window, unsigned long start,
 		    unsigned long end, bool clear)
 {
-	struct odp_leaf *leaf = odp_leaf_read_lock(window, odp_leaf_index(start));
+	struct odp_leaf *leaf = odp_leaf_read_lock(window,
+						   odp_leaf_index(start));
 	unsigned int i;
 	bool young = false;
 
@@ -344,7 +345,8 @@ static bool odp_entry_allows(const unsigned long *entry, bool write)
 bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 		      unsigned long end, bool write)
 {
-	struct odp_leaf *leaf = odp_leaf_read_lock(window, odp_leaf_index(addr));
+	struct odp_leaf *leaf = odp_leaf_read_lock(window,
+						   odp_leaf_index(addr));
 	unsigned int i;
 	bool present = true;
 
@@ -373,8 +375,8 @@ static bool odp_is_huge(const unsigned long *hmm_pfns)
 
 /*
  * A valid entry and a page table that was read under a valid sequence name the
- * same page. So a new value can only add the right to write, and the entry keeps
- * its ODP_NOTES.
+ * same page. So a new value can only add the right to write, and the entry
+ * keeps its ODP_NOTES.
  */
 static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 			  const unsigned long *hmm_pfns, unsigned long **table)
@@ -422,9 +424,10 @@ static bool odp_leaf_fits(const struct odp_leaf *leaf,
  * @table: an empty table; taken (set to NULL) if the leaf needs one
  *
  * Context: any but hard interrupt; does not sleep.
- * Return: 0; or an error with nothing changed: -EBUSY if an invalidation came in
- * between; -ENOSPC if the leaf needs a table; -EEXIST if the leaf has a table and
- * would get a huge entry, or the reverse, so that it has to be invalidated first.
+ * Return: 0; or an error with nothing changed: -EBUSY if an invalidation came
+ * in between; -ENOSPC if the leaf needs a table; -EEXIST if the leaf has a
+ * table and would get a huge entry, or the reverse, so that it has to be
+ * invalidated first.
  */
 int odp_leaf_commit(struct odp_window *window, unsigned long base,
 		    const unsigned long *hmm_pfns, unsigned long seq,

@@ -25,15 +25,15 @@
 #define ODP_HUGE		BIT(3)
 /*
  * In an entry: the page was accessed since the mm or the search for idle tables
- * last asked. In the word of a leaf with a table: a page of the leaf was accessed
- * since the last such search. The word has the bit whenever one of its entries
- * has it.
+ * last asked. In the word of a leaf with a table: a page of the leaf was
+ * accessed since the last such search. The word has the bit whenever one of its
+ * entries has it.
  */
 #define ODP_USED_BIT		4
 #define ODP_USED		BIT(ODP_USED_BIT)
 /*
- * In an entry: the search for idle tables found ODP_USED and cleared it, and the
- * mm has not asked since.
+ * In an entry: the search for idle tables found ODP_USED and cleared it, and
+ * the mm has not asked since.
  */
 #define ODP_YOUNG_BIT		5
 #define ODP_YOUNG		BIT(ODP_YOUNG_BIT)
@@ -65,8 +65,8 @@ struct odp_table {
  * @lock: held for reading while pages are accessed through the leaf, and for
  *	writing while entries change; see odp_leaf_read_lock() and
  *	odp_leaf_write_lock()
- * @word: 0: no translations; with ODP_HUGE: the leaf's only entry; otherwise the
- *	address of a table of ODP_LEAF_PAGES entries. Protected by @lock. A
+ * @word: 0: no translations; with ODP_HUGE: the leaf's only entry; otherwise
+ *	the address of a table of ODP_LEAF_PAGES entries. Protected by @lock. A
  *	holder of @lock for reading may atomically set ODP_USED in the word, set
  *	or clear ODP_NOTES in an entry, and clear ODP_VALID in an entry.
  */
@@ -117,9 +117,9 @@ enum odp_verdict {
 extern struct list_lru odp_tables;
 
 /*
- * With bottom halves off, readers of an rwlock_t overtake waiting writers. A few
- * busy CPUs could then keep the notifier's callback out for ever. So a new reader
- * waits at the gate until no writer waits. Caller: holds no leaf's lock.
+ * With bottom halves off, readers of an rwlock_t overtake waiting writers. A
+ * few busy CPUs could then keep the notifier's callback out for ever. So a new
+ * reader waits at the gate until no writer waits. Caller: holds no leaf's lock.
  */
 static inline void odp_gate_pass(struct odp_window *window)
 {
@@ -131,7 +131,7 @@ static inline void odp_gate_pass(struct odp_window *window)
 
 /* Locks a leaf for accesses, until odp_leaf_read_unlock(). */
 static inline struct odp_leaf *odp_leaf_read_lock(struct odp_window *window,
-					      unsigned long index)
+						  unsigned long index)
 {
 	struct odp_leaf *leaf = &window->leaves[index];
 
@@ -148,7 +148,7 @@ static inline void odp_leaf_read_unlock(struct odp_leaf *leaf)
 
 /* Locks a leaf and excludes accesses, until odp_leaf_write_unlock(). */
 static inline struct odp_leaf *odp_leaf_write_lock(struct odp_window *window,
-					     unsigned long index)
+						   unsigned long index)
 {
 	struct odp_leaf *leaf = &window->leaves[index];
 
@@ -170,7 +170,8 @@ static inline unsigned long *odp_leaf_table(unsigned long word)
 
 /*
  * The location of a page's entry, or NULL if the leaf has none. A huge entry
- * translates page @i to the page @i pages after its pfn. Caller: holds leaf->lock.
+ * translates page @i to the page @i pages after its pfn. Caller: holds
+ * leaf->lock.
  */
 static inline unsigned long *odp_leaf_entry(struct odp_leaf *leaf,
 					    unsigned int i)

@@ -3,14 +3,15 @@
  * DOC: The owner's limits
  *
  * A page that a worker faults in for a process must cost the same as when the
- * process touches it. It has to come from the nodes that the process may use, and
- * its I/O has to count and wait in the process's cgroup. So while a worker serves a
- * request it has the memory policy, the cpuset's nodes, the block cgroup, the I/O
- * priority and the nice value of the process. (odp_fault.c charges the memory.)
+ * process touches it. It has to come from the nodes that the process may use,
+ * and its I/O has to count and wait in the process's cgroup. So while a worker
+ * serves a request it has the memory policy, the cpuset's nodes, the block
+ * cgroup, the I/O priority and the nice value of the process. (odp_fault.c
+ * charges the memory.)
  *
- * A module cannot move a kernel thread into a cgroup of the unified hierarchy. So
- * the CPU time does not count for the process; the number of a user's workers
- * bounds it (odp_user.c).
+ * A module cannot move a kernel thread into a cgroup of the unified hierarchy.
+ * So the CPU time does not count for the process; the number of a user's
+ * workers bounds it (odp_user.c).
  */
 #include <linux/kthread.h>
 #include <linux/sched.h>

@@ -4,13 +4,13 @@
  *
  * Three things end at different times:
  *
- * - The address space. The mirror holds an mm_count, so that the mm_struct stays.
- *   A fault needs an mm_users, which it gets only while the address space has not
- *   ended (odp_mirror_mmget()). After the end a worker removes the mirror's
- *   windows and drops the mm_count.
+ * - The address space. The mirror holds an mm_count, so that the mm_struct
+ *   stays. A fault needs an mm_users, which it gets only while the address
+ *   space has not ended (odp_mirror_mmget()). After the end a worker removes
+ *   the mirror's windows and drops the mm_count.
  * - The mirror. Its last region destroys it (odp_mirror_put()).
- * - The mirror's memory. It lasts until the last reference (odp_mirror_put_ref())
- *   and an RCU grace period after that.
+ * - The mirror's memory. It lasts until the last reference
+ *   (odp_mirror_put_ref()) and an RCU grace period after that.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -25,8 +25,8 @@ static struct workqueue_struct *odp_tidy_wq;
  * @mirror: the mirror
  *
  * Context: any but hard interrupt.
- * Return: the mm with an mm_users held, for mmput(); NULL if the address space has
- * ended.
+ * Return: the mm with an mm_users held, for mmput(); NULL if the address space
+ * has ended.
  */
 struct mm_struct *odp_mirror_mmget(struct odp_mirror *mirror)
 {
@@ -89,8 +89,8 @@ void odp_mirror_put_ref(struct odp_mirror *mirror)
 
 /**
  * odp_mirror_tidy_later() - have a worker call odp_mirror_tidy()
- * @mirror: the mirror. The caller keeps its memory by RCU or otherwise; the mirror
- *	may have been destroyed.
+ * @mirror: the mirror. The caller keeps its memory by RCU or otherwise; the
+ *	mirror may have been destroyed.
  *
  * Context: any but hard interrupt.
  */

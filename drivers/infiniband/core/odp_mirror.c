@@ -3,9 +3,9 @@
  * DOC: Mirrors
  *
  * All on-demand regions of a (device, mm) share one mirror, so two regions over
- * the same pages fault once. A hash table finds the mirror; how many mirrors exist
- * makes no difference. A pinned region has a mirror of its own, which is in no
- * table.
+ * the same pages fault once. A hash table finds the mirror; how many mirrors
+ * exist makes no difference. A pinned region has a mirror of its own, which is
+ * in no table.
  */
 #include <linux/rhashtable.h>
 #include <linux/sched/mm.h>
@@ -30,9 +30,10 @@ static const struct rhashtable_params odp_mirror_params = {
 /* --- the list ------------------------------------------------------------- */
 
 /*
- * A mirror without a window has no notifier, so it does not hear that its process
- * has ended. Whenever a mirror is added, this function looks at the two mirrors
- * that were not looked at for the longest time. So such mirrors do not accumulate.
+ * A mirror without a window has no notifier, so it does not hear that its
+ * process has ended. Whenever a mirror is added, this function looks at the two
+ * mirrors that were not looked at for the longest time. So such mirrors do not
+ * accumulate.
  */
 static void odp_mirrors_check(void)
 {
@@ -109,7 +110,8 @@ static void odp_mirror_forget(struct odp_mirror *mirror)
  * @mirror: the mirror
  *
  * Context: may sleep.
- * Return: true if that was the last region; the caller then destroys the mirror.
+ * Return: true if that was the last region; the caller then destroys the
+ * mirror.
  */
 bool odp_mirror_put(struct odp_mirror *mirror)
 {
@@ -126,8 +128,8 @@ bool odp_mirror_put(struct odp_mirror *mirror)
 /* --- windows that are no longer needed ------------------------------------ */
 
 /*
- * Frees everything but the mirror itself, which has a few hundred bytes. May run
- * on several CPUs at a time. No fault is under way or can begin.
+ * Frees everything but the mirror itself, which has a few hundred bytes. May
+ * run on several CPUs at a time. No fault is under way or can begin.
  */
 static void odp_mirror_empty(struct odp_mirror *mirror)
 {
@@ -240,11 +242,11 @@ static void odp_mirror_init(struct odp_mirror *mirror)
  * @dev: the device
  * @mm: the address space; NULL for a mirror of pinned pages
  *
- * The caller sets up @ahead_work (odp_guess_init()) and, for an on-demand mirror,
- * the workers (odp_user_attach()).
+ * The caller sets up @ahead_work (odp_guess_init()) and, for an on-demand
+ * mirror, the workers (odp_user_attach()).
  *
- * Context: may sleep; no lock held, because the owner's memory cgroup may have to
- * be reclaimed.
+ * Context: may sleep; no lock held, because the owner's memory cgroup may have
+ * to be reclaimed.
  * Return: the mirror, for odp_mirror_destroy(); or an ERR_PTR.
  */
 struct odp_mirror *odp_mirror_create(struct umem_odp_device *dev,

@@ -38,21 +38,22 @@ struct odp_mirror_key {
  * @mm_lock: protects @mm
  * @owner: PID of the process that created the mirror, for output only
  * @nr_regions: number of regions; protected by odp_mirrors_lock
- * @refs: one for the regions, one while @watch is registered, one for each queued
- *	@tidy; a reference keeps the mirror's memory and nothing else
+ * @refs: one for the regions, one while @watch is registered, one for each
+ *	queued @tidy; a reference keeps the mirror's memory and nothing else
  * @rcu: frees the mirror
  * @hash: node in the table of all on-demand mirrors; protected by
  *	odp_mirrors_lock
- * @node: node in odp_mirrors; empty if the mirror is not in the list; protected by
- *	odp_mirrors_lock
- * @watch: reports the end of the address space, answers which pages were accessed
+ * @node: node in odp_mirrors; empty if the mirror is not in the list; protected
+ *	by odp_mirrors_lock
+ * @watch: reports the end of the address space, answers which pages were
+ *	accessed
  * @watching: @watch is registered; protected by @windows_lock
  * @regions: on-demand regions by address; protected by @regions_lock
  * @regions_lock: protects @regions
  * @windows: by address >> ODP_WINDOW_SHIFT; changed under @windows_lock, read
  *	under RCU
- * @near: some of the windows, by the low bits of that index, for a lookup in one
- *	step; changed under @windows_lock, read under RCU
+ * @near: some of the windows, by the low bits of that index, for a lookup in
+ *	one step; changed under @windows_lock, read under RCU
  * @windows_lock: serializes adding and removing windows
  * @faults: struct odp_fault, the faults that are asking the mm; protected by
  *	@faults_lock
@@ -64,7 +65,8 @@ struct odp_mirror_key {
  * @ahead_work: faults in the guessed pages, in one of @user's workers
  * @user: the user whose workers serve the mirror's requests; NULL if @pinned
  * @queues: waiting requests, by enum odp_lane_id
- * @tidy: removes empty windows, or all windows after the address space has ended
+ * @tidy: removes empty windows, or all windows after the address space has
+ *	ended
  * @hand: number of the leaf in the address space where the search for tables to
  *	free continues (a hint, without a lock)
  * @nr_windows: see struct umem_odp_mirror_stats

@@ -3,13 +3,13 @@
  * DOC: Prefetching
  *
  * A prefetch is a fault before an access misses. An asynchronous prefetch is a
- * request in a lane of its own (odp_user.c), one leaf per turn, so it takes nothing
- * from faults that a queue pair waits for. Deregistration cancels a region's
- * prefetches.
+ * request in a lane of its own (odp_user.c), one leaf per turn, so it takes
+ * nothing from faults that a queue pair waits for. Deregistration cancels a
+ * region's prefetches.
  *
- * A thread that waits for a prefetch also waits for a worker. It does not fault by
- * itself: a thread in a fault that cannot be interrupted would keep the region from
- * being deregistered and the device from being removed.
+ * A thread that waits for a prefetch also waits for a worker. It does not fault
+ * by itself: a thread in a fault that cannot be interrupted would keep the
+ * region from being deregistered and the device from being removed.
  */
 #include <linux/completion.h>
 #include <linux/export.h>
@@ -20,7 +20,8 @@
 #include "odp_worker.h"
 
 /* The bytes of a request that are in its first leaf. */
-static u64 odp_prefetch_step(const struct ib_umem_odp *umem, u64 offset, u64 len)
+static u64 odp_prefetch_step(const struct ib_umem_odp *umem, u64 offset,
+			     u64 len)
 {
 	u64 addr = umem->address + offset;
 
@@ -115,7 +116,9 @@ static void odp_waiter_abort(struct odp_waiter *waiter)
 	complete(&waiter->done);
 }
 
-/* A waiter of a device or region that is already going away is aborted at once. */
+/*
+ * A waiter of a device or region that is already going away is aborted at once.
+ */
 static void odp_waiter_add(struct odp_waiter *waiter)
 {
 	struct umem_odp_device *dev = waiter->umem->mirror->dev;
@@ -139,8 +142,8 @@ static void odp_waiter_del(struct odp_waiter *waiter)
 /**
  * odp_waiters_abort() - abort all waits for a region, or for a device
  * @dev: the device
- * @umem: the region, which is being deregistered; NULL: all regions of the device,
- *	which is being removed
+ * @umem: the region, which is being deregistered; NULL: all regions of the
+ *	device, which is being removed
  *
  * Context: process context.
  */

@@ -2,11 +2,12 @@
 /**
  * DOC: Regions
  *
- * A region is a range and a reference to a mirror. It costs nothing to register,
- * whatever its length: the first fault creates everything that costs anything.
+ * A region is a range and a reference to a mirror. It costs nothing to
+ * register, whatever its length: the first fault creates everything that costs
+ * anything.
  *
- * A pinned region has a private mirror, which is filled at registration and which
- * nothing invalidates. So one copy routine serves both kinds of region.
+ * A pinned region has a private mirror, which is filled at registration and
+ * which nothing invalidates. So one copy routine serves both kinds of region.
  */
 #include <linux/export.h>
 #include <linux/sched.h>

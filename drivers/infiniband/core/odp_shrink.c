@@ -2,11 +2,11 @@
 /**
  * DOC: Freeing tables
  *
- * A table is a cache: the mm can be asked again for what it says. The tables that
- * were not used since the last search are freed:
+ * A table is a cache: the mm can be asked again for what it says. The tables
+ * that were not used since the last search are freed:
  *
- * - when the machine, or the memory cgroup that they are charged to, is short of
- *   memory (a shrinker, for any kind of memory);
+ * - when the machine, or the memory cgroup that they are charged to, is short
+ *   of memory (a shrinker, for any kind of memory);
  * - when a fault finds its own cgroup full, before the OOM killer is called
  *   (odp_alloc.c);
  * - when a process has as many as it may have (odp_alloc.c).
@@ -26,8 +26,8 @@ static struct shrinker *odp_shrinker;
 /* --- a mirror's tables ---------------------------------------------------- */
 
 /*
- * Visits *@nr leaves from mirror->hand on, or fewer up to the end, and subtracts
- * them from *@nr. Returns the number of tables that it freed.
+ * Visits *@nr leaves from mirror->hand on, or fewer up to the end, and
+ * subtracts them from *@nr. Returns the number of tables that it freed.
  */
 static unsigned long odp_clock_turn(struct odp_mirror *mirror,
 				    unsigned long *nr)
@@ -63,8 +63,8 @@ out:
  * @mirror: the mirror
  * @nr: number of leaves to visit at most, from mirror->hand on
  *
- * A worker removes the windows that become empty. mirror->hand is 0 after the last
- * leaf.
+ * A worker removes the windows that become empty. mirror->hand is 0 after the
+ * last leaf.
  *
  * Context: any but hard interrupt; does not sleep; no lock held that
  * folio_mark_dirty() may take.
@@ -106,8 +106,8 @@ static enum lru_status odp_suspect_add(struct list_head *item,
 }
 
 /*
- * Finds the next @nr tables of a cgroup and a node, or fewer. A table leaves the
- * list before its window is freed, so the windows stay until the end of the
+ * Finds the next @nr tables of a cgroup and a node, or fewer. A table leaves
+ * the list before its window is freed, so the windows stay until the end of the
  * caller's RCU read section.
  */
 static void odp_suspects_find(struct odp_suspects *suspects,
@@ -122,8 +122,8 @@ static void odp_suspects_find(struct odp_suspects *suspects,
 }
 
 /*
- * Ages the next @nr tables. Returns the number of tables that it freed; *@looked
- * is the number that it visited.
+ * Ages the next @nr tables. Returns the number of tables that it freed;
+ * *@looked is the number that it visited.
  */
 static unsigned long odp_shrink_some(struct shrink_control *sc,
 				     unsigned long nr, unsigned long *looked)
@@ -179,7 +179,9 @@ static unsigned long odp_shrink_scan(struct shrinker *shrinker,
  */
 int odp_shrink_module_init(void)
 {
-	/* Unlike other lists' locks, this one is taken with bottom halves off. */
+	/*
+	 * Unlike other lists' locks, this one is taken with bottom halves off.
+	 */
 	static struct lock_class_key key;
 
 	odp_shrinker = shrinker_alloc(SHRINKER_MEMCG_AWARE |

@@ -2,11 +2,11 @@
 /**
  * DOC: A fault in one leaf
  *
- * A span is the part of a fault that lies in one leaf. The span's pages are made
- * present (odp_fault_in.c). Then hmm_range_fault() takes a snapshot of the CPU's
- * page table: of the span and, because it costs nothing, of the rest of the leaf.
- * The snapshot goes into the fault's own array. It becomes entries only under the
- * leaf's lock and under a sequence that is still valid.
+ * A span is the part of a fault that lies in one leaf. The span's pages are
+ * made present (odp_fault_in.c). Then hmm_range_fault() takes a snapshot of the
+ * CPU's page table: of the span and, because it costs nothing, of the rest of
+ * the leaf. The snapshot goes into the fault's own array. It becomes entries
+ * only under the leaf's lock and under a sequence that is still valid.
  */
 #include <linux/hmm.h>
 #include <linux/mmap_lock.h>
@@ -45,9 +45,9 @@ static int odp_fault_lock_mm(const struct odp_fault *f)
 }
 
 /*
- * Checks whether the mapping may be accessed. Nothing has asked for guessed pages.
- * So a user-space pager does not get a request for them, and a page of a file is
- * read, but not made dirty or copied.
+ * Checks whether the mapping may be accessed. Nothing has asked for guessed
+ * pages. So a user-space pager does not get a request for them, and a page of a
+ * file is read, but not made dirty or copied.
  */
 static int odp_fault_check(struct odp_fault *f, struct vm_area_struct *vma)
 {
@@ -126,7 +126,9 @@ static bool odp_hmm_allows(unsigned long hmm_pfn, bool write)
 	       (!write || hmm_pfn & HMM_PFN_WRITE);
 }
 
-/* The first page from @addr on that the snapshot covers, or does not; or @end. */
+/*
+ * The first page from @addr on that the snapshot covers, or does not; or @end.
+ */
 static unsigned long odp_first_page(const struct odp_fault *f, bool covered,
 				    unsigned long addr, unsigned long end)
 {
@@ -136,7 +138,9 @@ static unsigned long odp_first_page(const struct odp_fault *f, bool covered,
 	return addr;
 }
 
-/* The number of bytes from the first wanted page on that the snapshot covers. */
+/*
+ * The number of bytes from the first wanted page on that the snapshot covers.
+ */
 static unsigned long odp_span_got(const struct odp_fault *f,
 				  const struct odp_span *span)
 {
@@ -168,16 +172,16 @@ static unsigned long odp_fault_in_missing(struct odp_fault *f,
 }
 
 /*
- * Makes the wanted pages present that the last snapshot lacks, until @f is over.
- * The first page of each few may bring others along (a huge page, a large folio, a
- * file's fault-around), so a new snapshot is taken then: the first time of all
- * wanted pages, because of huge pages, and later of the few. Returns 0 if at least
- * the first page has arrived.
+ * Makes the wanted pages present that the last snapshot lacks, until @f is
+ * over. The first page of each few may bring others along (a huge page, a large
+ * folio, a file's fault-around), so a new snapshot is taken then: the first
+ * time of all wanted pages, because of huge pages, and later of the few.
+ * Returns 0 if at least the first page has arrived.
  */
 static int odp_span_fault_in(struct odp_fault *f, struct odp_window *window,
 			     const struct odp_span *span)
 {
-	unsigned long addr = span->start, few_end = addr, look_end, upto, seq;
+	unsigned long addr = span->start, few_end = addr, look_end, until, seq;
 	bool first = true;
 	int ret = 0;
 
@@ -186,8 +190,8 @@ static int odp_span_fault_in(struct odp_fault *f, struct odp_window *window,
 		if (addr == span->end)
 			break;
 		if (addr < few_end) {
-			upto = odp_first_page(f, true, addr, few_end);
-			addr = odp_fault_in_missing(f, addr, upto, &ret);
+			until = odp_first_page(f, true, addr, few_end);
+			addr = odp_fault_in_missing(f, addr, until, &ret);
 			continue;
 		}
 		addr = odp_fault_in_missing(f, addr, addr + PAGE_SIZE, &ret);
@@ -252,10 +256,10 @@ static unsigned long odp_span_pages(const struct odp_fault *f,
 }
 
 /*
- * Makes the snapshot the leaf's entries. Returns -EBUSY if it is out of date. This
- * function looks up the mapping again. If the mapping had been replaced since the
- * first lookup, the sequence would have changed. So this lookup and the snapshot
- * belong together.
+ * Makes the snapshot the leaf's entries. Returns -EBUSY if it is out of date.
+ * This function looks up the mapping again. If the mapping had been replaced
+ * since the first lookup, the sequence would have changed. So this lookup and
+ * the snapshot belong together.
  */
 static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
 			   const struct odp_span *span, unsigned long seq)
@@ -272,8 +276,8 @@ static int odp_span_commit(struct odp_fault *f, struct odp_window *window,
 }
 
 /*
- * Makes the wanted pages present, then takes a snapshot of the leaf; if @hurry, of
- * the wanted pages only. Returns 0 with f->pfns and @seq.
+ * Makes the wanted pages present, then takes a snapshot of the leaf; if @hurry,
+ * of the wanted pages only. Returns 0 with f->pfns and @seq.
  */
 static int odp_span_find(struct odp_fault *f, struct odp_window *window,
 			 const struct odp_span *span, bool hurry,
@@ -284,7 +288,8 @@ static int odp_span_find(struct odp_fault *f, struct odp_window *window,
 	if (ret)
 		return ret;
 	if (hurry)
-		return odp_span_take_snapshot(f, window, span->start, span->end, seq);
+		return odp_span_take_snapshot(f, window, span->start,
+					      span->end, seq);
 	return odp_span_take_snapshot(f, window, span->lo, span->hi, seq);
 }
 
@@ -292,13 +297,17 @@ static int odp_span_find(struct odp_fault *f, struct odp_window *window,
 static int odp_span_trouble(const struct odp_fault *f,
 			    const struct odp_span *span)
 {
-	/* Either the page is not in the memory map, or it was taken away again. */
+	/*
+	 * Either the page is not in the memory map, or it was taken away again.
+	 */
 	if (f->pfns[odp_page_index(span->start)] & HMM_PFN_ERROR)
 		return -EFAULT;
 	return -EBUSY;
 }
 
-/* Tries once. Returns bytes present from the first wanted page on, or -errno. */
+/*
+ * Tries once. Returns bytes present from the first wanted page on, or -errno.
+ */
 static long odp_span_try(struct odp_fault *f, struct odp_window *window,
 			 struct odp_span *span, bool hurry)
 {
@@ -333,10 +342,10 @@ static long odp_span_try(struct odp_fault *f, struct odp_window *window,
  * @start: first wanted page
  * @end: end of the wanted pages, not beyond the leaf
  *
- * Retries until the first wanted page is present or it is known why it cannot be.
- * A retry asks for less, because fewer pages are entered sooner. That helps if the
- * last pages push the first one out, and if one invalidation follows another
- * (reclaim of a large range): a short request succeeds in between.
+ * Retries until the first wanted page is present or it is known why it cannot
+ * be. A retry asks for less, because fewer pages are entered sooner. That helps
+ * if the last pages push the first one out, and if one invalidation follows
+ * another (reclaim of a large range): a short request succeeds in between.
  *
  * Context: may sleep; no mmap lock held.
  * Return: bytes present from @start on, or -errno as umem_odp_fault().

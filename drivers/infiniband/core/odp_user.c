@@ -4,18 +4,18 @@
  *
  * Faults that a driver's data path waits for, and prefetches that nothing waits
  * for, are requests that workers serve. Workers belong to a user. So one user's
- * requests, whatever they wait for (a userfaultfd, a disk, a file server), do not
- * delay another user's. A user has a bounded number of workers, however many
- * processes, queue pairs and requests he has. Root's containers count as separate
- * users, by their memory cgroup. Users of a user namespace count as the user who
- * created the namespace.
+ * requests, whatever they wait for (a userfaultfd, a disk, a file server), do
+ * not delay another user's. A user has a bounded number of workers, however
+ * many processes, queue pairs and requests the user has. Root's containers count
+ * as separate users, by their memory cgroup. Users of a user namespace count as
+ * the user who created the namespace.
  *
- * Workers serve a user's processes in turn. A process has only some of the workers
- * at a time. A request that occupies a worker while others wait is interrupted
- * after its turn. A fault then returns to the driver, which checks whether it still
- * wants the page; a prefetch goes to the end of its process's queue. A process
- * whose last request was interrupted comes after processes whose requests are
- * quick.
+ * Workers serve a user's processes in turn. A process has only some of the
+ * workers at a time. A request that occupies a worker while others wait is
+ * interrupted after its turn. A fault then returns to the driver, which checks
+ * whether it still wants the page; a prefetch goes to the end of its process's
+ * queue. A process whose last request was interrupted comes after processes
+ * whose requests are quick.
  */
 #include <linux/cache.h>
 #include <linux/cred.h>
@@ -103,7 +103,7 @@ static struct umem_odp_request *odp_lane_next(struct odp_lane *lane)
 }
 
 /**
- * odp_lane_wake() - start a worker if a request may be served and a worker is idle
+ * odp_lane_wake() - start an idle worker if a request may be served
  * @lane: the lane
  *
  * Context: any but hard interrupt; the user's lock held.
@@ -125,8 +125,8 @@ void odp_lane_wake(struct odp_lane *lane)
  * odp_request_interrupt() - tell the worker of a request to stop
  * @request: the request, which is being served
  *
- * The user's lock is held, so the worker either gets the signal before it finishes
- * the request, or gets no signal.
+ * The user's lock is held, so the worker either gets the signal before it
+ * finishes the request, or gets no signal.
  *
  * Context: any but hard interrupt; the user's lock held.
  */
@@ -140,7 +140,7 @@ void odp_request_interrupt(struct umem_odp_request *request)
 }
 
 static bool odp_request_delays_others(const struct umem_odp_request *request,
-				    const struct odp_lane *lane)
+				      const struct odp_lane *lane)
 {
 	const struct odp_mirror *mirror = request->umem->mirror;
 
@@ -191,8 +191,8 @@ static void odp_runner_work(struct work_struct *work)
 /* --- users ---------------------------------------------------------------- */
 
 /*
- * The user ID outside all user namespaces: a user of a namespace counts as the one
- * who created the namespace.
+ * The user ID outside all user namespaces: a user of a namespace counts as the
+ * one who created the namespace.
  */
 static kuid_t odp_current_uid(void)
 {
@@ -223,8 +223,8 @@ static void odp_lane_init(struct odp_lane *lane, struct odp_user *user,
 }
 
 /*
- * Runs in a workqueue of its own, because it waits for the user's workers. One of
- * them may have dropped the last reference.
+ * Runs in a workqueue of its own, because it waits for the user's workers. One
+ * of them may have dropped the last reference.
  */
 static void odp_user_free(struct work_struct *work)
 {
@@ -332,7 +332,7 @@ void odp_user_put(struct odp_user *user)
 }
 
 /**
- * odp_user_queue_work() - run work that is no request in one of a user's workers
+ * odp_user_queue_work() - run work other than requests in a user's worker
  * @user: the user
  * @work: the work, which does not wait
  *

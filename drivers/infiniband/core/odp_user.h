@@ -22,8 +22,9 @@ struct task_struct;
 #define ODP_WORKERS		(ODP_FAULT_WORKERS + ODP_PREFETCH_WORKERS)
 
 /*
- * How long a request may take while others of the user wait, and how long at most.
- * While a request lasts, the address space of a process that has ended is not freed.
+ * How long a request may take while others of the user wait, and how long at
+ * most. While a request lasts, the address space of a process that has ended is
+ * not freed.
  */
 #define ODP_TURN		(HZ / 10)
 #define ODP_TURN_LAST		HZ
@@ -62,19 +63,21 @@ struct odp_queue {
 
 /**
  * struct umem_odp_request - pages that a worker makes present
- * @refs: one for the driver that allocated the request, one while it is queued or
- *	served
- * @node: in the queue's pending list or the lane's running list; protected by the
- *	user's lock
+ * @refs: one for the driver that allocated the request, one while it is queued
+ *	or served
+ * @node: in the queue's pending list or the lane's running list; protected by
+ *	the user's lock
  * @lane: the kind of request; constant
  * @umem: the region; referenced while @user is not NULL
  * @offset: bytes from the region's start
  * @len: bytes
- * @left: for a prefetch: bytes from @offset on, of which the next step covers @len
+ * @left: for a prefetch: bytes from @offset on, of which the next step covers
+ *	@len
  * @flags: enum umem_odp_fault_flags
- * @user: the user whose worker the request waits for or has; NULL if there is none.
- *	Changes under the user's lock.
- * @worker: the worker; NULL while the request waits; protected by the user's lock
+ * @user: the user whose worker the request waits for or has; NULL if there is
+ *	none. Changes under the user's lock.
+ * @worker: the worker; NULL while the request waits; protected by the user's
+ *	lock
  * @since: when the worker began, in jiffies; protected by the user's lock
  * @interrupted: the worker was told to stop; protected by the user's lock
  * @abandoned: @done will not be called; protected by the user's lock

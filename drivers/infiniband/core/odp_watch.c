@@ -3,8 +3,8 @@
  * DOC: Watching the address space
  *
  * The interval notifiers of the windows report what becomes untrue. Each mirror
- * has one more notifier, an mmu_notifier, which its first window registers. It has
- * two tasks:
+ * has one more notifier, an mmu_notifier, which its first window registers. It
+ * has two tasks:
  *
  * - It reports the end of the address space. A worker then frees everything but
  *   the regions, even if another process keeps the regions.
@@ -29,8 +29,8 @@ static void odp_watch_release(struct mmu_notifier *watch,
 }
 
 /*
- * Called with the page table's lock held, for one page or for as many pages as one
- * entry of the CPU's page table maps.
+ * Called with the page table's lock held, for one page or for as many pages as
+ * one entry of the CPU's page table maps.
  */
 static bool odp_watch_young(struct mmu_notifier *watch, unsigned long start,
 			    unsigned long end, bool clear)

@@ -2,16 +2,17 @@
 /**
  * DOC: Windows
  *
- * The first fault in a window creates it. A window exists until an unmapping has
- * emptied it, or until its mirror is destroyed. It contains the interval notifier.
- * So an address space without faults has no notifier and pays nothing.
+ * The first fault in a window creates it. A window exists until an unmapping
+ * has emptied it, or until its mirror is destroyed. It contains the interval
+ * notifier. So an address space without faults has no notifier and pays
+ * nothing.
  */
 
 /**
  * DOC: Translation and invalidation
  *
- * A fault that enters a translation may race with an invalidation. No lock covers
- * a whole window; the following protocol orders the two::
+ * A fault that enters a translation may race with an invalidation. No lock
+ * covers a whole window; the following protocol orders the two::
  *
  *	fault				callback
  *	-----				--------
@@ -24,9 +25,9 @@
  *	write entries
  *	unlock leaf
  *
- * The two barriers pair. Either the fault sees the new sequence, or the callback
- * sees the bit and then finds the entries. So the callback need not visit empty
- * leaves.
+ * The two barriers pair. Either the fault sees the new sequence, or the
+ * callback sees the bit and then finds the entries. So the callback need not
+ * visit empty leaves.
  */
 #include <linux/slab.h>
 
@@ -79,8 +80,8 @@ static unsigned long odp_window_invalidate(struct odp_window *window,
 
 /*
  * An invalidation is counted for so many regions at most, those with the lowest
- * addresses. Otherwise a process that truncates a file would wait for all regions
- * that a stranger has registered over the file.
+ * addresses. Otherwise a process that truncates a file would wait for all
+ * regions that a stranger has registered over the file.
  */
 #define ODP_COUNTED_REGIONS	32
 
@@ -121,8 +122,8 @@ static void odp_count_invalidation(struct odp_mirror *mirror,
 }
 
 /*
- * The interval notifier's callback. It never sleeps, so it also does its work for
- * callers that must not block (the OOM reaper).
+ * The interval notifier's callback. It never sleeps, so it also does its work
+ * for callers that must not block (the OOM reaper).
  */
 static bool odp_notify(struct mmu_interval_notifier *notifier,
 		       const struct mmu_notifier_range *range,
@@ -143,8 +144,8 @@ static bool odp_notify(struct mmu_interval_notifier *notifier,
 		trace_odp_invalidate(window->mirror, range, pages);
 	}
 	/*
-	 * Another callback may have emptied a leaf, so that this one skipped it.
-	 * Wait until the other one has marked its folios dirty.
+	 * Another callback may have emptied a leaf, so that this one skipped
+	 * it. Wait until the other one has marked its folios dirty.
 	 */
 	spin_lock(&window->dirty_lock);
 	spin_unlock(&window->dirty_lock);
@@ -194,8 +195,8 @@ static int odp_window_publish(struct odp_window *window)
  * odp_window_remove() - remove a window from its mirror, and free it
  * @window: the window; the caller has the last reference
  *
- * If the shrinker is freeing one of the window's tables, it has stopped using the
- * mirror and the device when this function returns.
+ * If the shrinker is freeing one of the window's tables, it has stopped using
+ * the mirror and the device when this function returns.
  *
  * Context: may sleep; windows_lock held.
  */
@@ -212,7 +213,9 @@ void odp_window_remove(struct odp_window *window)
 		odp_window_invalidate(window, window->base,
 				      window->base + ODP_WINDOW_SIZE, ODP_FREE);
 		mmu_interval_notifier_remove(&window->notifier);
-		/* A callback or the shrinker may still be marking folios dirty. */
+		/*
+		 * A callback or the shrinker may still be marking folios dirty.
+		 */
 		spin_lock(&window->dirty_lock);
 		spin_unlock(&window->dirty_lock);
 	} else {
@@ -250,7 +253,9 @@ struct odp_window *odp_window_alloc(struct odp_mirror *mirror,
 	return window;
 }
 
-/* Registers the notifiers of a window and, if it is the first, of its mirror. */
+/*
+ * Registers the notifiers of a window and, if it is the first, of its mirror.
+ */
 static int odp_window_subscribe(struct odp_window *window)
 {
 	struct odp_mirror *mirror = window->mirror;
@@ -308,12 +313,12 @@ struct odp_window *odp_window_try_get(struct odp_mirror *mirror,
 
 /**
  * odp_window_add() - add a window to its mirror
- * @fresh: the window, of odp_window_alloc(); freed on failure, and if the mirror
- *	already has a window for @addr
+ * @fresh: the window, of odp_window_alloc(); freed on failure, and if the
+ *	mirror already has a window for @addr
  * @addr: any address in the window
  *
- * Context: may sleep. For an on-demand mirror the caller holds an mm_users and no
- * mmap lock.
+ * Context: may sleep. For an on-demand mirror the caller holds an mm_users and
+ * no mmap lock.
  * Return: the mirror's window, referenced, for odp_window_put(); or an ERR_PTR.
  */
 struct odp_window *odp_window_add(struct odp_window *fresh,

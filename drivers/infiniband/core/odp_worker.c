@@ -5,12 +5,12 @@
  * A driver that must not sleep starts a request, and a worker of the user
  * (odp_user.c) calls umem_odp_fault() for it.
  *
- * A fault in a file system cannot be interrupted, so nothing waits for a worker. A
- * driver that takes a request back while a worker serves it leaves the request to
- * the worker (an abandoned request). The request has references to everything that
- * the worker uses: to the region, which keeps the mirror, the device's memory and
- * the address space; and to this module, which therefore cannot be unloaded
- * meanwhile.
+ * A fault in a file system cannot be interrupted, so nothing waits for a
+ * worker. A driver that takes a request back while a worker serves it leaves
+ * the request to the worker (an abandoned request). The request has references
+ * to everything that the worker uses: to the region, which keeps the mirror,
+ * the device's memory and the address space; and to this module, which
+ * therefore cannot be unloaded meanwhile.
  */
 #include <linux/delay.h>
 #include <linux/export.h>
@@ -32,8 +32,8 @@
 #define ODP_PREFETCH_MAX	4096
 
 /*
- * A shortage of memory usually passes, and an error ends a connection. So a fault
- * that fails with -ENOMEM is retried for this long, with pauses.
+ * A shortage of memory usually passes, and an error ends a connection. So a
+ * fault that fails with -ENOMEM is retried for this long, with pauses.
  */
 #define ODP_SHORTAGE_MS		500
 #define ODP_PAUSE_MS		10
@@ -89,10 +89,10 @@ static bool odp_request_is_frozen(const struct umem_odp_request *request,
 }
 
 /*
- * A writer to a page of a frozen file system waits in the fault, with the mmap lock
- * held, and ignores signals; its process then cannot unmap anything. So the worker
- * waits before the fault. (A file system may still be frozen between this check and
- * the fault; the worker then waits in the fault.)
+ * A writer to a page of a frozen file system waits in the fault, with the mmap
+ * lock held, and ignores signals; its process then cannot unmap anything. So
+ * the worker waits before the fault. (A file system may still be frozen between
+ * this check and the fault; the worker then waits in the fault.)
  */
 static int odp_request_await_thaw(const struct umem_odp_request *request,
 				  struct mm_struct *mm)
@@ -129,7 +129,8 @@ static long odp_request_fault(struct umem_odp_request *request,
 }
 
 /*
- * Ends the worker's hold on the request. Returns false if nobody wants the result.
+ * Ends the worker's hold on the request. Returns false if nobody wants the
+ * result.
  */
 static bool odp_request_finish(struct umem_odp_request *request, long *ret)
 {
@@ -163,7 +164,10 @@ static bool odp_request_finish(struct umem_odp_request *request, long *ret)
 static void odp_request_done(struct umem_odp_request *request, long ret)
 {
 	request->done(request, ret);
-	/* A full barrier: pairs with wait_var_event() in umem_odp_request_free(). */
+	/*
+	 * A full barrier: pairs with wait_var_event() in
+	 * umem_odp_request_free().
+	 */
 	if (atomic_dec_and_test(&request->calling))
 		wake_up_var(&request->calling);
 }
@@ -185,7 +189,10 @@ static void odp_request_serve(struct umem_odp_request *request)
 	odp_request_put(request);
 	if (wanted)
 		return;
-	/* A full barrier: pairs with wait_var_event_timeout() in umem_odp_settle(). */
+	/*
+	 * A full barrier: pairs with wait_var_event_timeout() in
+	 * umem_odp_settle().
+	 */
 	if (atomic_dec_and_test(&odp_abandoned))
 		wake_up_var(&odp_abandoned);
 	/* odp_user_free() waits for the rest when the module is unloaded. */
@@ -329,7 +336,8 @@ EXPORT_SYMBOL_GPL(umem_odp_request_free);
  * @umem: the region; nothing starts new requests
  *
  * Prefetches are cancelled. Faults belong to drivers: their workers are
- * interrupted, and the drivers are told of an error as soon as that has succeeded.
+ * interrupted, and the drivers are told of an error as soon as that has
+ * succeeded.
  *
  * Context: process context; does not wait for a worker.
  */
