@@ -129,8 +129,8 @@ static long odp_request_fault(struct umem_odp_request *request,
 }
 
 /*
- * Ends the worker's hold on the request. Returns false if nobody wants the
- * result.
+ * After this function the worker no longer owns the request. Returns false if
+ * the request was abandoned, so that done() must not be called.
  */
 static bool odp_request_finish(struct umem_odp_request *request, long *ret)
 {

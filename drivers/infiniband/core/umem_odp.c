@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Deregistration, which all parts have a share in, and the module. */
+/* Deregistration, which involves most of the other files, and the module. */
 #include <linux/module.h>
 
 #include "odp_debugfs.h"
