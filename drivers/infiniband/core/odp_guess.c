@@ -3,8 +3,8 @@
  * DOC: Faulting in guessed pages
  *
  * A worker of the mirror's user faults in the pages that odp_ahead.c has
- * guessed. A guess does not delay other work: the worker waits neither for a page
- * nor for the mmap lock, and leaves mappings with a userfaultfd alone.
+ * guessed. A guess does not delay other work: the worker waits neither for a
+ * page nor for the mmap lock, and leaves mappings with a userfaultfd alone.
  */
 #include <linux/memcontrol.h>
 #include <linux/page_counter.h>
