@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * On-demand paging for RDMA drivers: memory regions that mirror an address
- * space instead of pinning it.
+#ifndef IB_UMEM_ODP_H
+#define IB_UMEM_ODP_H
+
+/**
+ * DOC: On-demand paging for RDMA drivers
  *
- * How a driver uses it:
+ * A memory region mirrors an address space instead of pinning it. A driver uses
+ * it like this::
  *
  *	umem_odp_device_init(&dev, ibdev);                    once
  *	umem = umem_odp_get(&dev, addr, length, access);      at registration
  *	...
- *	n = umem_odp_write(umem, offset, payload, len);       any context
- *	if (n < len)                                          a page is missing
- *		umem_odp_request_start(request, umem, offset + n, len - n, flags),
- *		and go on when it is done;
+ *	n = umem_odp_write(umem, offset, payload, len);       in any context
+ *	if (n < len)                                          a page is missing:
+ *		umem_odp_request_start(request, umem, offset + n,
+ *				       len - n, flags);
+ *	...                                                   in its done(): again
  *	...
  *	umem_odp_put(umem);                                   at deregistration
  *
- * A region made by umem_odp_get_pinned() is used in the same way; its pages
- * never go missing.
+ * A region of umem_odp_get_pinned() is used in the same way; its pages are
+ * never missing.
  *
- * How long a call may keep a processor: umem_odp_read(), _write() and _copy() hold
- * a lock, with bottom halves off, for 256 KiB at most, and then let in who waits to
- * change the translations. Who calls them with bottom halves off already has to
- * bound what it copies in a row itself: 64 KiB take some 10 us. The others take no
- * longer for a longer region, or for more regions.
+ * How long a call may occupy a CPU: umem_odp_read(), umem_odp_write() and
+ * umem_odp_copy() hold a lock with bottom halves off for 256 KiB at most, and
+ * then let in writers that wait to change the translations. A caller that has
+ * bottom halves off already must itself bound what it copies in a row: 64 KiB
+ * take about 10 us. The other calls do not take longer for a longer region, or
+ * for more regions.
  */
-#ifndef IB_UMEM_ODP_H
-#define IB_UMEM_ODP_H
 
 #include <linux/types.h>
 #include <linux/atomic.h>
@@ -40,14 +43,14 @@ struct odp_mirror;
 struct umem_odp_request;
 
 /**
- * struct umem_odp_counters - what on-demand paging did, since the start
+ * struct umem_odp_counters - what on-demand paging has done since the start
  * @faults: calls of umem_odp_fault() that had to ask the mm for pages
- * @pages_faulted: pages that those calls were for and made present
- * @fault_ns: time that those calls took, nanoseconds
- * @invalidations: callbacks of the mm that took away a translation or the
- *	right to write
- * @pages_invalidated: pages that they took it away from
- * @pages_prefetched: pages made present by prefetching
+ * @pages_faulted: pages that were wanted by these calls and made present
+ * @fault_ns: duration of these calls, nanoseconds
+ * @invalidations: callbacks of the mm that removed a translation or the right
+ *	to write
+ * @pages_invalidated: pages that lost one of them
+ * @pages_prefetched: pages that were made present by prefetching
  */
 struct umem_odp_counters {
 	atomic64_t faults;
@@ -61,14 +64,16 @@ struct umem_odp_counters {
 /**
  * struct umem_odp_device - a device that has on-demand regions
  * @ibdev: the device
- * @counters: of all its regions, those that are gone, too
+ * @counters: of all regions of the device, including those that no longer exist
  * @table_bytes: kernel memory of the tables of all its mirrors
- * @waiters: threads that wait for a prefetch; the core's, under @waiters_lock
- * @removing: nobody is to wait any more; under @waiters_lock
- * @waiters_lock: protects the two
+ * @waiters: threads that wait for a prefetch; private; protected by
+ *	@waiters_lock
+ * @removing: no thread may wait any more; protected by @waiters_lock
+ * @waiters_lock: protects @waiters and @removing
  *
- * Part of the driver's own device, in the memory that ib_alloc_device() gave: a
- * fault that cannot be interrupted uses it after the device has been unregistered.
+ * The struct is part of the driver's own device, in memory of
+ * ib_alloc_device(). A fault that cannot be interrupted uses it after the
+ * device has been unregistered.
  */
 struct umem_odp_device {
 	struct ib_device *ibdev;
@@ -80,9 +85,11 @@ struct umem_odp_device {
 };
 
 /**
- * umem_odp_device_init() - before the first region
+ * umem_odp_device_init() - initialize a device before its first region
  * @dev: zeroed memory
  * @ibdev: the device
+ *
+ * Context: any.
  */
 static inline void umem_odp_device_init(struct umem_odp_device *dev,
 					struct ib_device *ibdev)
@@ -96,9 +103,10 @@ static inline void umem_odp_device_init(struct umem_odp_device *dev,
  * umem_odp_device_removing() - the device is about to be unregistered
  * @dev: the device
  *
- * Threads that wait in umem_odp_prefetch() come back, and none waits any more. A
- * driver that calls umem_odp_prefetch() from a verb calls this before the core of
- * RDMA waits for verbs under way: from the remove() of an ib_client of its own.
+ * Threads that wait in umem_odp_prefetch() return, and no thread waits any
+ * more. A driver that calls umem_odp_prefetch() from a verb calls this function
+ * before the RDMA core waits for verbs under way: from the remove() of an
+ * ib_client of its own.
  *
  * Context: process context.
  */
@@ -106,27 +114,29 @@ void umem_odp_device_removing(struct umem_odp_device *dev);
 
 /**
  * struct ib_umem_odp - a memory region
- * @mirror: the translations the region uses; shared by every on-demand region
- *	of one (device, mm), private to a pinned region
+ * @mirror: the translations that the region uses; shared by all on-demand
+ *	regions of a (device, mm), private to a pinned region
  * @pinned: the pinned pages; NULL for an on-demand region
  * @refs: one until umem_odp_put(), one for each request under way
- * @gone: umem_odp_put() was called; the core's
+ * @gone: umem_odp_put() was called; private
  * @address: first byte, a user virtual address
- * @length: bytes; 0 from umem_odp_close() on
- * @writable: the region may be written to
- * @rcu: frees it
- * @node: the region among its mirror's; the core's
- * @counters: what was done for the region; an invalidation counts for each
- *	region that its range touches, but for no more than 32 of them, those
- *	with the lowest addresses: the mm does not wait for as many as there are
- * @stream_next: where a sequential stream of faults would go on (a hint,
+ * @length: bytes; 0 after umem_odp_close()
+ * @writable: the region may be written
+ * @rcu: frees the region
+ * @node: node in the mirror's regions; private
+ * @counters: what was done for the region. An invalidation is counted for the
+ *	regions that its range touches, but at most for the 32 with the lowest
+ *	addresses, so that the mm does not wait for any number of regions.
+ * @stream_next: where a sequential stream of faults would continue (a hint,
  *	written without a lock)
- * @stream_bytes: what was looked ahead for behind that, bytes (a hint, written
+ * @stream_bytes: how far behind that was looked ahead, bytes (a hint, written
  *	without a lock)
- * @short_bytes: what a fault asks for at most where memory was found too short
- *	for more; 0: it has not been (a hint, written without a lock)
+ * @short_bytes: the most that a fault asks for where memory was found too short
+ *	for more, bytes; 0: memory was not short (a hint, written without a
+ *	lock)
  *
- * Everything but @refs, @gone, the length, the counters and the hints is constant.
+ * Everything is constant except @refs, @gone, @length, @counters and the hints.
+ * Drivers use the accessors below.
  */
 struct ib_umem_odp {
 	struct odp_mirror *mirror;
@@ -145,21 +155,70 @@ struct ib_umem_odp {
 };
 
 /**
+ * umem_odp_address() - the first byte of a region
+ * @umem: the region
+ *
+ * Context: any.
+ * Return: a user virtual address.
+ */
+static inline u64 umem_odp_address(const struct ib_umem_odp *umem)
+{
+	return umem->address;
+}
+
+/**
+ * umem_odp_is_writable() - may a region be written?
+ * @umem: the region
+ *
+ * Context: any.
+ * Return: true if the region was registered for writing.
+ */
+static inline bool umem_odp_is_writable(const struct ib_umem_odp *umem)
+{
+	return umem->writable;
+}
+
+/**
+ * umem_odp_get_counters() - the counters of a region
+ * @umem: the region
+ *
+ * Context: any.
+ * Return: the counters, which stay as long as the region.
+ */
+static inline const struct umem_odp_counters *
+umem_odp_get_counters(const struct ib_umem_odp *umem)
+{
+	return &umem->counters;
+}
+
+/**
+ * umem_odp_same_owner() - were two regions of a device registered by one mm?
+ * @a: a region
+ * @b: another region of the same device
+ *
+ * Context: any.
+ * Return: true if both regions are of the same kind (on-demand or pinned) and
+ * belong to one address space.
+ */
+bool umem_odp_same_owner(const struct ib_umem_odp *a,
+			 const struct ib_umem_odp *b);
+
+/**
  * umem_odp_get() - register an on-demand region of the current process
  * @dev: device that will access the region
- * @address: user virtual address of the first byte; need not be mapped, now
- *	or later
- * @length: bytes, at least 1; %U64_MAX with an @address of 0 is the whole
+ * @address: user virtual address of the first byte; need not be mapped, now or
+ *	later
+ * @length: bytes, at least 1; %U64_MAX with an @address of 0 means the whole
  *	address space (implicit on-demand paging)
- * @access: IB_ACCESS_* flags; decide whether the region may be written
+ * @access: IB_ACCESS_* flags; they say whether the region may be written
  *
- * Takes the same time and memory for any length: nothing is looked up,
- * faulted, pinned or locked.
+ * Time and memory do not depend on the length: nothing is looked up, faulted
+ * in, pinned or locked.
  *
  * Context: process context of the owner; may sleep; takes no mmap lock.
- * Return: the region, or an ERR_PTR: -EINVAL for an empty range or one that
- * wraps or leaves the user address space, -ESRCH for a caller without an address
- * space (a kernel thread), -ENOMEM.
+ * Return: the region, or an ERR_PTR: -EINVAL for an empty range, or for one
+ * that wraps or leaves the user address space; -ESRCH for a caller without an
+ * address space (a kernel thread); -ENOMEM.
  */
 struct ib_umem_odp *umem_odp_get(struct umem_odp_device *dev, u64 address,
 				 u64 length, int access);
@@ -169,13 +228,13 @@ struct ib_umem_odp *umem_odp_get(struct umem_odp_device *dev, u64 address,
  * @dev: device that will access the region
  * @address: user virtual address of the first byte
  * @length: bytes, at least 1
- * @access: IB_ACCESS_* flags, as in umem_odp_get()
+ * @access: IB_ACCESS_* flags, as for umem_odp_get()
  *
  * Accounts the pages as ib_umem_get() does (RLIMIT_MEMLOCK, VmPin).
  *
  * Context: process context of the owner; may sleep.
- * Return: the region, or an ERR_PTR: what ib_umem_get() gives, -ESRCH for a caller
- * without an address space, or -ENOMEM.
+ * Return: the region, or an ERR_PTR: an error of ib_umem_get(), -ESRCH for a
+ * caller without an address space, or -ENOMEM.
  */
 struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
 					u64 address, u64 length, int access);
@@ -184,30 +243,33 @@ struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
  * umem_odp_close() - end all access through a region
  * @umem: the region
  *
- * When this returns, no copy and no atomic touches memory through the region, and
- * none will: whoever still calls has the answer that there is nothing. It waits for
- * accesses under way, leaf after leaf, not for an RCU grace period. A fault under way
- * goes on, which moves no bytes.
+ * When this function returns, no copy and no atomic accesses memory through the
+ * region, and none will: later calls behave as for an empty region. The
+ * function waits for accesses under way, leaf by leaf, and not for an RCU grace
+ * period. A fault under way continues; it moves no bytes.
  *
- * Context: process context; may sleep. Its time grows with what has translations in
- * the region's range, not with the range.
+ * Context: process context; may sleep. The time grows with the number of
+ * translations in the region's range, not with the range.
  */
 void umem_odp_close(struct ib_umem_odp *umem);
 
 /**
  * umem_odp_put() - deregister a region
- * @umem: the region; no call on it may be under way but of those functions that take
- *	the region in an RCU read section, which is closed for them before
- *	(umem_odp_close()), and between umem_odp_hold() and umem_odp_release()
+ * @umem: the region. No call on it may be under way, with two exceptions:
+ *	functions that take the region in an RCU read section, for which
+ *	umem_odp_close() ends it first; and calls between umem_odp_hold() and
+ *	umem_odp_release().
  *
- * Its prefetches are cancelled. Faults that a worker is at are left to it: they end
- * when they can be interrupted, and keep what they use until then.
+ * The region's prefetches are cancelled. Faults that a worker is serving are
+ * left to the worker. They end when they can be interrupted, and until then
+ * keep what they use.
  *
- * The last on-demand region of a (device, mm) takes the mirror with it. A page
- * that was written is marked dirty when its translation loses the right to write:
- * before the mm cleans or takes the page, and at the latest when the mirror goes.
- * It may not be marked yet when this returns. What who has found the region in
- * an RCU read section may still look at is freed after that.
+ * The last on-demand region of a (device, mm) destroys the mirror. A page that
+ * was written is marked dirty when its translation loses the right to write:
+ * before the mm cleans or takes the page, and at the latest when the mirror is
+ * destroyed. So it may not be marked yet when this function returns. A caller
+ * that has found the region in an RCU read section may look at it until the end
+ * of that section.
  *
  * Context: process context; may sleep; no mmap lock held.
  */
@@ -215,18 +277,18 @@ void umem_odp_put(struct ib_umem_odp *umem);
 
 /**
  * umem_odp_hold() - keep a region's memory beyond umem_odp_put()
- * @umem: the region; the caller is in an RCU read section in which it was found
+ * @umem: the region, found in an RCU read section that the caller is in
  *
  * For umem_odp_prefetch(), which umem_odp_put() then ends.
  *
  * Context: any.
- * Return: false: it is gone.
+ * Return: false if the region no longer exists.
  */
 bool umem_odp_hold(struct ib_umem_odp *umem);
 
 /**
- * umem_odp_release() - the end of umem_odp_hold()
- * @umem: the region, which may be gone then
+ * umem_odp_release() - undo umem_odp_hold()
+ * @umem: the region, which may then cease to exist
  *
  * Context: process context; may sleep; no mmap lock held.
  */
@@ -237,28 +299,30 @@ void umem_odp_release(struct ib_umem_odp *umem);
  * @umem: the region
  * @offset: bytes from the region's start
  * @dst: kernel memory to fill
- * @len: bytes; @offset + @len must lie inside the region (else nothing is
+ * @len: bytes; @offset + @len must lie inside the region (otherwise nothing is
  *	copied)
  *
+ * A page whose memory fails while it is read counts as missing, if the CPU can
+ * continue after that (x86 with recovery from machine checks). The mm is told,
+ * and the fault returns -EHWPOISON.
+ *
  * Context: any but hard interrupt; never sleeps.
- * Return: bytes copied. Fewer than @len: the page at @offset + that many is
- * not present, see umem_odp_fault(). So is a page whose memory turns out to have
- * failed while it is read, where the processor can go on after that (x86 with
- * recovery from machine checks): the mm is told, and the fault says -EHWPOISON.
+ * Return: bytes copied. Fewer than @len: the page at @offset plus that number
+ * is missing, see umem_odp_fault().
  */
 size_t umem_odp_read(struct ib_umem_odp *umem, u64 offset, void *dst,
 		     size_t len);
 
 /**
  * umem_odp_write() - copy into a region
- * @umem: the region, writable (else nothing is copied)
+ * @umem: the region, writable (otherwise nothing is copied)
  * @offset: bytes from the region's start
  * @src: kernel memory to copy from
- * @len: bytes; @offset + @len must lie inside the region (else nothing is
+ * @len: bytes; @offset + @len must lie inside the region (otherwise nothing is
  *	copied)
  *
- * A page that the CPU's page table does not let the process write counts as
- * missing, whatever made it read-only (copy-on-write, the zero page, KSM,
+ * A page that the CPU's page table does not allow the process to write counts
+ * as missing, whatever made it read-only (copy-on-write, the zero page, KSM,
  * write-back, dirty tracking).
  *
  * Context: any but hard interrupt; never sleeps.
@@ -269,8 +333,8 @@ size_t umem_odp_write(struct ib_umem_odp *umem, u64 offset, const void *src,
 
 /**
  * enum umem_odp_side - one of the two regions of umem_odp_copy()
- * @UMEM_ODP_TO: the one that is copied into
- * @UMEM_ODP_FROM: the other
+ * @UMEM_ODP_TO: the region that is copied into
+ * @UMEM_ODP_FROM: the region that is copied out of
  */
 enum umem_odp_side {
 	UMEM_ODP_TO,
@@ -279,28 +343,28 @@ enum umem_odp_side {
 
 /**
  * umem_odp_copy() - copy from one region into another
- * @to: the region to copy into, writable (else nothing is copied)
+ * @to: the region to copy into, writable (otherwise nothing is copied)
  * @to_offset: bytes from its start
- * @from: the region to copy out of; may be @to, and of another process
+ * @from: the region to copy out of; may be @to, and may be another process's
  * @from_offset: bytes from its start
- * @len: bytes; must lie inside of both regions (else nothing is copied)
- * @missing: says whose page it is that is not present, if one is not
+ * @len: bytes; must lie inside both regions (otherwise nothing is copied)
+ * @missing: receives the side whose page is missing, if one is
  *
- * Of ranges that overlap, what arrives is undefined, but for a range within one
- * page, which is moved.
+ * If the two ranges overlap, the result is undefined, unless they lie within
+ * one page, which is copied as memmove() does.
  *
  * Context: any but hard interrupt; never sleeps.
  * Return: bytes copied. Fewer than @len: the page at that many bytes from the
- * offset in @missing is not present, see umem_odp_fault().
+ * offset of the side in @missing is missing, see umem_odp_fault().
  */
 size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 		     struct ib_umem_odp *from, u64 from_offset, size_t len,
 		     enum umem_odp_side *missing);
 
 /**
- * enum umem_odp_atomic_op - what umem_odp_atomic() does
+ * enum umem_odp_atomic_op - the operation of umem_odp_atomic()
  * @UMEM_ODP_FETCH_ADD: add the operand
- * @UMEM_ODP_CMP_SWAP: store the operand where the word equals the comparand
+ * @UMEM_ODP_CMP_SWAP: store the operand if the word equals the comparand
  * @UMEM_ODP_SWAP: store the operand
  */
 enum umem_odp_atomic_op {
@@ -310,21 +374,22 @@ enum umem_odp_atomic_op {
 };
 
 /**
- * umem_odp_atomic() - 64-bit atomic on a region
+ * umem_odp_atomic() - 64-bit atomic operation on a region
  * @umem: the region
  * @offset: bytes from the region's start; @umem->address + @offset must be a
  *	multiple of 8
- * @op: which operation
- * @operand: what to add or to store, in the CPU's byte order
+ * @op: the operation
+ * @operand: the number to add or to store, in the CPU's byte order
  * @compare: the comparand of UMEM_ODP_CMP_SWAP
- * @old: receives the word as it was
+ * @old: receives the previous value of the word
  *
- * Atomic against the processors' own atomic instructions, too.
+ * The operation is also atomic with respect to the CPUs' own atomic
+ * instructions.
  *
  * Context: any but hard interrupt; never sleeps.
- * Return: 0; -EAGAIN where the page is not present or not writable, see
- * umem_odp_fault(); -EINVAL for a word that is unaligned or outside the
- * region; -EPERM for a region that may not be written.
+ * Return: 0; -EAGAIN if the page is missing or not writable, see
+ * umem_odp_fault(); -EINVAL for a word that is unaligned or outside the region;
+ * -EPERM for a region that may not be written.
  */
 int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 		    enum umem_odp_atomic_op op, u64 operand, u64 compare,
@@ -332,11 +397,11 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 
 /**
  * enum umem_odp_fault_flags - how umem_odp_fault() makes pages present
- * @UMEM_ODP_FAULT_WRITE: writable; without it readable is enough
+ * @UMEM_ODP_FAULT_WRITE: writable; without this flag readable is enough
  * @UMEM_ODP_FAULT_SNAPSHOT: only pages that the CPU has mapped; no page is
  *	faulted in (prefetch without page faults)
- * @UMEM_ODP_FAULT_PREFETCH: nobody waits for the pages: they are counted as
- *	prefetched, and nothing is guessed about what comes next
+ * @UMEM_ODP_FAULT_PREFETCH: no access waits for the pages. They are counted as
+ *	prefetched, and the pages that follow are not guessed.
  */
 enum umem_odp_fault_flags {
 	UMEM_ODP_FAULT_WRITE = 1 << 0,
@@ -348,31 +413,32 @@ enum umem_odp_fault_flags {
  * umem_odp_fault() - make a range of a region present
  * @umem: the region
  * @offset: bytes from the region's start
- * @len: bytes that are going to be accessed, at least 1: pass the whole rest
- *	of the message, it is made present in batches
+ * @len: bytes that will be accessed, at least 1. Pass the whole rest of the
+ *	message; it is made present in batches.
  * @flags: enum umem_odp_fault_flags
  *
- * Pages around the range that the CPU already has mapped are picked up on the
- * way. Concurrent faults on the same pages become one. A page can be taken
- * away again at any time: after a fault, try the access again.
+ * Pages around the range that the CPU has already mapped are entered as well.
+ * Concurrent faults on the same pages become one. A page can be taken away
+ * again at any time: after a fault, try the access again.
  *
  * Progress: a call waits for the first page of the range and for no other. It
- * adds what comes without waiting, at most 16 MiB and for at most 100 ms, and
- * returns; where the first page was gone by then, it begins again with half as
- * much, so it returns within 300 ms of the coming of the first page. (A page that
- * a file system keeps a writer waiting for, or the allocator, can add its own
- * time once.) On return the first page has been present after all others of the
- * call. So who accesses what has come after each call comes to an end, in any
- * memory that can hold at the same time the pages of one access.
+ * adds the pages that arrive without waiting, for at most 16 MiB and 100 ms,
+ * and returns. If the first page is gone by then, it begins again with half as
+ * many pages. So it returns within 300 ms after the first page has arrived. (A
+ * page for which a file system makes a writer wait, or the allocator, can add
+ * its own time once.) When the call returns, the first page was present after
+ * all other pages of the call. So a caller that accesses what is present after
+ * each call finishes, in any memory that can hold the pages of one access at
+ * the same time.
  *
- * A range that follows the last one of the region is taken for a stream. What
- * follows that is brought after the call, by a worker that waits for no page, and
- * not where the mapping has a userfaultfd.
+ * A range that follows the region's last one counts as part of a stream. After
+ * the call, a worker faults in what follows it. The worker waits for no page,
+ * and leaves mappings with a userfaultfd alone.
  *
- * Context: process context; sleeps; no mmap lock and no lock of the kind that
- * reclaim takes may be held. Works from a kernel thread.
- * Return: bytes made present from @offset on, more than 0 and at most @len, often
- * fewer; or what the first page's trouble is:
+ * Context: process context; sleeps; the caller holds no mmap lock, and no lock
+ * of the kind that reclaim takes. Works from a kernel thread.
+ * Return: bytes made present from @offset on, more than 0 and at most @len,
+ * often fewer; or the error of the first page:
  *
  * * -EFAULT: nothing is mapped there, or the region is pinned
  * * -EACCES: the mapping may not be read (PROT_NONE)
@@ -383,20 +449,20 @@ enum umem_odp_fault_flags {
  * * -ENXIO: beyond the end of the mapped file (the CPU would get SIGBUS)
  * * -EHWPOISON: the page's memory has failed
  * * -ENOMEM: no memory for the page or for its translation
- * * -ESRCH: the address space has been torn down
+ * * -ESRCH: the address space has ended
  * * -EBUSY: invalidated over and over for a second; try again
- * * -EINTR: a fatal signal came in
- * * -EAGAIN: UMEM_ODP_FAULT_SNAPSHOT, and the first page is not there
+ * * -EINTR: a fatal signal arrived
+ * * -EAGAIN: UMEM_ODP_FAULT_SNAPSHOT, and the first page is missing
  * * -EINVAL: outside the region
  */
 ssize_t umem_odp_fault(struct ib_umem_odp *umem, u64 offset, u64 len,
 		       unsigned int flags);
 
 /**
- * umem_odp_request_alloc() - a place to wait for pages without sleeping
- * @done: called at the end of each start, by a worker, with what umem_odp_fault()
- *	says; -EINTR: the worker's turn has ended, start again what is still wanted.
- *	May start the request again.
+ * umem_odp_request_alloc() - allocate a request, to get pages without sleeping
+ * @done: called by a worker at the end of each start, with the result of
+ *	umem_odp_fault(). -EINTR: the worker's turn has ended; start again what
+ *	is still wanted. May start the request again.
  * @context: for umem_odp_request_context()
  *
  * The memory is charged to the current process.
@@ -409,50 +475,56 @@ umem_odp_request_alloc(void (*done)(struct umem_odp_request *request,
 				    long result), void *context);
 
 /**
- * umem_odp_request_context() - what the request was allocated with
+ * umem_odp_request_context() - get the context of a request
  * @request: the request
+ *
+ * Context: any.
+ * Return: the context that was passed to umem_odp_request_alloc().
  */
 void *umem_odp_request_context(const struct umem_odp_request *request);
 
 /**
- * umem_odp_request_start() - have umem_odp_fault() called by a worker
+ * umem_odp_request_start() - have a worker call umem_odp_fault()
  * @request: not under way: never started, or its done() has been called
- * @umem: the region; only this call uses it, the request has a reference of its own
- * @offset: as umem_odp_fault()
- * @len: as umem_odp_fault()
- * @flags: as umem_odp_fault()
+ * @umem: the region; only this call uses it, the request takes a reference of
+ *	its own
+ * @offset: as for umem_odp_fault()
+ * @len: as for umem_odp_fault()
+ * @flags: as for umem_odp_fault()
  *
- * The worker is one of the user who registered the region, of whom each has a bounded
- * number, and has the memory policy, the cpuset's nodes, the block cgroup, the I/O
- * priority and the nice value of the process whose memory it is. -EBUSY and, for
- * half a second, -ENOMEM are tried again.
+ * The worker belongs to the user who registered the region; each user has a
+ * bounded number of workers. The worker has the memory policy, the cpuset's
+ * nodes, the block cgroup, the I/O priority and the nice value of the process
+ * whose memory it is. The worker retries after -EBUSY and, for half a second,
+ * after -ENOMEM.
  *
  * Context: any but hard interrupt.
- * Return: 0, done() will be called, perhaps before this returns; or -EFAULT, and it
- * will not: the region is pinned or is being deregistered.
+ * Return: 0: done() will be called, perhaps before this function returns;
+ * -EFAULT: the region is pinned or is being deregistered, and done() will not
+ * be called.
  */
 int umem_odp_request_start(struct umem_odp_request *request,
 			   struct ib_umem_odp *umem, u64 offset, u64 len,
 			   unsigned int flags);
 
 /**
- * umem_odp_request_free() - the end of a request, whether it is under way or not
- * @request: nobody starts it any more; may be NULL
+ * umem_odp_request_free() - free a request, whether or not it is under way
+ * @request: the request, which nothing starts any more; may be NULL
  *
- * A worker that is at it is interrupted, and not waited for: a fault in a file
- * system may not end. done() is not called any more, nor under way, when this
- * returns.
+ * A worker that serves the request is interrupted. This function does not wait
+ * for the worker, because a fault in a file system may never end. When this
+ * function returns, done() is not being called, and it will not be called.
  *
  * Context: may sleep, as long as done() takes; not from done().
  */
 void umem_odp_request_free(struct umem_odp_request *request);
 
 /**
- * umem_odp_settle() - give workers time to end what was left to them
+ * umem_odp_settle() - give workers time to finish abandoned requests
  *
- * For the exit of a driver's module: this module can be unloaded then. Waits for a
- * second at most; where a worker takes longer, unloading this module fails with
- * EBUSY until it is done.
+ * For the exit of a driver's module: this module can be unloaded after that.
+ * Waits for a second at most. If a worker takes longer, unloading this module
+ * fails with EBUSY until the worker has finished.
  *
  * Context: may sleep.
  */
@@ -463,44 +535,46 @@ void umem_odp_settle(void);
  * @umem: the region, on-demand
  * @offset: bytes from the region's start
  * @len: bytes
- * @flags: enum umem_odp_fault_flags; with UMEM_ODP_FAULT_SNAPSHOT pages that
- *	the CPU does not have are passed over
+ * @flags: enum umem_odp_fault_flags; with UMEM_ODP_FAULT_SNAPSHOT, pages that
+ *	the CPU has not mapped are skipped
  *
- * A worker does it, so that a region can be deregistered (umem_odp_hold()) and a
- * device removed (umem_odp_device_removing()) while a fault cannot be interrupted.
+ * A worker makes the faults. So a region can be deregistered (umem_odp_hold())
+ * and a device removed (umem_odp_device_removing()) while a fault cannot be
+ * interrupted.
  *
- * Context: as umem_odp_fault(); comes back after a fatal signal.
- * Return: 0; -EFAULT outside of the region, too; -EINVAL for a pinned region; -EIO:
- * the region or the device goes; else as umem_odp_fault(), with what lies before
- * the first page in trouble present.
+ * Context: as for umem_odp_fault(); returns after a fatal signal.
+ * Return: 0; -EFAULT, also for a range outside the region; -EINVAL for a pinned
+ * region; -EIO: the region or the device is going away; otherwise as
+ * umem_odp_fault(), and the pages before the first failing page are present.
  */
 int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
 		      unsigned int flags);
 
 /**
- * umem_odp_prefetch_async() - have a range made present, and do not wait
+ * umem_odp_prefetch_async() - start to make a range present, without waiting
  * @umem: the region, on-demand
  * @offset: bytes from the region's start
  * @len: bytes
- * @flags: as umem_odp_prefetch()
+ * @flags: as for umem_odp_prefetch()
  *
- * Requests of a process are served in turn, and one that takes long lets the others
- * go first. umem_odp_put() cancels those of the
- * region, and so does the end of the address space.
+ * The requests of a process are served in turn; a request that takes long lets
+ * the others go first. umem_odp_put() cancels the requests of a region, and so
+ * does the end of the address space.
  *
  * Context: may sleep.
- * Return: 0; -EFAULT outside of the region; -EINVAL for a pinned region; -EPERM
- * to write to one that may not be written; -ENOMEM, or too many requests wait.
+ * Return: 0; -EFAULT for a range outside the region; -EINVAL for a pinned
+ * region; -EPERM to write to a region that may not be written; -ENOMEM, also if
+ * too many requests wait.
  */
 int umem_odp_prefetch_async(struct ib_umem_odp *umem, u64 offset, u64 len,
 			    unsigned int flags);
 
 /**
- * enum umem_odp_page_state - what a mirror knows of a page
- * @UMEM_ODP_PRESENT: it can be read
- * @UMEM_ODP_WRITABLE: it can be written
- * @UMEM_ODP_DIRTY: it has been written and the mm does not know yet
- * @UMEM_ODP_HUGE: its translation is one entry for the whole leaf
+ * enum umem_odp_page_state - what a mirror knows about a page
+ * @UMEM_ODP_PRESENT: the page can be read
+ * @UMEM_ODP_WRITABLE: the page can be written
+ * @UMEM_ODP_DIRTY: the page was written, and the mm does not know yet
+ * @UMEM_ODP_HUGE: the page's translation is one entry for the whole leaf
  */
 enum umem_odp_page_state {
 	UMEM_ODP_PRESENT = 1 << 0,
@@ -514,19 +588,20 @@ enum umem_odp_page_state {
  * @umem: the region
  * @offset: bytes from the region's start, inside the region
  *
- * Context: any but hard interrupt; never sleeps. The answer may be old when
- * it arrives; for tests and for people.
- * Return: a set of enum umem_odp_page_state, 0 where there is none.
+ * For tests and diagnosis: the answer may be out of date at once.
+ *
+ * Context: any but hard interrupt; never sleeps.
+ * Return: a set of enum umem_odp_page_state; 0 if there is no translation.
  */
 unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset);
 
 /**
  * struct umem_odp_mirror_stats - the size and the history of a mirror
- * @windows: windows (spans with a notifier)
+ * @windows: windows (ranges with a notifier)
  * @leaves: leaves that hold at least one translation, or did
  * @table_bytes: kernel memory of windows and leaves
- * @faults: asked of the mm
- * @invalidations: callbacks that took something away
+ * @faults: faults that asked the mm
+ * @invalidations: callbacks that removed something
  */
 struct umem_odp_mirror_stats {
 	u64 windows;
@@ -537,13 +612,13 @@ struct umem_odp_mirror_stats {
 };
 
 /**
- * umem_odp_mirror_stats() - what the mirror behind a region costs and did
+ * umem_odp_get_mirror_stats() - the size and the history of a region's mirror
  * @umem: the region
  * @stats: filled in
  *
  * Context: any; never sleeps.
  */
-void umem_odp_mirror_stats(const struct ib_umem_odp *umem,
-			   struct umem_odp_mirror_stats *stats);
+void umem_odp_get_mirror_stats(const struct ib_umem_odp *umem,
+			       struct umem_odp_mirror_stats *stats);
 
 #endif /* IB_UMEM_ODP_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/verbs_test is a consumer of RDMA devices in the kernel, as storage is: it runs tests of
- * what only the kernel may ask for.
+ * /dev/verbs_test is a kernel consumer of RDMA devices, as storage is. It tests the verbs that
+ * only the kernel may use.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -16,8 +16,8 @@ struct known {
 	struct ib_device *dev;
 };
 
-static LIST_HEAD(known_devices);	/* devices_lock */
-static DEFINE_MUTEX(devices_lock);	/* held while a test uses them */
+static LIST_HEAD(known_devices);	/* protected by devices_lock */
+static DEFINE_MUTEX(devices_lock);	/* held while a test uses the devices */
 
 /* --- devices ------------------------------------------------------------------- */
 
@@ -58,6 +58,7 @@ static struct ib_device *known_find(const char *name)
 {
 	struct known *known;
 
+	lockdep_assert_held(&devices_lock);
 	list_for_each_entry(known, &known_devices, node)
 		if (!strcmp(dev_name(&known->dev->dev), name))
 			return known->dev;
@@ -76,7 +77,7 @@ static const struct consumer_test *test_find(const char *name)
 	return NULL;
 }
 
-/* Caller: holds devices_lock. What went wrong is in @run. */
+/* The result of the test is in run->failure. */
 static int run_test(struct verbs_test_run *run)
 {
 	const struct consumer_test *test = test_find(run->test);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A consumer of verbs in the kernel: two queue pairs, joined, and memory on both sides. */
+/* A consumer of kernel verbs: two connected queue pairs, and memory on both sides. */
 #ifndef CONSUMER_H
 #define CONSUMER_H
 
@@ -10,10 +10,10 @@
 #include "verbs_test.h"
 
 #define BUF_LEN		(128 * 1024)
-#define CALLS		128		/* requests of one side that may be under way */
+#define CALLS		128		/* requests of one side under way, at most */
 #define REGION_PAGES	8
 
-/* A request under way. */
+/* A posted work request. */
 struct call {
 	struct ib_cqe cqe;
 	struct completion done;
@@ -28,13 +28,13 @@ struct side {
 	struct ib_qp *qp;
 	const struct ib_gid_attr *gid;
 	u8 *buf;		/* BUF_LEN bytes */
-	u64 addr;		/* the same for the device */
+	u64 addr;		/* DMA address of buf */
 	struct call *calls;
 	unsigned int next_call;
 	enum ib_poll_context poll;
 };
 
-/* Pages that do not lie beside each other, and a region to register them with. */
+/* Pages that are not adjacent, and a memory region to register them with. */
 struct region {
 	struct side *side;
 	struct ib_mr *mr;
@@ -59,18 +59,18 @@ int rig_open(struct rig *rig, struct verbs_test_run *run, struct ib_device *a,
 	     struct ib_device *b, const struct rig_how *how);
 void rig_close(struct rig *rig);
 
-/* Says what is wrong, where nothing was before. Returns -EIO. */
+/* Notes the first failure of a test. Returns -EIO. */
 __printf(2, 3) int failed(struct rig *rig, const char *fmt, ...);
 
-/* A call to be named by a request's wr_cqe; one after the other is reused. */
+/* The next call, for the wr_cqe of a work request. Calls are reused in turn. */
 struct call *call_new(struct side *side);
-/* Its completion, which must have @status. */
+/* Waits for the call's completion, which must have @status. */
 int call_expect(struct rig *rig, struct side *side, struct ib_cq *cq, struct call *call,
 		enum ib_wc_status status);
 
 int post_recv(struct rig *rig, struct side *side, u32 at, u32 len, struct call **call);
 int post_send(struct rig *rig, struct side *side, struct ib_send_wr *wr, struct call **call);
-/* Posts @wr and waits for it. */
+/* Posts @wr and waits for its completion. */
 int do_send(struct rig *rig, struct side *side, struct ib_send_wr *wr, enum ib_wc_status status);
 
 static inline struct ib_sge side_sge(struct side *side, u32 at, u32 len)
@@ -81,15 +81,15 @@ static inline struct ib_sge side_sge(struct side *side, u32 at, u32 len)
 
 int region_open(struct rig *rig, struct side *side, struct region *region);
 void region_close(struct region *region);
-/* Fills in @region->wr, with a new key, to register @len bytes from @offset on with @access. */
+/* Fills in region->wr with a new key: registers @len bytes from @offset on with @access. */
 int region_prepare(struct rig *rig, struct region *region, u32 offset, u32 len, int access);
-/* The same, and waits for it to be registered. */
+/* The same, and waits until the region is registered. */
 int region_register(struct rig *rig, struct region *region, u32 offset, u32 len, int access);
 
 void fill(u8 *p, u32 len, u32 seed);
 void region_fill(struct region *region, u32 seed);
 int check(struct rig *rig, const u8 *p, u32 len, u32 seed, const char *what);
-/* @skip: bytes from the region's start; the bytes around them must be zeroes. */
+/* Checks @len bytes from @skip on; all other bytes of the region must be zeroes. */
 int region_check(struct rig *rig, struct region *region, u32 skip, u32 len, u32 seed);
 
 struct consumer_test {

@@ -192,7 +192,7 @@ static void side_close(struct side *side)
 	kfree(side->calls);
 }
 
-/* --- joining ------------------------------------------------------------------- */
+/* --- connecting ---------------------------------------------------------------- */
 
 static int side_init(struct side *side)
 {
@@ -243,7 +243,7 @@ int rig_open(struct rig *rig, struct verbs_test_run *run, struct ib_device *a,
 	      side_join(&rig->a, &rig->b) ?: side_join(&rig->b, &rig->a);
 	if (!ret)
 		return 0;
-	failed(rig, "cannot join two queue pairs: %d", ret);
+	failed(rig, "cannot connect two queue pairs: %d", ret);
 	rig_close(rig);
 	return ret;
 }
@@ -330,7 +330,7 @@ int region_open(struct rig *rig, struct side *side, struct region *region)
 
 	memset(region, 0, sizeof(*region));
 	region->side = side;
-	/* Last first, so that they are not taken for one piece. */
+	/* The last page first, so that pages are not merged into one piece. */
 	for (i = REGION_PAGES - 1; i >= 0; i--) {
 		region->pages[i] = alloc_page(GFP_KERNEL);
 		if (!region->pages[i])

@@ -31,7 +31,7 @@ static int send_one(struct rig *rig, u32 len, unsigned int flags)
 		return failed(rig, "a completion of %u bytes is wrong: %u bytes, opcode %d, flags %#x",
 			      len, recv->wc.byte_len, recv->wc.opcode, recv->wc.wc_flags);
 	if (rig->b.buf[16] || rig->b.buf[17 + len])
-		return failed(rig, "%u bytes went beyond their buffer", len);
+		return failed(rig, "a message of %u bytes was written beyond its buffer", len);
 	return check(rig, rig->b.buf + 17, len, len, "a SEND");
 }
 
@@ -48,7 +48,7 @@ static int test_send(struct rig *rig)
 	return ret;
 }
 
-/* What does not fit is refused, and what was posted before it is not lost. */
+/* A full queue refuses a request, and does not lose the earlier ones. */
 static int fill_queue(struct rig *rig, struct side *side)
 {
 	struct ib_qp_attr error = { .qp_state = IB_QPS_ERR };
@@ -60,7 +60,7 @@ static int fill_queue(struct rig *rig, struct side *side)
 	while (!(ret = ib_post_recv(side->qp, &wr, &bad)))
 		taken++;
 	if (ret != -ENOMEM || bad != &wr || taken < CALLS || taken > 2 * CALLS)
-		failed(rig, "a full queue: %d, %d taken", ret, taken);
+		failed(rig, "a full queue: error %d after %d requests", ret, taken);
 	ret = ib_modify_qp(side->qp, &error, IB_QP_STATE);
 	while (!ret && taken--)
 		ret = call_expect(rig, side, side->rcq, call, IB_WC_WR_FLUSH_ERR);
@@ -76,7 +76,7 @@ static int test_full(struct rig *rig)
 	const struct ib_send_wr *bad;
 
 	if (ib_post_send(rig->a.qp, &wr.wr, &bad) != -EINVAL || bad != &wr.wr)
-		return failed(rig, "a list that is too long was taken");
+		return failed(rig, "a scatter/gather list that is too long was accepted");
 	return fill_queue(rig, &rig->b);
 }
 
@@ -119,11 +119,11 @@ static int invalidate(struct rig *rig, struct region *region)
 	return do_send(rig, region->side, &wr, IB_WC_SUCCESS);
 }
 
-/* Registered over and over, each time otherwise. */
+/* Registers the region again and again, with a different range each time. */
 static int use_region(struct rig *rig, struct region *region)
 {
 	static const u32 shapes[][4] = {
-		/* offset, length, and what of it is written */
+		/* offset, length, and the part that is written: offset, length */
 		{ 0, PAGE_SIZE, 0, PAGE_SIZE },
 		{ 0, 8 * PAGE_SIZE, 0, 8 * PAGE_SIZE },
 		{ 100, 8 * PAGE_SIZE - 100, 0, 8 * PAGE_SIZE - 100 },
@@ -150,7 +150,7 @@ static int with_region(struct rig *rig, struct side *side,
 	int ret;
 
 	ret = region_open(rig, side, &region) ?: fn(rig, &region);
-	/* Nobody uses its memory any more when the queue pairs are at rest. */
+	/* After the drain, no queue pair uses the region's memory. */
 	ib_drain_qp(rig->a.qp);
 	ib_drain_qp(rig->b.qp);
 	region_close(&region);
@@ -162,7 +162,7 @@ static int test_region(struct rig *rig)
 	return with_region(rig, &rig->b, use_region);
 }
 
-/* Some consumers put something else into the address' upper half. */
+/* Some consumers replace the upper half of the IOVA. */
 static int use_other_iova(struct rig *rig, struct region *region)
 {
 	int ret = region_prepare(rig, region, 123, 20000, REMOTE);
@@ -177,7 +177,7 @@ static int test_iova(struct rig *rig)
 	return with_region(rig, &rig->b, use_other_iova);
 }
 
-/* Registration, and at once a SEND that tells of it, as storage does. */
+/* Posts a registration and, in the same list, a SEND that announces it, as storage does. */
 static int use_chain(struct rig *rig, struct region *region)
 {
 	struct ib_send_wr send = { .opcode = IB_WR_SEND };
@@ -207,7 +207,7 @@ static int test_chain(struct rig *rig)
 	return with_region(rig, &rig->b, use_chain);
 }
 
-/* As memory of one's own, to send from. */
+/* Uses the region's lkey as the source of a SEND. */
 static int use_lkey(struct rig *rig, struct region *region)
 {
 	struct ib_sge list;
@@ -224,7 +224,7 @@ static int use_lkey(struct rig *rig, struct region *region)
 				.lkey = region->mr->lkey };
 	return do_send(rig, &rig->a, &wr, IB_WC_SUCCESS) ?:
 	       call_expect(rig, &rig->b, rig->b.rcq, recv, IB_WC_SUCCESS) ?:
-	       check(rig, rig->b.buf + 1, 10000, 5, "what was sent from a region");
+	       check(rig, rig->b.buf + 1, 10000, 5, "a SEND from a region");
 }
 
 static int test_lkey(struct rig *rig)
@@ -251,12 +251,12 @@ static int use_atomic(struct rig *rig, struct region *region)
 	if (ret)
 		return ret;
 	if (*word != 700 || *(u64 *)(rig->a.buf + 8) != 693)
-		return failed(rig, "100 times 7 are %llu", *word);
+		return failed(rig, "adding 7 for 100 times gave %llu", *word);
 	wr.wr.opcode = IB_WR_ATOMIC_CMP_AND_SWP;
 	wr.compare_add = 700;
 	wr.swap = 1;
 	ret = do_send(rig, &rig->a, &wr.wr, IB_WC_SUCCESS);
-	return ret ?: *word != 1 ? failed(rig, "swapped for 1: %llu", *word) : 0;
+	return ret ?: *word != 1 ? failed(rig, "compare and swap to 1 gave %llu", *word) : 0;
 }
 
 static int test_atomic(struct rig *rig)
@@ -264,7 +264,7 @@ static int test_atomic(struct rig *rig)
 	return with_region(rig, &rig->b, use_atomic);
 }
 
-/* --- what must not be ---------------------------------------------------------- */
+/* --- what must be refused ------------------------------------------------------ */
 
 static int expect_refused(struct rig *rig, struct region *region, u32 rkey)
 {
@@ -334,7 +334,7 @@ static int test_beyond(struct rig *rig)
 	return with_region(rig, &rig->b, use_beyond);
 }
 
-/* Twice, without having been invalidated. */
+/* Registers a region twice without an invalidation in between. */
 static int use_twice(struct rig *rig, struct region *region)
 {
 	int ret = region_register(rig, region, 10, 5000, REMOTE);
@@ -367,7 +367,7 @@ static int use_remote_invalidate(struct rig *rig, struct region *region)
 			return ret;
 		if (!(recv->wc.wc_flags & IB_WC_WITH_INVALIDATE) ||
 		    recv->wc.ex.invalidate_rkey != region->mr->rkey)
-			return failed(rig, "the completion does not tell what was invalidated");
+			return failed(rig, "the completion does not name the invalidated key");
 	}
 	return expect_refused(rig, region, region->mr->rkey);
 }
@@ -377,9 +377,9 @@ static int test_remote_invalidate(struct rig *rig)
 	return with_region(rig, &rig->b, use_remote_invalidate);
 }
 
-/* --- the end, and any context -------------------------------------------------- */
+/* --- draining, and posting in any context -------------------------------------- */
 
-/* When they are drained, everything has completed, in order. */
+/* After a drain, every request has completed, in order. */
 static int test_drain(struct rig *rig)
 {
 	struct ib_sge list = side_sge(&rig->a, 0, BUF_LEN);
@@ -394,7 +394,7 @@ static int test_drain(struct rig *rig)
 			.remote_addr = rig->b.addr, .rkey = 0x12345,
 		};
 
-		/* Not one of them can succeed. */
+		/* The rkey is wrong, so no request can succeed. */
 		ret = post_send(rig, &rig->a, &wr.wr, &sends[i]);
 	}
 	ib_drain_qp(rig->a.qp);
@@ -410,7 +410,7 @@ static int test_drain(struct rig *rig)
 	return ret;
 }
 
-/* A completion handler that takes the lock under which its consumer posts. */
+/* A completion handler that takes the lock that its consumer holds while it posts. */
 struct locked {
 	spinlock_t lock;
 	int events;
@@ -433,7 +433,7 @@ static int locked_post(struct rig *rig, struct ib_qp *qp, struct locked *locked,
 	unsigned long flags;
 	int ret;
 
-	/* In each of the contexts that a consumer may post in. */
+	/* Posts in each context that a consumer may post in. */
 	switch (round % 3) {
 	case 0:
 		spin_lock_irqsave(&locked->lock, flags);
@@ -491,7 +491,7 @@ static int test_locked(struct rig *rig)
 	int ret;
 
 	spin_lock_init(&locked.lock);
-	/* The core's handler is of no use here; nobody else polls a direct queue. */
+	/* Replaces the RDMA core's handler, which a direct queue does not need. */
 	cq->comp_handler = locked_event;
 	cq->cq_context = &locked;
 	ret = locked_rounds(rig, cq, &locked);

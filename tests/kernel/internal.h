@@ -8,7 +8,7 @@
 
 struct ib_umem_odp;
 
-/* Counted, so that no call is under way when the region is put. */
+/* A reference count, so that no call is under way at umem_odp_put(). */
 struct region {
 	struct kref ref;
 	struct ib_umem_odp *umem;
@@ -18,10 +18,10 @@ void region_release(struct kref *ref);
 
 struct race;
 
-/* Takes a reference of its own to the region. */
+/* Starts a race. The race takes a reference of its own to the region. */
 struct race *race_start(struct region *region, const struct odp_test_race_start *args);
 
-/* Ends the workers, fills in the result (NULL: nobody wants it) and frees the race. */
+/* Stops the workers, fills in the result unless it is NULL, and frees the race. */
 int race_stop(struct race *race, struct odp_test_race_stop *result);
 
 #endif

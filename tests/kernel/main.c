@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/odp_test drives ib_umem_odp without any transport: programs register their memory
+ * /dev/odp_test uses ib_umem_odp without any transport: programs register their memory,
  * and access it through the region as a network card would.
  */
 #include <linux/fs.h>
@@ -25,7 +25,7 @@
 struct test_device {
 	struct ib_device ibdev;
 	struct umem_odp_device odp;
-	unsigned long io_page;	/* what mmap() of the device shows: device memory to the mm */
+	unsigned long io_page;	/* mmap() of the device maps it as device memory */
 };
 
 struct test_file {
@@ -35,8 +35,8 @@ struct test_file {
 };
 
 /*
- * Never registered with the RDMA core: to ib_umem_odp a device is a key, and one without
- * a parent pins memory without a DMA mapping, as rxe does.
+ * Never registered with the RDMA core. To ib_umem_odp a device is only a key. A device
+ * without a parent pins memory without a DMA mapping, as rxe does.
  */
 static struct test_device *test_device;
 
@@ -132,7 +132,7 @@ static int do_put(struct test_file *file, struct odp_test_put *args)
 	return 0;
 }
 
-/* Bottom halves off: where a driver copies, sleeping is a bug that the kernel reports. */
+/* With bottom halves off, as in a driver, the kernel reports a copy that sleeps. */
 static size_t copy_chunk(struct region *region, u64 offset, void *buf, size_t len, bool write)
 {
 	local_bh_disable();
@@ -144,7 +144,7 @@ static size_t copy_chunk(struct region *region, u64 offset, void *buf, size_t le
 	return len;
 }
 
-/* In chunks, as drivers copy: all 16 MiB at once stalled RCU on a slow machine. */
+/* Copies in chunks, as drivers do. 16 MiB at once stalled RCU on a slow machine. */
 static void copy_present(struct region *region, struct odp_test_copy *args, void *bounce,
 			 bool write)
 {
@@ -319,7 +319,7 @@ static int do_stats(struct region *region, struct odp_test_stats *args)
 {
 	struct umem_odp_mirror_stats stats;
 
-	umem_odp_mirror_stats(region->umem, &stats);
+	umem_odp_get_mirror_stats(region->umem, &stats);
 	args->windows = stats.windows;
 	args->leaves = stats.leaves;
 	args->table_bytes = stats.table_bytes;
@@ -356,7 +356,7 @@ static int do_race_stop(struct test_file *file, struct odp_test_race_stop *args)
 	return race ? race_stop(race, args) : -ENOENT;
 }
 
-/* Behind a page of vmalloc() there is none, which stands for memory that has failed. */
+/* The unmapped page behind a page of vmalloc() stands for memory that has failed. */
 static int do_failing(struct odp_test_failing *args)
 {
 	u8 *page, *to;
@@ -380,7 +380,7 @@ static int do_failing(struct odp_test_failing *args)
 	return ret;
 }
 
-/* Every call on a region starts with it. */
+/* The arguments of every call on a region start with the handle. */
 union test_args {
 	u32 handle;
 	struct odp_test_register reg;
@@ -487,7 +487,7 @@ static int test_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-/* A mapping that no region may reach: VM_IO and VM_PFNMAP. */
+/* Makes a mapping that no region may access: VM_IO and VM_PFNMAP. */
 static int test_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	if (vma->vm_end - vma->vm_start != PAGE_SIZE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
-/* What /dev/odp_test understands; shared by the module and by the programs in user/. */
+/* The ioctls of /dev/odp_test, for the module and for the programs in user/. */
 #ifndef ODP_TEST_H
 #define ODP_TEST_H
 
@@ -14,10 +14,10 @@
 enum odp_test_register_flags {
 	ODP_TEST_WRITABLE = 1 << 0,
 	ODP_TEST_PINNED = 1 << 1,
-	ODP_TEST_BY_THREAD = 1 << 2,	/* by a thread of the kernel's, which has no memory */
+	ODP_TEST_BY_THREAD = 1 << 2,	/* by a kernel thread, which has no mm */
 };
 
-/* A region belongs to the open file; the memory to whoever registers it. */
+/* A region belongs to the open file, its memory to the process that registers it. */
 struct odp_test_register {
 	__u64 address;
 	__u64 length;
@@ -30,7 +30,7 @@ struct odp_test_put {
 	__u32 reserved;
 };
 
-/* Without it a copy or an atomic stops at the first missing page, as in a softirq. */
+/* Without this flag a copy or an atomic stops at the first missing page, as in softirq. */
 #define ODP_TEST_FAULTING 1
 
 struct odp_test_copy {
@@ -40,20 +40,20 @@ struct odp_test_copy {
 	__u64 length;
 	__u64 buffer;
 	__u64 done;	/* out: bytes copied */
-	__s64 error;	/* out: what the fault said that ended it; 0 without one */
+	__s64 error;	/* out: the error of the fault that ended the copy; 0: none */
 };
 
-/* From one region into another, or the same: handles of one open file. */
+/* Copies between two regions of one open file, or within one region. */
 struct odp_test_move {
 	__u32 handle;	/* to */
 	__u32 from;
 	__u32 flags;
-	__u32 missing;	/* out: enum umem_odp_side, where it stopped at a page */
+	__u32 missing;	/* out: enum umem_odp_side, the side of the missing page */
 	__u64 offset;
 	__u64 from_offset;
 	__u64 length;
 	__u64 done;	/* out: bytes copied */
-	__s64 error;	/* out: what the fault said that ended it; 0 without one */
+	__s64 error;	/* out: the error of the fault that ended the copy; 0: none */
 };
 
 struct odp_test_atomic {
@@ -65,7 +65,7 @@ struct odp_test_atomic {
 	__u64 operand;
 	__u64 compare;
 	__u64 old;	/* out */
-	__s64 error;	/* out: what umem_odp_atomic() or the fault said */
+	__s64 error;	/* out: the result of umem_odp_atomic() or of the fault */
 };
 
 struct odp_test_fault {
@@ -73,10 +73,10 @@ struct odp_test_fault {
 	__u32 flags;	/* enum umem_odp_fault_flags */
 	__u64 offset;
 	__u64 length;
-	__s64 result;	/* out: what umem_odp_fault() said */
+	__s64 result;	/* out: the result of umem_odp_fault() */
 };
 
-/* One byte a page, enum umem_odp_page_state; the first is that of the page at @offset. */
+/* @states: one byte for each page, enum umem_odp_page_state, from the page at @offset on. */
 struct odp_test_query {
 	__u32 handle;
 	__u32 reserved;
@@ -88,7 +88,7 @@ struct odp_test_query {
 struct odp_test_stats {
 	__u32 handle;
 	__u32 reserved;
-	__u64 windows;		/* out, and all that follow: of the mirror */
+	__u64 windows;		/* out, like all below: of the mirror */
 	__u64 leaves;
 	__u64 table_bytes;
 	__u64 faults;
@@ -97,22 +97,25 @@ struct odp_test_stats {
 	__u64 region_pages;
 };
 
-/* The copy out of memory that may have failed, of the last @before bytes of a page and what follows: nothing. */
+/*
+ * Tests the copy out of memory that may have failed. Copies the last @before bytes of a page,
+ * and the unmapped bytes behind the page.
+ */
 struct odp_test_failing {
 	__u32 before;
 	__u32 length;
-	__u32 good;	/* out: as far as it could be seen, it was all there */
-	__u32 right;	/* out: what was there has arrived */
+	__u32 good;	/* out: the copy reported no failure */
+	__u32 right;	/* out: the bytes of the page were copied */
 };
 
 /*
- * The race: workers of the kernel write stamps into the pages of a region and read them
- * back, while the program takes the pages away under them.
+ * The race: workers in the kernel write stamps into the pages of a region and read them
+ * back, while the program unmaps, moves and protects these pages.
  *
- * Every word of a page is ODP_TEST_STAMP(page, version), or 0 in a page that is new. Each
- * page has one writer, so its versions only grow. Blocks of ODP_TEST_BLOCK pages alternate:
- * in a stable block nothing may get lost, whatever happens to its pages; a volatile one may
- * turn into zeroes at any time. The first word of the region is a counter, page 0 has no
+ * Every word of a page is ODP_TEST_STAMP(page, version), or 0 in a new page. Each page has
+ * one writer, so its versions only grow. Stable and volatile blocks of ODP_TEST_BLOCK pages
+ * alternate. A stable block never loses data, whatever happens to its pages. A volatile block
+ * may become zeroes at any time. The first word of the region is a counter; page 0 has no
  * stamps.
  */
 #define ODP_TEST_STAMP(page, version) \
@@ -125,21 +128,21 @@ struct odp_test_failing {
 
 struct odp_test_race_start {
 	__u32 handle;
-	__u32 threads;	/* kernel threads; a timer's softirq is one worker more */
+	__u32 threads;	/* kernel threads; the softirq of a timer is one more worker */
 	__u32 pages;
 	__u32 reserved;
 };
 
 struct odp_test_race_stop {
-	__u64 versions;	/* array of one __u32 a page: the version last written */
-	__u64 reads;	/* out, and all that follow: whole pages */
+	__u64 versions;	/* array, one __u32 for each page: the version last written */
+	__u64 reads;	/* out, like all below: whole pages */
 	__u64 writes;
 	__u64 atomics;
 	__u64 misses;
 	__u64 faults;
 	__u64 softirq;	/* copies made in softirq */
-	__u64 errors;	/* pages that held what nobody wrote */
-	char error[96];	/* the first of them */
+	__u64 errors;	/* pages with contents that no worker wrote */
+	char error[96];	/* the first error */
 };
 
 #define ODP_TEST_REGISTER	_IOWR('O', 1, struct odp_test_register)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Workers that stamp the pages of a region and read the stamps back, from kernel threads and
- * from softirq, as long as the race lasts. What they may find is told in odp_test.h.
+ * Workers stamp the pages of a region and read the stamps back, in kernel threads and in
+ * softirq, until the race ends. odp_test.h says what they may find.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -21,7 +21,7 @@
 
 struct worker {
 	struct race *race;
-	struct task_struct *task;	/* NULL: the timer's */
+	struct task_struct *task;	/* NULL: the worker of the timer */
 	struct rnd_state random;
 	u32 index;
 	u64 reads, writes, atomics, misses, faults;
@@ -33,13 +33,13 @@ struct race {
 	struct ib_umem_odp *umem;
 	struct timer_list timer;
 	u32 pages;
-	u32 missing;	/* a page that softirq has missed, for a thread to fault; racy */
-	u32 *versions;	/* one a page, written by the page's worker alone */
+	u32 missing;	/* a page that softirq missed, for a thread to fault in; racy */
+	u32 *versions;	/* one for each page, written only by the page's worker */
 	bool stopping;
 	spinlock_t error_lock;	/* protects errors and error */
 	u64 errors;
 	char error[96];
-	u32 nr_workers;	/* the last one is the timer's */
+	u32 nr_workers;	/* the last one is the worker of the timer */
 	struct worker workers[];
 };
 
@@ -82,7 +82,7 @@ static bool worker_missed(struct worker *worker, u32 page)
 	return false;
 }
 
-/* A copy within a page is done or not done, never in part. */
+/* A copy within a page is complete or was not begun. */
 static bool worker_copied(struct worker *worker, u32 page, size_t n)
 {
 	if (n == PAGE_SIZE)
@@ -148,7 +148,7 @@ static bool worker_count(struct worker *worker)
 	return true;
 }
 
-/* Returns the page it has missed, or NO_PAGE. */
+/* Returns the page that was missing, or NO_PAGE. */
 static u32 worker_step(struct worker *worker)
 {
 	u32 page = own_page(worker);
@@ -178,7 +178,7 @@ static void worker_fault(struct worker *worker, u32 page)
 	u32 pages = min(1 + worker_random(worker, FAULT_PAGES_MAX), race->pages - page);
 	unsigned int flags = worker_random(worker, 4) ? UMEM_ODP_FAULT_WRITE : 0;
 
-	/* Refusals are right: the page may be unmapped or protected at the moment. */
+	/* The fault may fail: the page may be unmapped or protected now. */
 	umem_odp_fault(race->umem, page_offset_of(page), page_offset_of(pages), flags);
 	worker->faults++;
 }
@@ -188,7 +188,7 @@ static int worker_thread(void *data)
 	struct worker *worker = data;
 	struct race *race = worker->race;
 
-	/* Copies are short, what races with them is long. */
+	/* Copies are short, and the program's calls that race with them are long. */
 	set_user_nice(current, MAX_NICE / 2);
 	while (!kthread_should_stop()) {
 		u32 missed = worker_step(worker);

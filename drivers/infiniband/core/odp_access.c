@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Accesses
  *
- * The routines that move bytes between a region and the kernel, and between
- * regions. A page is touched only while its leaf's lock is held for
- * reading, so that the notifier's callback waits for it. Under the same lock the
- * range is compared with the region's, so that umem_odp_close() can make it empty and
- * then wait for who holds the lock.
+ * These routines move bytes between a region and the kernel, and between
+ * regions. A page is touched only while its leaf's lock is held for reading, so
+ * the notifier's callback waits for the access. The range is compared with the
+ * region's under the same lock. So umem_odp_close() can empty the region and
+ * then wait for the holders of the lock.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
 
-#include "odp.h"
+#include "odp_leaf.h"
+#include "odp_window.h"
 
-/* The most that is copied in a row with a leaf's lock held; divides a leaf. */
+/* The most that is copied while a leaf's lock is held; divides a leaf. */
 #define ODP_PIECE	((unsigned long)SZ_256K)
 
 enum odp_direction {
@@ -21,7 +22,10 @@ enum odp_direction {
 	ODP_IN,			/* buffer -> memory */
 };
 
-/* For who is about to touch pages: in the leaf that has them. */
+/*
+ * Caller: holds the leaf's lock for reading, before it touches a page, so that
+ * umem_odp_close() waits for the access.
+ */
 static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 {
 	u64 length = READ_ONCE(umem->length);
@@ -29,23 +33,24 @@ static bool odp_in_region(const struct ib_umem_odp *umem, u64 offset, u64 len)
 	return offset <= length && len <= length - offset;
 }
 
-/* What an entry has that has been used for such an access before. */
-static unsigned long odp_bits_noted(bool write)
+/* The flags of an entry that an access of this kind has used before. */
+static unsigned long odp_bits_wanted(bool write)
 {
 	return write ? ODP_VALID | ODP_USED | ODP_WRITE | ODP_DIRTY :
 		       ODP_VALID | ODP_USED;
 }
 
 /*
- * The first such access since the mm or the search for idle tables has asked. Others
- * may note something else in the same words at the same time. Returns the entry, or 0
- * where it does not allow the access.
+ * Notes the first such access since the mm or the search for idle tables last
+ * asked. Other CPUs may note other accesses in the same words at the same time.
+ * Returns the entry, or 0 if it does not allow the access.
  */
-static noinline unsigned long odp_note_use(struct odp_leaf *leaf,
-					   unsigned long *entry, bool write)
+static noinline unsigned long odp_mark_used(struct odp_leaf *leaf,
+					    unsigned long *entry, bool write)
 {
 	unsigned long value = entry ? READ_ONCE(*entry) : 0;
 
+	lockdep_assert_held_read(&leaf->lock);
 	if (!(value & ODP_VALID) || (write && !(value & ODP_WRITE)))
 		return 0;
 	set_bit(ODP_USED_BIT, &leaf->word);
@@ -56,18 +61,19 @@ static noinline unsigned long odp_note_use(struct odp_leaf *leaf,
 }
 
 /*
- * The page behind an entry, if the entry allows the access; else NULL. That it is used,
- * and about to be written, is noted in it. Caller: is in the leaf.
+ * Returns the page of an entry if the entry allows the access, otherwise NULL.
+ * Notes in the entry that the page is used and, for a write, dirty.
  */
 static __always_inline struct page *
 odp_use_entry(struct odp_leaf *leaf, unsigned int i, bool write)
 {
 	unsigned long *entry = odp_leaf_entry(leaf, i);
 	unsigned long value = entry ? READ_ONCE(*entry) : 0;
-	unsigned long want = odp_bits_noted(write);
+	unsigned long want = odp_bits_wanted(write);
 
+	lockdep_assert_held_read(&leaf->lock);
 	if (unlikely((value & want) != want))
-		value = odp_note_use(leaf, entry, write);
+		value = odp_mark_used(leaf, entry, write);
 	return value ? odp_entry_page(value, i) : NULL;
 }
 
@@ -77,19 +83,20 @@ static size_t odp_to_page_end(unsigned long addr)
 }
 
 /*
- * The page's memory has failed. The mm is told, which takes the page out of use and
- * the entry away; until then the entry does not allow anything. Caller: is in the leaf.
+ * The page's memory has failed. Tells the mm, which takes the page out of use
+ * and invalidates the entry. Until then the entry allows no access.
  */
-static noinline void odp_page_failed(struct odp_leaf *leaf, unsigned int i,
-				     struct page *page)
+static noinline void odp_report_poison(struct odp_leaf *leaf, unsigned int i,
+				       struct page *page)
 {
+	lockdep_assert_held_read(&leaf->lock);
 	clear_bit(ODP_VALID_BIT, odp_leaf_entry(leaf, i));
 	memory_failure_queue(page_to_pfn(page), 0);
 }
 
 /*
- * @end: it is the last page of a piece, and so may hold the last byte of a message.
- * Returns false where the page's memory has failed.
+ * @end: this is the last page of a piece, so it may hold the last byte of a
+ * message. Returns false if the page's memory has failed.
  */
 static bool odp_copy_page(struct page *page, unsigned int offset, void *buf,
 			  size_t len, enum odp_direction dir, bool end)
@@ -110,20 +117,21 @@ static bool odp_copy_page(struct page *page, unsigned int offset, void *buf,
 	return good;
 }
 
-/* What is copied between a region and a buffer. */
-struct odp_copying {
+/* A copy between a region and a buffer. */
+struct odp_copy_request {
 	const struct ib_umem_odp *umem;
 	u64 offset;
 	size_t len;
 	enum odp_direction dir;
 };
 
-/* Returns bytes copied; @addr + @len is not beyond the leaf. */
-static size_t odp_copy_leaf(const struct odp_copying *all,
+/* Returns the number of bytes copied. @addr + @len is not beyond the leaf. */
+static size_t odp_copy_leaf(const struct odp_copy_request *all,
 			    struct odp_window *window, unsigned long addr,
 			    void *buf, size_t len)
 {
-	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(addr));
+	struct odp_leaf *leaf = odp_leaf_read_lock(window,
+						   odp_leaf_index(addr));
 	enum odp_direction dir = all->dir;
 	size_t done = 0;
 
@@ -139,16 +147,19 @@ static size_t odp_copy_leaf(const struct odp_copying *all,
 		if (unlikely(!odp_copy_page(page, offset_in_page(addr + done),
 					    buf + done, n, dir,
 					    done + n == len))) {
-			odp_page_failed(leaf, i, page);
+			odp_report_poison(leaf, i, page);
 			break;
 		}
 		done += n;
 	}
-	odp_leaf_leave(leaf);
+	odp_leaf_read_unlock(leaf);
 	return done;
 }
 
-/* Where a copy lets others in: bottom halves, and who waits to change the leaf. */
+/*
+ * The end of a piece. There, a copy enables bottom halves, and lets in writers
+ * that wait to change the leaf.
+ */
 static unsigned long odp_piece_end(unsigned long addr)
 {
 	return (addr | (ODP_PIECE - 1)) + 1;
@@ -157,7 +168,7 @@ static unsigned long odp_piece_end(unsigned long addr)
 static size_t odp_copy(struct ib_umem_odp *umem, u64 offset, void *buf,
 		       size_t len, enum odp_direction dir)
 {
-	const struct odp_copying all = { umem, offset, len, dir };
+	const struct odp_copy_request all = { umem, offset, len, dir };
 	unsigned long addr = umem->address + offset;
 	size_t done = 0;
 
@@ -199,8 +210,8 @@ EXPORT_SYMBOL_GPL(umem_odp_write);
 
 /* --- between regions ------------------------------------------------------ */
 
-/* What is copied from region to region. */
-struct odp_moving {
+/* A copy from one region to another. */
+struct odp_copy_between {
 	const struct ib_umem_odp *to;
 	u64 to_offset;
 	const struct ib_umem_odp *from;
@@ -208,9 +219,9 @@ struct odp_moving {
 	size_t len;
 };
 
-/* Caller: is in a leaf of each. */
-static bool odp_in_both(const struct odp_moving *all,
-			enum umem_odp_side *missing)
+/* Caller: holds the locks of both leaves, as for odp_in_region(). */
+static bool odp_in_both_regions(const struct odp_copy_between *all,
+				enum umem_odp_side *missing)
 {
 	*missing = UMEM_ODP_TO;
 	if (!odp_in_region(all->to, all->to_offset, all->len))
@@ -219,16 +230,19 @@ static bool odp_in_both(const struct odp_moving *all,
 	return odp_in_region(all->from, all->from_offset, all->len);
 }
 
-/* One end of a copy, which does not go beyond the leaf */
+/* One end of a copy, which does not go beyond the leaf. */
 struct odp_end {
 	struct odp_window *window;
 	struct odp_leaf *leaf;
 	unsigned long addr;
 };
 
-/* Returns whether there is a leaf. Caller: in an RCU read section. */
-static bool odp_end_find(struct odp_end *end, struct odp_mirror *mirror,
-			 unsigned long addr)
+/*
+ * Returns false if the address has no window, and so no leaf. Caller: is in an
+ * RCU read section.
+ */
+static bool odp_end_lookup(struct odp_end *end, struct odp_mirror *mirror,
+			   unsigned long addr)
 {
 	end->window = odp_window_find(mirror, addr);
 	end->addr = addr;
@@ -239,10 +253,13 @@ static bool odp_end_find(struct odp_end *end, struct odp_mirror *mirror,
 }
 
 /*
- * Both gates before the first lock: who waits behind a gate waits for whoever has
- * one. Then in the order of their addresses, the same for whoever copies.
+ * Passes both gates before it takes the first lock, because a writer that holds
+ * a gate waits for the holders of a leaf's lock. Then locks in the order of the
+ * addresses, which is the same for every copy.
  */
-static void odp_enter_both(const struct odp_end *a, const struct odp_end *b)
+static void odp_read_lock_both(const struct odp_end *a, const struct odp_end *b)
+	__acquires(&min(a->leaf, b->leaf)->lock)
+	__acquires(&max(a->leaf, b->leaf)->lock)
 {
 	local_bh_disable();
 	odp_gate_pass(a->window);
@@ -251,19 +268,26 @@ static void odp_enter_both(const struct odp_end *a, const struct odp_end *b)
 	read_lock(&min(a->leaf, b->leaf)->lock);
 	if (a->leaf != b->leaf)
 		read_lock(&max(a->leaf, b->leaf)->lock);
+	else
+		__acquire(&max(a->leaf, b->leaf)->lock);
 }
 
-static void odp_leave_both(const struct odp_end *a, const struct odp_end *b)
+static void odp_read_unlock_both(const struct odp_end *a,
+				 const struct odp_end *b)
+	__releases(&max(a->leaf, b->leaf)->lock)
+	__releases(&min(a->leaf, b->leaf)->lock)
 {
 	if (a->leaf != b->leaf)
 		read_unlock(&max(a->leaf, b->leaf)->lock);
+	else
+		__release(&max(a->leaf, b->leaf)->lock);
 	read_unlock_bh(&min(a->leaf, b->leaf)->lock);
 }
 
-/* As odp_copy_page(); returns false where the memory of @from has failed. */
-static bool odp_move_page(struct page *to, unsigned int to_offset,
-			  struct page *from, unsigned int from_offset,
-			  size_t len, bool end)
+/* As odp_copy_page(). Returns false if the memory of @from has failed. */
+static bool odp_copy_between_pages(struct page *to, unsigned int to_offset,
+				   struct page *from, unsigned int from_offset,
+				   size_t len, bool end)
 {
 	void *dst = kmap_local_page(to);
 	void *src = kmap_local_page(from);
@@ -283,16 +307,16 @@ static bool odp_move_page(struct page *to, unsigned int to_offset,
 	return good;
 }
 
-/* As umem_odp_copy(). */
-static size_t odp_copy_ends(const struct odp_moving *all,
+/* Copies within one leaf at either end, as umem_odp_copy(). */
+static size_t odp_copy_ends(const struct odp_copy_between *all,
 			    const struct odp_end *to,
 			    const struct odp_end *from, size_t len,
 			    enum umem_odp_side *missing)
 {
 	size_t done = 0;
 
-	odp_enter_both(to, from);
-	if (!odp_in_both(all, missing))
+	odp_read_lock_both(to, from);
+	if (!odp_in_both_regions(all, missing))
 		len = 0;
 	while (done < len) {
 		unsigned long to_addr = to->addr + done;
@@ -309,17 +333,19 @@ static size_t odp_copy_ends(const struct odp_moving *all,
 			*missing = src ? UMEM_ODP_TO : UMEM_ODP_FROM;
 			break;
 		}
-		if (unlikely(!odp_move_page(dst, offset_in_page(to_addr), src,
-					    offset_in_page(from_addr), n,
-					    done + n == len))) {
-			odp_page_failed(from->leaf, odp_page_index(from_addr),
-					src);
+		if (unlikely(!odp_copy_between_pages(dst,
+						     offset_in_page(to_addr),
+						     src,
+						     offset_in_page(from_addr),
+						     n, done + n == len))) {
+			odp_report_poison(from->leaf,
+					  odp_page_index(from_addr), src);
 			*missing = UMEM_ODP_FROM;
 			break;
 		}
 		done += n;
 	}
-	odp_leave_both(to, from);
+	odp_read_unlock_both(to, from);
 	return done;
 }
 
@@ -327,7 +353,7 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 		     struct ib_umem_odp *from, u64 from_offset, size_t len,
 		     enum umem_odp_side *missing)
 {
-	const struct odp_moving all = {
+	const struct odp_copy_between all = {
 		to, to_offset, from, from_offset, len
 	};
 	unsigned long to_addr = to->address + to_offset;
@@ -344,10 +370,10 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 		size_t n = min3(len - done, odp_piece_end(dst) - dst,
 				odp_piece_end(src) - src);
 		struct odp_end to_end, from_end;
-		bool has_from = odp_end_find(&from_end, from->mirror, src);
+		bool has_from = odp_end_lookup(&from_end, from->mirror, src);
 		size_t copied;
 
-		if (!has_from || !odp_end_find(&to_end, to->mirror, dst)) {
+		if (!has_from || !odp_end_lookup(&to_end, to->mirror, dst)) {
 			*missing = has_from ? UMEM_ODP_TO : UMEM_ODP_FROM;
 			break;
 		}
@@ -361,7 +387,7 @@ size_t umem_odp_copy(struct ib_umem_odp *to, u64 to_offset,
 }
 EXPORT_SYMBOL_GPL(umem_odp_copy);
 
-/* --- atomics, and what is known of a page --------------------------------- */
+/* --- atomics, and the state of a page ------------------------------------- */
 
 static u64 odp_atomic_page(struct page *page, unsigned int offset,
 			   enum umem_odp_atomic_op op, u64 operand, u64 compare)
@@ -386,7 +412,7 @@ static u64 odp_atomic_page(struct page *page, unsigned int offset,
 	return old;
 }
 
-/* As umem_odp_atomic(), in a leaf. */
+/* As umem_odp_atomic(). Caller: holds the leaf's lock for reading. */
 static int odp_atomic_leaf(const struct ib_umem_odp *umem, u64 offset,
 			   struct odp_leaf *leaf, enum umem_odp_atomic_op op,
 			   u64 operand, u64 compare, u64 *old)
@@ -421,10 +447,10 @@ int umem_odp_atomic(struct ib_umem_odp *umem, u64 offset,
 	rcu_read_lock();
 	window = odp_window_find(umem->mirror, addr);
 	if (window) {
-		leaf = odp_leaf_enter(window, odp_leaf_index(addr));
+		leaf = odp_leaf_read_lock(window, odp_leaf_index(addr));
 		ret = odp_atomic_leaf(umem, offset, leaf, op, operand, compare,
 				      old);
-		odp_leaf_leave(leaf);
+		odp_leaf_read_unlock(leaf);
 	} else {
 		ret = odp_in_region(umem, offset, sizeof(u64)) ? -EAGAIN :
 								 -EINVAL;
@@ -444,11 +470,11 @@ unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset)
 	rcu_read_lock();
 	window = odp_window_find(umem->mirror, addr);
 	if (window) {
-		leaf = odp_leaf_enter(window, odp_leaf_index(addr));
+		leaf = odp_leaf_read_lock(window, odp_leaf_index(addr));
 		entry = odp_leaf_entry(leaf, odp_page_index(addr));
 		if (entry)
 			value = READ_ONCE(*entry);
-		odp_leaf_leave(leaf);
+		odp_leaf_read_unlock(leaf);
 	}
 	rcu_read_unlock();
 

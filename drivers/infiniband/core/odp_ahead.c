@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Looking ahead
  *
- * As readahead does: a fault that begins where the last one of its region ended,
- * or in what was guessed then, is one of a stream, and what lies behind it is
- * guessed to be wanted next: twice as much as the last time, but not beyond the
- * leaf and the region. The fault only notes the guess. The mirror's worker has
- * the pages brought later (odp_fault.c), which takes nothing from anybody: it
- * does not wait for a page or for a lock of the mm, and leaves alone memory that
- * a user-space pager serves.
+ * This is to faults what readahead is to reads. A fault belongs to a stream if
+ * it begins where the region's last fault ended, or in the pages that were
+ * guessed then. The pages that follow are guessed to be needed next: twice as
+ * many as last time, but not beyond the leaf and the region. The fault only
+ * notes the guess; a worker faults the pages in later (odp_guess.c).
  */
-#include <linux/workqueue.h>
+#include <linux/minmax.h>
 
-#include "odp.h"
+#include "odp_ahead.h"
+#include "odp_mirror.h"
 
+/* Adds a guess to the mirror's ring, and starts the worker. */
 static void odp_ahead_queue(struct odp_mirror *mirror,
 			    const struct odp_guess *guess)
 {
@@ -27,17 +27,17 @@ static void odp_ahead_queue(struct odp_mirror *mirror,
 	else
 		mirror->first_guess = (at + 1) % ODP_GUESSES;
 	spin_unlock(&mirror->faults_lock);
-	odp_workers_queue(mirror, &mirror->ahead_work);
+	odp_user_queue_work(mirror->user, &mirror->ahead_work);
 }
 
 /**
  * odp_ahead_note() - a fault has made all of its pages present
  * @umem: the region
  * @start: first page
- * @end: behind the last one
- * @write: they were wanted for writing
+ * @end: end of the last page
+ * @write: the pages were wanted for writing
  *
- * Context: may sleep; the region stays until it returns.
+ * Context: may sleep; the caller keeps the region.
  */
 void odp_ahead_note(struct ib_umem_odp *umem, unsigned long start,
 		    unsigned long end, bool write)
@@ -58,12 +58,12 @@ void odp_ahead_note(struct ib_umem_odp *umem, unsigned long start,
 }
 
 /**
- * odp_ahead_take() - the oldest guess
- * @mirror: whose
- * @guess: filled in
+ * odp_ahead_take() - take the oldest guess out of the ring
+ * @mirror: the mirror
+ * @guess: receives the guess
  *
  * Context: may sleep.
- * Return: whether there is one.
+ * Return: false if there is no guess.
  */
 bool odp_ahead_take(struct odp_mirror *mirror, struct odp_guess *guess)
 {

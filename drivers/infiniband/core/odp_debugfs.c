@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * DOC: What people can look at
+/**
+ * DOC: debugfs
  *
  * /sys/kernel/debug/ib_umem_odp/mirrors has a line for each process and device:
- * what the mirror holds at the moment and what it costs.
+ * what the mirror holds now, and what it costs.
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
-#include "odp.h"
+#include "odp_debugfs.h"
+#include "odp_leaf.h"
+#include "odp_mirror.h"
 
 static struct dentry *odp_debugfs;
 
-/* What a mirror holds: pages, but for @huge, which are leaves. */
+/* What a mirror holds, in pages; @huge is in leaves. */
 struct odp_census {
 	unsigned long huge;
 	unsigned long resident;
@@ -34,7 +36,7 @@ static void odp_census_entry(struct odp_census *census, unsigned long entry,
 static void odp_census_leaf(struct odp_census *census,
 			    struct odp_window *window, unsigned long index)
 {
-	struct odp_leaf *leaf = odp_leaf_lock(window, index);
+	struct odp_leaf *leaf = odp_leaf_write_lock(window, index);
 	unsigned long i;
 
 	if (leaf->word & ODP_HUGE) {
@@ -45,7 +47,7 @@ static void odp_census_leaf(struct odp_census *census,
 			odp_census_entry(census, odp_leaf_table(leaf->word)[i],
 					 1);
 	}
-	odp_leaf_unlock(leaf);
+	odp_leaf_write_unlock(leaf);
 }
 
 static void odp_census_take(struct odp_census *census,
@@ -54,9 +56,11 @@ static void odp_census_take(struct odp_census *census,
 	struct odp_window *window;
 	unsigned long index, i;
 
+	lockdep_assert_held(&odp_mirrors_lock);
 	/*
-	 * Who makes a window may wait for the mmap lock for as long as a fault in a
-	 * file system lasts; odp_mirrors_lock is held here.
+	 * The holder of windows_lock may wait for the mmap lock as long as a
+	 * fault in a file system lasts. odp_mirrors_lock is held here, so do
+	 * not wait.
 	 */
 	if (!mutex_trylock(&mirror->windows_lock))
 		return;
@@ -99,6 +103,12 @@ static int mirrors_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(mirrors);
 
+/**
+ * odp_debugfs_module_init() - create the files in debugfs
+ *
+ * Context: may sleep.
+ * Return: 0; debugfs may be missing.
+ */
 int odp_debugfs_module_init(void)
 {
 	odp_debugfs = debugfs_create_dir("ib_umem_odp", NULL);
@@ -106,6 +116,11 @@ int odp_debugfs_module_init(void)
 	return 0;
 }
 
+/**
+ * odp_debugfs_module_exit() - remove the files in debugfs
+ *
+ * Context: may sleep.
+ */
 void odp_debugfs_module_exit(void)
 {
 	debugfs_remove_recursive(odp_debugfs);

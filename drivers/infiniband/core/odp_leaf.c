@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Leaves
  *
- * An entry is true as long as it stands: the notifier's callback takes it away,
- * under the leaf's lock, before the mm changes what it says. A page that was
- * written through an entry is marked dirty when the entry loses its right to
- * write; the mm may forget the page after that, never before.
+ * An entry stays true for as long as it exists. The notifier's callback removes
+ * it under the leaf's lock before the mm changes the page table. A page that
+ * was written through an entry is marked dirty when the entry loses its right
+ * to write. The mm may forget the page after that, never before.
  */
 #include <linux/hmm.h>
 #include <linux/gfp.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
-#include "odp.h"
+#include "odp_leaf.h"
+#include "odp_mirror.h"
 
+struct list_lru odp_tables;
 static struct kmem_cache *odp_table_cache;
 
 /**
- * odp_table_alloc() - an empty table of ODP_LEAF_PAGES entries
- * @gfp: %GFP_KERNEL, and how hard to try
+ * odp_table_alloc() - allocate an empty table of ODP_LEAF_PAGES entries
+ * @gfp: %GFP_KERNEL, and flags that say how hard to try
  *
- * Charged to the active memory cgroup.
+ * The table is charged to the active memory cgroup.
  *
  * Context: may sleep; no leaf lock held.
  * Return: the entries, for odp_table_free(); or NULL.
@@ -45,8 +47,8 @@ unsigned long *odp_table_alloc(gfp_t gfp)
 }
 
 /**
- * odp_table_free() - give a table back
- * @entries: no leaf's any more; may be NULL
+ * odp_table_free() - free a table
+ * @entries: the entries, which belong to no leaf; or NULL
  *
  * Context: any but hard interrupt.
  */
@@ -65,7 +67,7 @@ static void odp_count_tables(struct odp_mirror *mirror, long tables)
 	atomic_long_add(tables * ODP_TABLE_BYTES, &mirror->dev->table_bytes);
 }
 
-/* Caller: holds the leaf's lock. A pinned mirror's tables do not go. */
+/* A pinned mirror's tables are never reclaimed, so they are not in the list. */
 static void odp_leaf_add_table(struct odp_window *window, unsigned long index,
 			       unsigned long *entries)
 {
@@ -78,7 +80,6 @@ static void odp_leaf_add_table(struct odp_window *window, unsigned long index,
 		list_lru_add_obj(&odp_tables, &table->lru);
 }
 
-/* Caller: holds the leaf's lock. */
 static void odp_leaf_free_table(struct odp_window *window,
 				unsigned long *entries)
 {
@@ -88,7 +89,11 @@ static void odp_leaf_free_table(struct odp_window *window,
 	odp_table_free(entries);
 }
 
-/* Caller: holds the leaf's lock. Frees the table that was there. */
+/*
+ * Replaces the leaf's word, and frees the table that it pointed to. Caller:
+ * holds the leaf's lock. A pinned mirror needs no lock: only its creation and
+ * its end change words.
+ */
 static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 			      unsigned long word)
 {
@@ -96,6 +101,8 @@ static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 	struct odp_leaf *leaf = &window->leaves[index];
 	unsigned long old = leaf->word;
 
+	if (!mirror->pinned)
+		lockdep_assert_held_write(&leaf->lock);
 	leaf->word = word;
 	if (!old && word) {
 		set_bit(index, window->populated);
@@ -111,20 +118,20 @@ static void odp_leaf_set_word(struct odp_window *window, unsigned long index,
 }
 
 /*
- * Folios that lost a dirty entry. They hear of it when the leaf's lock is free
- * again: file systems take locks of their own that softirqs must not wait for.
- * The references keep the folios that long.
+ * Folios that lost a dirty entry. They are marked dirty after the leaf's lock
+ * has been dropped, because file systems then take locks that are not safe
+ * against softirqs. The references keep the folios until then.
  */
 struct odp_dirtied {
 	unsigned int nr;
 	struct folio *folios[32];
 };
 
-/* How far an invalidation of a leaf has come. */
+/* The progress of an invalidation in a leaf. */
 struct odp_sweep {
-	unsigned int i, last;		/* entries still to be visited */
+	unsigned int i, last;		/* entries that remain to be visited */
 	enum odp_verdict verdict;
-	unsigned long pages;		/* that lost something */
+	unsigned long pages;		/* pages that lost something */
 	struct odp_dirtied dirtied;
 };
 
@@ -138,7 +145,10 @@ static void odp_dirtied_flush(struct odp_dirtied *dirtied)
 	}
 }
 
-/* @pages: how many the entry translates. Returns what is left of it. */
+/*
+ * Invalidates an entry that translates @pages pages. Returns the new value of
+ * the entry.
+ */
 static unsigned long odp_entry_invalidate(struct odp_sweep *sweep,
 					  unsigned long entry,
 					  unsigned long pages)
@@ -156,7 +166,7 @@ static unsigned long odp_entry_invalidate(struct odp_sweep *sweep,
 	return keep ? entry & ~(ODP_WRITE | ODP_DIRTY) : 0;
 }
 
-/* Goes on until the end, or until there is no more room in sweep->dirtied. */
+/* Continues until the last entry, or until sweep->dirtied is full. */
 static void odp_table_invalidate(struct odp_sweep *sweep, unsigned long *table)
 {
 	for (; sweep->i <= sweep->last &&
@@ -173,12 +183,12 @@ static bool odp_table_empty(const unsigned long *table)
 	return !memchr_inv(table, 0, ODP_LEAF_TABLE_SIZE);
 }
 
-/* Caller: holds the leaf's lock. */
 static void odp_leaf_sweep(struct odp_sweep *sweep, struct odp_window *window,
 			   unsigned long index)
 {
 	unsigned long word = window->leaves[index].word;
 
+	lockdep_assert_held_write(&window->leaves[index].lock);
 	if (word & ODP_HUGE || !word) {
 		word = odp_entry_invalidate(sweep, word, ODP_LEAF_PAGES);
 		odp_leaf_set_word(window, index, word);
@@ -192,18 +202,18 @@ static void odp_leaf_sweep(struct odp_sweep *sweep, struct odp_window *window,
 }
 
 /**
- * odp_leaf_invalidate() - narrow or drop the entries of a range
+ * odp_leaf_invalidate() - restrict or remove the entries of a range
  * @window: the leaf's window
- * @index: the leaf's place in it
+ * @index: the leaf's index in the window
  * @start: first address, inside the leaf
- * @end: where the range ends, not beyond the leaf
- * @verdict: what is left of the entries
+ * @end: end of the range, not beyond the leaf
+ * @verdict: what to leave of the entries
  *
- * Waits for accesses through the leaf that are under way. The folios written
- * through the entries are marked dirty when it returns.
+ * Waits for accesses under way through the leaf. When the function returns, the
+ * folios that were written through the entries have been marked dirty.
  *
  * Context: any but hard interrupt; does not sleep; no lock held that
- * folio_mark_dirty() could want.
+ * folio_mark_dirty() may take.
  * Return: the number of pages that lost a translation or the right to write.
  */
 unsigned long odp_leaf_invalidate(struct odp_window *window,
@@ -220,21 +230,25 @@ unsigned long odp_leaf_invalidate(struct odp_window *window,
 		struct odp_leaf *leaf;
 
 		spin_lock(&window->dirty_lock);
-		leaf = odp_leaf_lock(window, index);
+		leaf = odp_leaf_write_lock(window, index);
 		odp_leaf_sweep(&sweep, window, index);
-		odp_leaf_unlock(leaf);
+		odp_leaf_write_unlock(leaf);
 		odp_dirtied_flush(&sweep.dirtied);
 		spin_unlock(&window->dirty_lock);
 	}
 	return sweep.pages;
 }
 
-/* The search comes by. Returns whether nobody has used the table since last time. */
-static bool odp_leaf_pass(struct odp_leaf *leaf)
+/*
+ * Turns ODP_USED into ODP_YOUNG in a table. Returns true if the table was not
+ * used since the last call.
+ */
+static bool odp_leaf_clear_used(struct odp_leaf *leaf)
 {
 	unsigned long *entries = odp_leaf_table(leaf->word);
 	unsigned int i;
 
+	lockdep_assert_held_write(&leaf->lock);
 	if (!(leaf->word & ODP_USED))
 		return true;
 	leaf->word &= ~ODP_USED;
@@ -245,21 +259,21 @@ static bool odp_leaf_pass(struct odp_leaf *leaf)
 }
 
 /**
- * odp_leaf_age() - free the table of a leaf that was not used since the last call
+ * odp_leaf_age() - free a leaf's table if it was not used since the last call
  * @window: the leaf's window
- * @index: the leaf's place in it
+ * @index: the leaf's index in the window
  *
  * Context: as odp_leaf_invalidate().
- * Return: whether there was such a table.
+ * Return: true if the leaf had a table that was not used.
  */
 bool odp_leaf_age(struct odp_window *window, unsigned long index)
 {
 	unsigned long base = window->base + (index << ODP_LEAF_SHIFT);
-	struct odp_leaf *leaf = odp_leaf_lock(window, index);
+	struct odp_leaf *leaf = odp_leaf_write_lock(window, index);
 	bool idle = leaf->word && !(leaf->word & ODP_HUGE) &&
-		    odp_leaf_pass(leaf);
+		    odp_leaf_clear_used(leaf);
 
-	odp_leaf_unlock(leaf);
+	odp_leaf_write_unlock(leaf);
 	if (idle)
 		odp_leaf_invalidate(window, index, base, base + ODP_LEAF_SIZE,
 				    ODP_FREE);
@@ -267,20 +281,22 @@ bool odp_leaf_age(struct odp_window *window, unsigned long index)
 }
 
 /**
- * odp_leaf_young() - was one of the pages accessed since the mm asked last?
+ * odp_leaf_young() - was a page accessed since the mm last asked?
  * @window: the leaf's window
  * @start: first address, inside a leaf
- * @end: where the range ends, not beyond the leaf
- * @clear: begin anew
+ * @end: end of the range, not beyond the leaf
+ * @clear: forget the accesses that were noted
  *
- * Accesses go on meanwhile.
+ * Accesses continue meanwhile.
  *
  * Context: any but hard interrupt; does not sleep.
+ * Return: true if one of the pages was accessed.
  */
 bool odp_leaf_young(struct odp_window *window, unsigned long start,
 		    unsigned long end, bool clear)
 {
-	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(start));
+	struct odp_leaf *leaf = odp_leaf_read_lock(window,
+						   odp_leaf_index(start));
 	unsigned int i;
 	bool young = false;
 
@@ -295,14 +311,14 @@ bool odp_leaf_young(struct odp_window *window, unsigned long start,
 			clear_bit(ODP_YOUNG_BIT, entry);
 		}
 	}
-	odp_leaf_leave(leaf);
+	odp_leaf_read_unlock(leaf);
 	return young;
 }
 
 /**
  * odp_leaf_forget() - free a leaf of a pinned mirror
  * @window: the leaf's window
- * @index: the leaf's place in it
+ * @index: the leaf's index in the window
  *
  * Context: no access is under way.
  */
@@ -317,18 +333,20 @@ static bool odp_entry_allows(const unsigned long *entry, bool write)
 }
 
 /**
- * odp_leaf_present() - is a range there?
+ * odp_leaf_present() - does a range have entries?
  * @window: the leaf's window
  * @addr: first address
- * @end: where the range ends, not beyond the leaf
- * @write: writable, not just readable
+ * @end: end of the range, not beyond the leaf
+ * @write: the pages have to be writable, not only readable
  *
- * Context: any but hard interrupt. The answer may be old when it arrives.
+ * Context: any but hard interrupt. The answer may be out of date at once.
+ * Return: true if every page of the range has an entry that allows the access.
  */
 bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 		      unsigned long end, bool write)
 {
-	struct odp_leaf *leaf = odp_leaf_enter(window, odp_leaf_index(addr));
+	struct odp_leaf *leaf = odp_leaf_read_lock(window,
+						   odp_leaf_index(addr));
 	unsigned int i;
 	bool present = true;
 
@@ -337,7 +355,7 @@ bool odp_leaf_present(struct odp_window *window, unsigned long addr,
 		if (!present)
 			break;
 	}
-	odp_leaf_leave(leaf);
+	odp_leaf_read_unlock(leaf);
 	return present;
 }
 
@@ -356,8 +374,9 @@ static bool odp_is_huge(const unsigned long *hmm_pfns)
 }
 
 /*
- * A valid entry and a page table read under a valid sequence agree on the page,
- * so what is new can only add the right to write, and what was noted is kept.
+ * A valid entry and a page table that was read under a valid sequence name the
+ * same page. So a new value can only add the right to write, and the entry
+ * keeps its ODP_NOTES.
  */
 static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 			  const unsigned long *hmm_pfns, unsigned long **table)
@@ -366,6 +385,7 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 	unsigned long *entries;
 	unsigned int i;
 
+	lockdep_assert_held_write(&leaf->lock);
 	if (odp_is_huge(hmm_pfns)) {
 		odp_leaf_set_word(window, index,
 				  odp_entry_from_hmm(hmm_pfns[0]) | ODP_HUGE |
@@ -386,7 +406,7 @@ static void odp_leaf_fill(struct odp_window *window, unsigned long index,
 	}
 }
 
-/* One entry for the leaf and a table do not mix. */
+/* A leaf has either one huge entry or a table. */
 static bool odp_leaf_fits(const struct odp_leaf *leaf,
 			  const unsigned long *hmm_pfns)
 {
@@ -395,29 +415,31 @@ static bool odp_leaf_fits(const struct odp_leaf *leaf,
 }
 
 /**
- * odp_leaf_commit() - make what hmm_range_fault() found the leaf's entries
+ * odp_leaf_commit() - enter the answer of hmm_range_fault() into a leaf
  * @window: the leaf's window
  * @base: the leaf's first address
- * @hmm_pfns: of the whole leaf; what is not valid leaves its entry alone
- * @seq: the sequence under which they were found
- * @table: an empty table, taken (set to NULL) if the leaf needs one
+ * @hmm_pfns: the answer for the whole leaf; a pfn that is not valid leaves its
+ *	entry unchanged
+ * @seq: the sequence under which the answer was obtained
+ * @table: an empty table; taken (set to NULL) if the leaf needs one
  *
  * Context: any but hard interrupt; does not sleep.
- * Return: 0; or, with nothing changed: -EBUSY where an invalidation came in
- * between, -ENOSPC where the leaf needs a table, -EEXIST where it has a table
- * and is to become one entry or the other way round, and has to be dropped
- * first.
+ * Return: 0; or an error with nothing changed: -EBUSY if an invalidation came
+ * in between; -ENOSPC if the leaf needs a table; -EEXIST if the leaf has a
+ * table and would get a huge entry, or the reverse, so that it has to be
+ * invalidated first.
  */
 int odp_leaf_commit(struct odp_window *window, unsigned long base,
 		    const unsigned long *hmm_pfns, unsigned long seq,
 		    unsigned long **table)
 {
 	unsigned long index = odp_leaf_index(base);
-	struct odp_leaf *leaf = odp_leaf_lock(window, index);
+	struct odp_leaf *leaf = odp_leaf_write_lock(window, index);
 	int ret = 0;
 
 	set_bit(index, window->populated);
-	smp_mb__after_atomic(); /* pairs with the one in odp_notify() */
+	/* Pairs with smp_mb() in odp_notify() and in odp_mirror_drain(). */
+	smp_mb__after_atomic();
 	if (mmu_interval_read_retry(&window->notifier, seq))
 		ret = -EBUSY;
 	else if (!odp_leaf_fits(leaf, hmm_pfns))
@@ -428,16 +450,16 @@ int odp_leaf_commit(struct odp_window *window, unsigned long base,
 		odp_leaf_fill(window, index, hmm_pfns, table);
 	if (!leaf->word)
 		clear_bit(index, window->populated);
-	odp_leaf_unlock(leaf);
+	odp_leaf_write_unlock(leaf);
 	return ret;
 }
 
 /**
  * odp_leaf_set() - enter one page of a pinned mirror
  * @window: the page's window
- * @addr: its address
- * @page: the page, pinned until the mirror is gone
- * @write: it may be written
+ * @addr: the page's address
+ * @page: the page, pinned until the mirror has been destroyed
+ * @write: the page may be written
  *
  * Context: may sleep; the mirror is not in use yet.
  * Return: 0 or -ENOMEM.
@@ -461,6 +483,12 @@ int odp_leaf_set(struct odp_window *window, unsigned long addr,
 	return 0;
 }
 
+/**
+ * odp_leaf_module_init() - create the cache of struct odp_table
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int odp_leaf_module_init(void)
 {
 	BUILD_BUG_ON(ODP_LEAF_TABLE_SIZE != PAGE_SIZE);
@@ -468,7 +496,11 @@ int odp_leaf_module_init(void)
 	return odp_table_cache ? 0 : -ENOMEM;
 }
 
-/* Context: may sleep; there are no tables any more. */
+/**
+ * odp_leaf_module_exit() - destroy the cache of struct odp_table
+ *
+ * Context: may sleep; no table exists.
+ */
 void odp_leaf_module_exit(void)
 {
 	kmem_cache_destroy(odp_table_cache);

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The owner's limits
  *
- * A page that a worker has brought for a process must cost what it costs when the
- * process touches it: it comes from the nodes that the process may use, and its
- * I/O counts and waits in the process's cgroup. So while a worker serves a request
- * it has the memory policy, the cpuset's nodes, the block cgroup, the I/O priority
- * and the nice value of the process. (Memory is charged by odp_fault.c.)
+ * A page that a worker faults in for a process must cost the same as when the
+ * process touches it. It has to come from the nodes that the process may use,
+ * and its I/O has to count and wait in the process's cgroup. So while a worker
+ * serves a request it has the memory policy, the cpuset's nodes, the block
+ * cgroup, the I/O priority and the nice value of the process. (odp_fault.c
+ * charges the memory.)
  *
- * A module cannot move a kernel thread into a cgroup of the unified hierarchy, so
- * the processor time is not the process's: what bounds it is the number of workers
- * that a user has (odp_worker.c).
+ * A module cannot move a kernel thread into a cgroup of the unified hierarchy.
+ * So the CPU time does not count for the process; the number of a user's
+ * workers bounds it (odp_user.c).
  */
 #include <linux/kthread.h>
 #include <linux/sched.h>
 
-#include "odp.h"
+#include "odp_lend.h"
 #include "../../compat/owner.h"
 
-/* Of the process whose thread owns the address space. False: there is none. */
+/*
+ * Reads the limits of the process whose thread owns the address space. Returns
+ * false if there is no such thread.
+ */
 static bool odp_lend_look(struct odp_lend *lend, struct mm_struct *mm)
 {
 	struct task_struct *owner;
@@ -40,7 +44,7 @@ static bool odp_lend_look(struct odp_lend *lend, struct mm_struct *mm)
 
 /**
  * odp_lend_begin() - give this worker the limits of a process
- * @lend: keeps them, and what the worker had, until odp_lend_end()
+ * @lend: holds them, and the worker's own, until odp_lend_end()
  * @mm: the address space of the process
  *
  * An address space that no process uses any more has no limits to lend.

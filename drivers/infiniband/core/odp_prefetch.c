@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Prefetching
  *
- * A fault before there is a miss. What is to be prefetched while nobody waits is a
- * request in a lane of its own (odp_worker.c), a leaf in a turn, so that it takes
- * nothing from faults that a queue pair waits for. A region that goes takes its
- * requests with it.
+ * A prefetch is a fault before an access misses. An asynchronous prefetch is a
+ * request in a lane of its own (odp_user.c), one leaf per turn, so it takes
+ * nothing from faults that a queue pair waits for. Deregistration cancels a
+ * region's prefetches.
  *
- * Who waits for a prefetch waits for a worker, too, and does not make the fault
- * itself: a thread in a fault that cannot be interrupted would keep the region from
- * being deregistered and the device from being removed.
+ * A thread that waits for a prefetch also waits for a worker. It does not fault
+ * by itself: a thread in a fault that cannot be interrupted would keep the
+ * region from being deregistered and the device from being removed.
  */
 #include <linux/completion.h>
 #include <linux/export.h>
 #include <linux/sched/signal.h>
 
-#include "odp.h"
+#include "odp_mirror.h"
+#include "odp_prefetch.h"
+#include "odp_worker.h"
 
-/* Bytes of a request that are in its first leaf. */
-static u64 odp_prefetch_step(const struct ib_umem_odp *umem, u64 offset, u64 len)
+/* The bytes of a request that are in its first leaf. */
+static u64 odp_prefetch_step(const struct ib_umem_odp *umem, u64 offset,
+			     u64 len)
 {
 	u64 addr = umem->address + offset;
 
@@ -37,9 +40,9 @@ static int odp_prefetch_check(const struct ib_umem_odp *umem, u64 offset,
 	return 0;
 }
 
-/* --- nobody waits --------------------------------------------------------- */
+/* --- asynchronous prefetches ---------------------------------------------- */
 
-/* Queues what is left of a request. */
+/* Queues the rest of a request. */
 static int odp_prefetch_queue(struct umem_odp_request *request, bool force)
 {
 	request->len = odp_prefetch_step(request->umem, request->offset,
@@ -85,11 +88,11 @@ EXPORT_SYMBOL_GPL(umem_odp_prefetch_async);
 
 /**
  * struct odp_waiter - a thread that waits for a prefetch
- * @node: in the device's waiters; under waiters_lock
+ * @node: in the device's waiters; protected by waiters_lock
  * @umem: the region
- * @done: the worker is done, or nobody waits for it any more
- * @result: what the worker says
- * @aborted: the region or the device goes; under waiters_lock
+ * @done: completed when the worker has finished, or to abort the wait
+ * @result: the worker's result
+ * @aborted: the region or the device is going away; written under waiters_lock
  */
 struct odp_waiter {
 	struct list_head node;
@@ -113,8 +116,10 @@ static void odp_waiter_abort(struct odp_waiter *waiter)
 	complete(&waiter->done);
 }
 
-/* Nobody waits for a device that is being removed, or a region that has gone. */
-static void odp_waiter_enter(struct odp_waiter *waiter)
+/*
+ * A waiter of a device or region that is already going away is aborted at once.
+ */
+static void odp_waiter_add(struct odp_waiter *waiter)
 {
 	struct umem_odp_device *dev = waiter->umem->mirror->dev;
 
@@ -125,7 +130,7 @@ static void odp_waiter_enter(struct odp_waiter *waiter)
 	spin_unlock(&dev->waiters_lock);
 }
 
-static void odp_waiter_leave(struct odp_waiter *waiter)
+static void odp_waiter_del(struct odp_waiter *waiter)
 {
 	struct umem_odp_device *dev = waiter->umem->mirror->dev;
 
@@ -135,9 +140,10 @@ static void odp_waiter_leave(struct odp_waiter *waiter)
 }
 
 /**
- * odp_waiters_abort() - let nobody wait for a region, or for any
+ * odp_waiters_abort() - abort all waits for a region, or for a device
  * @dev: the device
- * @umem: the region, which is gone; NULL: all of the device, which is being removed
+ * @umem: the region, which is being deregistered; NULL: all regions of the
+ *	device, which is being removed
  *
  * Context: process context.
  */
@@ -161,7 +167,7 @@ void umem_odp_device_removing(struct umem_odp_device *dev)
 }
 EXPORT_SYMBOL_GPL(umem_odp_device_removing);
 
-/* Up to a leaf. Returns as umem_odp_fault(), and -EIO. */
+/* Waits for one step. Returns as umem_odp_fault(), or -EIO. */
 static long odp_waiter_wait(struct odp_waiter *waiter,
 			    struct umem_odp_request *request, u64 offset,
 			    u64 len, unsigned int flags)
@@ -188,7 +194,7 @@ static int odp_prefetch_range(struct odp_waiter *waiter,
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		/* The worker's turn has ended. */
+		/* -EINTR: the worker's turn has ended. */
 		if (ret == -EBUSY || ret == -EINTR)
 			continue;
 		if (ret < 0)
@@ -212,9 +218,9 @@ int umem_odp_prefetch(struct ib_umem_odp *umem, u64 offset, u64 len,
 	if (!request)
 		return -ENOMEM;
 	init_completion(&waiter.done);
-	odp_waiter_enter(&waiter);
+	odp_waiter_add(&waiter);
 	ret = odp_prefetch_range(&waiter, request, offset, len, flags);
-	odp_waiter_leave(&waiter);
+	odp_waiter_del(&waiter);
 	umem_odp_request_free(request);
 	return ret;
 }

@@ -1,36 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * DOC: Giving tables back
+/**
+ * DOC: Freeing tables
  *
- * A table is a cache: what it says can be asked of the mm again. Those go that were
- * not used since they were looked at last: when the machine, or the memory cgroup
- * that they are charged to, is short of memory (a shrinker, for any cause); when a
- * fault finds its own cgroup full, before anybody is killed for it; and when a
- * process has as many as it may. A leaf that is one huge entry has no table and
- * stays.
+ * A table is a cache: the mm can be asked again for what it says. The tables
+ * that were not used since the last search are freed:
+ *
+ * - when the machine, or the memory cgroup that they are charged to, is short
+ *   of memory (a shrinker, for any kind of memory);
+ * - when a fault finds its own cgroup full, before the OOM killer is called
+ *   (odp_alloc.c);
+ * - when a process has as many as it may have (odp_alloc.c).
+ *
+ * A leaf with a huge entry has no table and stays.
  */
-#include <linux/moduleparam.h>
 #include <linux/shrinker.h>
 #include <linux/swap.h>
 
-#include "odp.h"
-
-#define ODP_TABLE_LIMIT_MIN	SZ_1M
-
-static unsigned long odp_table_limit;
-module_param_named(table_limit, odp_table_limit, ulong, 0644);
-MODULE_PARM_DESC(table_limit,
-		 "Bytes of tables that a process may have for a device; 0: no limit");
-
-/* Leaves that are looked at in a row, in an RCU read section. */
-#define ODP_SHRINK_BATCH	32
+#include "odp_leaf.h"
+#include "odp_lifetime.h"
+#include "odp_mirror.h"
+#include "odp_shrink.h"
 
 static struct shrinker *odp_shrinker;
-struct list_lru odp_tables;
+
+/* --- a mirror's tables ---------------------------------------------------- */
 
 /*
- * Goes on from where the hand is for @nr leaves, or to the end. Returns how many
- * tables it has freed, and takes the leaves from @nr.
+ * Visits *@nr leaves from mirror->hand on, or fewer up to the end, and
+ * subtracts them from *@nr. Returns the number of tables that it freed.
  */
 static unsigned long odp_clock_turn(struct odp_mirror *mirror,
 				    unsigned long *nr)
@@ -61,9 +58,19 @@ out:
 	return freed;
 }
 
-/* Looks at up to @nr leaves. Windows that become empty by it go later. */
-static unsigned long odp_mirror_shrink(struct odp_mirror *mirror,
-				       unsigned long nr)
+/**
+ * odp_mirror_shrink() - free tables of a mirror that were not used lately
+ * @mirror: the mirror
+ * @nr: number of leaves to visit at most, from mirror->hand on
+ *
+ * A worker removes the windows that become empty. mirror->hand is 0 after the
+ * last leaf.
+ *
+ * Context: any but hard interrupt; does not sleep; no lock held that
+ * folio_mark_dirty() may take.
+ * Return: the number of tables that were freed.
+ */
+unsigned long odp_mirror_shrink(struct odp_mirror *mirror, unsigned long nr)
 {
 	unsigned long freed;
 
@@ -73,87 +80,9 @@ static unsigned long odp_mirror_shrink(struct odp_mirror *mirror,
 	return freed;
 }
 
-/* --- the limit of a process ----------------------------------------------- */
-
-static bool odp_mirror_full(struct odp_mirror *mirror)
-{
-	unsigned long limit = READ_ONCE(odp_table_limit);
-
-	return limit && odp_mirror_table_bytes(mirror) + ODP_TABLE_BYTES >
-				max(limit, (unsigned long)ODP_TABLE_LIMIT_MIN);
-}
-
-/**
- * odp_mirror_make_room() - keep to the limit before there is one table more
- * @mirror: the mirror
- *
- * Best effort: windows count, and go a little later.
- *
- * Context: may sleep.
- */
-void odp_mirror_make_room(struct odp_mirror *mirror)
-{
-	/* To the end, a whole round that only looks, and one that frees. */
-	unsigned int turns = 3;
-
-	while (odp_mirror_full(mirror) && turns) {
-		if (!odp_mirror_shrink(mirror, ODP_SHRINK_BATCH) &&
-		    !READ_ONCE(mirror->hand))
-			turns--;
-		cond_resched();
-	}
-}
-
-/* --- a cgroup that is full ------------------------------------------------ */
-
-/**
- * odp_mirror_reclaim() - have some of a mirror's memory back, now
- * @mirror: the mirror
- *
- * Looks at all leaves until something has gone; what was used since it was looked at
- * last, if there is nothing else. The shrinker frees tables as well, and of the whole
- * cgroup, but it may not remove windows.
- *
- * Context: may sleep; no lock held.
- */
-void odp_mirror_reclaim(struct odp_mirror *mirror)
-{
-	/* To the end, a whole round that only looks, and one that frees. */
-	unsigned int turns = 3;
-
-	while (!odp_mirror_shrink(mirror, ODP_SHRINK_BATCH) && turns) {
-		if (!READ_ONCE(mirror->hand))
-			turns--;
-		cond_resched();
-	}
-	odp_mirror_tidy(mirror);
-}
-
-/**
- * odp_mirror_table() - a table for a mirror
- * @mirror: the mirror, on-demand
- *
- * Within what its process may have. Where there is no memory, tables that nobody uses
- * go before the OOM killer is called.
- *
- * Context: may sleep; no lock held.
- * Return: the entries, for odp_table_free(); or NULL.
- */
-unsigned long *odp_mirror_table(struct odp_mirror *mirror)
-{
-	unsigned long *entries;
-
-	odp_mirror_make_room(mirror);
-	entries = odp_table_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
-	if (entries)
-		return entries;
-	odp_mirror_reclaim(mirror);
-	return odp_table_alloc(GFP_KERNEL);
-}
-
 /* --- memory pressure ------------------------------------------------------ */
 
-/* Leaves whose tables come next. */
+/* The leaves whose tables are to be aged next. */
 struct odp_suspects {
 	unsigned int nr;
 	struct {
@@ -162,10 +91,10 @@ struct odp_suspects {
 	} leaf[ODP_SHRINK_BATCH];
 };
 
-/* The list's lock comes after the leaf's, so here the leaf is only written down. */
-static enum lru_status odp_suspect(struct list_head *item,
-				   struct list_lru_one *list,
-				   compat_lru_lock_param void *arg)
+/* The list's lock nests inside the leaf's lock, so only write the leaf down. */
+static enum lru_status odp_suspect_add(struct list_head *item,
+				       struct list_lru_one *list,
+				       compat_lru_lock_param void *arg)
 {
 	struct odp_table *table = container_of(item, struct odp_table, lru);
 	struct odp_suspects *suspects = arg;
@@ -177,21 +106,25 @@ static enum lru_status odp_suspect(struct list_head *item,
 }
 
 /*
- * The next @nr tables of a cgroup and a node, or fewer. A table leaves the list before
- * its window goes, so the windows stay until the end of the caller's RCU read section.
+ * Finds the next @nr tables of a cgroup and a node, or fewer. A table leaves
+ * the list before its window is freed, so the windows stay until the end of the
+ * caller's RCU read section.
  */
 static void odp_suspects_find(struct odp_suspects *suspects,
 			      struct shrink_control *sc, unsigned long nr)
 {
 	suspects->nr = 0;
-	/* Tables leave the list with bottom halves off. */
+	/* The list's lock is also taken with bottom halves off. */
 	local_bh_disable();
-	list_lru_walk_one(&odp_tables, sc->nid, sc->memcg, odp_suspect,
+	list_lru_walk_one(&odp_tables, sc->nid, sc->memcg, odp_suspect_add,
 			  suspects, &nr);
 	local_bh_enable();
 }
 
-/* Returns how many it has freed of the next @nr tables; *@looked: of how many. */
+/*
+ * Ages the next @nr tables. Returns the number of tables that it freed;
+ * *@looked is the number that it visited.
+ */
 static unsigned long odp_shrink_some(struct shrink_control *sc,
 				     unsigned long nr, unsigned long *looked)
 {
@@ -238,9 +171,17 @@ static unsigned long odp_shrink_scan(struct shrinker *shrinker,
 	return freed;
 }
 
+/**
+ * odp_shrink_module_init() - create the list of tables and its shrinker
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int odp_shrink_module_init(void)
 {
-	/* Other lists' locks are taken with softirqs on, and never below a leaf's. */
+	/*
+	 * Unlike other lists' locks, this one is taken with bottom halves off.
+	 */
 	static struct lock_class_key key;
 
 	odp_shrinker = shrinker_alloc(SHRINKER_MEMCG_AWARE |
@@ -257,6 +198,11 @@ int odp_shrink_module_init(void)
 	return 0;
 }
 
+/**
+ * odp_shrink_module_exit() - remove the shrinker and the list of tables
+ *
+ * Context: may sleep; no table exists.
+ */
 void odp_shrink_module_exit(void)
 {
 	shrinker_free(odp_shrinker);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints of the group ib_umem_odp: faults with their time, pages and
- * result; invalidations with the reason that the mm gives. @owner is the process
- * whose memory it is.
+ * Tracepoints of the group ib_umem_odp: faults with their duration, pages and
+ * result; invalidations with the reason that the mm gives. @owner is the PID of
+ * the process whose memory it is.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ib_umem_odp
@@ -13,7 +13,7 @@
 #include <linux/tracepoint.h>
 #include <rdma/ib_verbs.h>
 
-#include "odp.h"
+#include "odp_mirror.h"
 
 #define ODP_EVENTS					\
 	EM(MMU_NOTIFY_UNMAP, "unmap")			\

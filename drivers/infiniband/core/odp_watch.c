@@ -1,29 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Watching the address space
  *
- * The windows' notifiers say what becomes untrue. One more notifier a mirror, which
- * the first window brings, says when the address space ends: everything but the
- * regions goes then, whoever still keeps them. And by it the mm asks, when reclaim
- * looks for pages that nobody uses, whether a page was accessed: what RDMA uses is in
- * use. An access notes that in the page's entry, where it looks anyway, and once
- * until the mm has asked.
+ * The interval notifiers of the windows report what becomes untrue. Each mirror
+ * has one more notifier, an mmu_notifier, which its first window registers. It
+ * has two tasks:
+ *
+ * - It reports the end of the address space. A worker then frees everything but
+ *   the regions, even if another process keeps the regions.
+ * - Reclaim asks it whether a page was accessed. So a page that RDMA uses is in
+ *   use. An access notes itself in the page's entry, which it reads anyway, and
+ *   only once until the mm has asked.
  */
-#include "odp.h"
+#include "odp_lifetime.h"
+#include "odp_watch.h"
+#include "odp_window.h"
 
 static struct odp_mirror *odp_watch_mirror(struct mmu_notifier *watch)
 {
 	return container_of(watch, struct odp_mirror, watch);
 }
 
-/* The windows have heard of it before, and have no entries any more. */
+/* The windows' notifiers were called before: no entries are left. */
 static void odp_watch_release(struct mmu_notifier *watch,
 			      struct mm_struct *mm)
 {
 	odp_mirror_tidy_later(odp_watch_mirror(watch));
 }
 
-/* Under the page table's lock: a page, or as many as one entry of the CPU is for. */
+/*
+ * Called with the page table's lock held, for one page or for as many pages as
+ * one entry of the CPU's page table maps.
+ */
 static bool odp_watch_young(struct mmu_notifier *watch, unsigned long start,
 			    unsigned long end, bool clear)
 {
@@ -58,7 +66,7 @@ static compat_young odp_watch_test_young(struct mmu_notifier *watch,
 	return odp_watch_young(watch, addr, addr + 1, false);
 }
 
-/* A grace period after odp_watch_stop(). */
+/* Called after the grace period that follows odp_watch_stop(). */
 static void odp_watch_free(struct mmu_notifier *watch)
 {
 	odp_mirror_put_ref(odp_watch_mirror(watch));
@@ -73,10 +81,10 @@ static const struct mmu_notifier_ops odp_watch_ops = {
 };
 
 /**
- * odp_watch_start() - hear of the address space from now on
- * @mirror: the mirror, on-demand
+ * odp_watch_start() - register the mirror's mmu_notifier
+ * @mirror: the mirror, on-demand; nothing happens if it is registered already
  *
- * Context: may sleep; windows_lock held; a mm_users held and no mmap lock.
+ * Context: may sleep; windows_lock held; an mm_users held and no mmap lock.
  * Return: 0 or -errno.
  */
 int odp_watch_start(struct odp_mirror *mirror)
@@ -96,10 +104,10 @@ int odp_watch_start(struct odp_mirror *mirror)
 }
 
 /**
- * odp_watch_stop() - hear no more of it
+ * odp_watch_stop() - unregister the mirror's mmu_notifier
  * @mirror: the mirror
  *
- * Does not wait for anybody.
+ * Does not wait for callbacks under way.
  *
  * Context: may sleep; windows_lock held.
  */
@@ -111,7 +119,11 @@ void odp_watch_stop(struct odp_mirror *mirror)
 	mirror->watching = false;
 }
 
-/* Context: may sleep; there are no mirrors any more. */
+/**
+ * odp_watch_module_exit() - wait until all notifiers have been freed
+ *
+ * Context: may sleep; no mirror exists.
+ */
 void odp_watch_module_exit(void)
 {
 	mmu_notifier_synchronize();

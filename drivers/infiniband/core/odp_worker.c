@@ -1,249 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * DOC: Workers
+/**
+ * DOC: Requests
  *
- * Faults that a driver's data path waits for, and prefetches that nobody waits for,
- * are requests that workers serve. The workers belong to a user: what one user's
- * requests wait for (a userfaultfd, a disk, a file server) keeps no other user's
- * waiting, and a user has a bounded number of them, however many processes, queue
- * pairs and requests. Containers run by root are users of their own, by their memory
- * cgroup; users that somebody has made in a user namespace are he.
+ * A driver that must not sleep starts a request, and a worker of the user
+ * (odp_user.c) calls umem_odp_fault() for it.
  *
- * Among a user's processes the workers go round. A process has some of them at most
- * at a time. A request that holds a worker while others wait is interrupted after
- * its turn: a fault goes back to the driver, which looks whether it still wants the
- * page; a prefetch goes to the end of its process's queue. A process whose last
- * request was interrupted stands behind those whose requests take no time.
- *
- * A fault in a file system cannot be interrupted, so nobody waits for a worker: who
- * takes a request back while a worker has it leaves it behind (an abandoned
- * request). It has references to all that it uses: the region, through that the
- * mirror, the device's memory and the address space; and one to this module, which
+ * A fault in a file system cannot be interrupted, so nothing waits for a
+ * worker. A driver that takes a request back while a worker serves it leaves
+ * the request to the worker (an abandoned request). The request has references
+ * to everything that the worker uses: to the region, which keeps the mirror,
+ * the device's memory and the address space; and to this module, which
  * therefore cannot be unloaded meanwhile.
  */
-#include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/fs.h>
-#include <linux/hashtable.h>
 #include <linux/mmap_lock.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/user_namespace.h>
 #include <linux/wait_bit.h>
 
-#include "odp.h"
-#include "../../compat/owner.h"
+#include "odp_lend.h"
+#include "odp_lifetime.h"
+#include "odp_mirror.h"
+#include "odp_user.h"
+#include "odp_worker.h"
 
-/* Workers of a user that serve faults, and that prefetch. */
-#define ODP_FAULT_WORKERS	48
-#define ODP_PREFETCH_WORKERS	8
-#define ODP_WORKERS		(ODP_FAULT_WORKERS + ODP_PREFETCH_WORKERS)
-
-/* How many of them serve one process at a time. */
-#define ODP_FAULT_SHARE		24
-#define ODP_PREFETCH_SHARE	1
-
-/* Prefetches that a process may have waiting. */
+/* Prefetches of a process that may wait. */
 #define ODP_PREFETCH_MAX	4096
 
 /*
- * How long a request may take while others of the user wait, and at most. While it
- * lasts, the address space of a process that has ended is not freed.
- */
-#define ODP_TURN		(HZ / 10)
-#define ODP_TURN_LAST		HZ
-
-/*
- * A shortage of memory is passing more often than not, and an error ends a
- * connection. So a fault is tried again for this long, and not at once.
+ * A shortage of memory usually passes, and an error ends a connection. So a
+ * fault that fails with -ENOMEM is retried for this long, with pauses.
  */
 #define ODP_SHORTAGE_MS		500
 #define ODP_PAUSE_MS		10
 
-/* Of so many turns, one is of a process that stands behind. */
-#define ODP_SLOW_TURNS		4
-
-/**
- * struct odp_runner - a worker of a user
- * @work: serves requests until there are none to be served
- * @lane: which ones
- */
-struct odp_runner {
-	struct work_struct work;
-	struct odp_lane *lane;
-};
-
-/**
- * struct odp_lane - the workers of a user for one kind of request
- * @user: the user
- * @ready: queues with a request that may be served, struct odp_queue
- * @slow: the same, of processes whose last request was interrupted
- * @turns: requests taken from @ready while there were @slow ones
- * @running: requests being served
- * @idle: runners that are not at work
- * @runners: all of them
- * @timer: sees to it that turns end
- *
- * All under @user->lock.
- */
-struct odp_lane {
-	struct odp_user *user;
-	struct list_head ready;
-	struct list_head slow;
-	unsigned int turns;
-	struct list_head running;
-	DECLARE_BITMAP(idle, ODP_FAULT_WORKERS);
-	struct odp_runner *runners;
-	struct timer_list timer;
-};
-
-/**
- * struct odp_user - who has workers
- * @rcu: frees it: odp_request_stop() looks at @lock; kfree_rcu() wants it within 4096 bytes
- * @uid: the user
- * @memcg: for root: number of the memory cgroup; else 0
- * @node: in odp_users; under odp_users_lock
- * @refs: mirrors
- * @wq: runs the runners
- * @lock: protects the lanes, the queues of the user's mirrors, the requests in them,
- *	and "gone" of the regions
- * @lanes: by enum odp_lane_id
- * @runners: of the lanes
- * @free: what remains to be done when the last mirror has gone
- */
-struct odp_user {
-	struct rcu_head rcu;
-	kuid_t uid;
-	u64 memcg;
-	struct hlist_node node;
-	refcount_t refs;
-	struct workqueue_struct *wq;
-	spinlock_t lock;
-	struct odp_lane lanes[ODP_LANES];
-	struct odp_runner runners[ODP_WORKERS];
-	struct work_struct free;
-};
-
-static DEFINE_HASHTABLE(odp_users, 6);
-static DEFINE_MUTEX(odp_users_lock);
-static struct workqueue_struct *odp_free_wq;
-
-/* Requests that were left to a worker that is still at them. */
+/* Abandoned requests that a worker still serves. */
 static atomic_t odp_abandoned = ATOMIC_INIT(0);
-
-/* --- which request is served next ----------------------------------------- */
-
-/* Caller: holds the user's lock; so do all callers here. */
-static void odp_queue_update(struct odp_lane *lane, struct odp_queue *queue)
-{
-	lockdep_assert_held(&lane->user->lock);
-	if (list_empty(&queue->pending) || queue->running >= queue->share)
-		list_del_init(&queue->node);
-	else if (list_empty(&queue->node))
-		list_add_tail(&queue->node,
-			      queue->slow ? &lane->slow : &lane->ready);
-}
-
-static bool odp_lane_waits(const struct odp_lane *lane)
-{
-	return !list_empty(&lane->ready) || !list_empty(&lane->slow);
-}
-
-static struct odp_queue *odp_lane_next_queue(struct odp_lane *lane)
-{
-	bool slow = !list_empty(&lane->slow);
-
-	if (!list_empty(&lane->ready) &&
-	    !(slow && ++lane->turns % ODP_SLOW_TURNS == 0))
-		return list_first_entry(&lane->ready, struct odp_queue, node);
-	return list_first_entry_or_null(&lane->slow, struct odp_queue, node);
-}
-
-/* The next request, which is this worker's then; or NULL. */
-static struct umem_odp_request *odp_lane_next(struct odp_lane *lane)
-{
-	struct odp_queue *queue = odp_lane_next_queue(lane);
-	struct umem_odp_request *request;
-
-	if (!queue)
-		return NULL;
-	request = list_first_entry(&queue->pending, struct umem_odp_request,
-				   node);
-	list_move_tail(&request->node, &lane->running);
-	queue->nr_pending--;
-	queue->running++;
-	/* To the end of the row. */
-	list_del_init(&queue->node);
-	odp_queue_update(lane, queue);
-
-	request->worker = current;
-	request->since = jiffies;
-	request->interrupted = false;
-	if (!timer_pending(&lane->timer))
-		mod_timer(&lane->timer, jiffies + ODP_TURN);
-	return request;
-}
-
-static void odp_lane_wake(struct odp_lane *lane)
-{
-	unsigned int i = find_first_bit(lane->idle, ODP_FAULT_WORKERS);
-
-	lockdep_assert_held(&lane->user->lock);
-	if (i == ODP_FAULT_WORKERS || !odp_lane_waits(lane))
-		return;
-	__clear_bit(i, lane->idle);
-	queue_work(lane->user->wq, &lane->runners[i].work);
-}
-
-/* --- turns ---------------------------------------------------------------- */
-
-/*
- * A signal for a request comes before its end or not at all, because the user's
- * lock is held.
- */
-static void odp_request_interrupt(struct umem_odp_request *request)
-{
-	if (request->interrupted)
-		return;
-	request->interrupted = true;
-	send_sig(SIGKILL, request->worker, 1);
-}
-
-static bool odp_request_has_waiters(const struct umem_odp_request *request,
-				    const struct odp_lane *lane)
-{
-	const struct odp_mirror *mirror = request->umem->mirror;
-
-	if (!list_empty(&mirror->queues[request->lane].pending))
-		return true;
-	return odp_lane_waits(lane);
-}
-
-static void odp_lane_tick(struct timer_list *timer)
-{
-	struct odp_lane *lane = container_of(timer, struct odp_lane, timer);
-	struct umem_odp_request *request;
-	unsigned long turn;
-
-	spin_lock_bh(&lane->user->lock);
-	list_for_each_entry(request, &lane->running, node) {
-		turn = odp_request_has_waiters(request, lane) ? ODP_TURN :
-								ODP_TURN_LAST;
-		if (time_after_eq(jiffies, request->since + turn))
-			odp_request_interrupt(request);
-	}
-	if (!list_empty(&lane->running))
-		mod_timer(&lane->timer, jiffies + ODP_TURN);
-	spin_unlock_bh(&lane->user->lock);
-}
 
 /* --- serving -------------------------------------------------------------- */
 
 /**
- * odp_request_put() - the end of a reference to a request
+ * odp_request_put() - drop a reference to a request
  * @request: the request
  *
  * Context: any.
@@ -254,7 +55,7 @@ void odp_request_put(struct umem_odp_request *request)
 		kfree(request);
 }
 
-/* Is what gave @ret to be tried again at once? Pauses where that helps. */
+/* Should a try that returned @ret be repeated at once? Pauses if that helps. */
 static bool odp_request_again(const struct umem_odp_request *request, long ret,
 			      unsigned long since)
 {
@@ -268,7 +69,7 @@ static bool odp_request_again(const struct umem_odp_request *request, long ret,
 	return true;
 }
 
-/* Is the first page of a file system that lets nobody write at present? */
+/* Is the request's first page in a file of a file system that is frozen now? */
 static bool odp_request_is_frozen(const struct umem_odp_request *request,
 				  struct mm_struct *mm)
 {
@@ -288,10 +89,10 @@ static bool odp_request_is_frozen(const struct umem_odp_request *request,
 }
 
 /*
- * Who writes to a page of a file system that is frozen waits in the fault, with the
- * mmap lock held, so that the process cannot unmap anything, and deaf to signals. So
- * a worker waits before. (A file system that is frozen just then gets it all the
- * same.)
+ * A writer to a page of a frozen file system waits in the fault, with the mmap
+ * lock held, and ignores signals; its process then cannot unmap anything. So
+ * the worker waits before the fault. (A file system may still be frozen between
+ * this check and the fault; the worker then waits in the fault.)
  */
 static int odp_request_await_thaw(const struct umem_odp_request *request,
 				  struct mm_struct *mm)
@@ -328,8 +129,8 @@ static long odp_request_fault(struct umem_odp_request *request,
 }
 
 /*
- * From here on the request is the worker's no more. Returns false where it is
- * nobody else's either.
+ * After this function the worker no longer owns the request. Returns false if
+ * the request was abandoned, so that done() must not be called.
  */
 static bool odp_request_finish(struct umem_odp_request *request, long *ret)
 {
@@ -354,7 +155,7 @@ static bool odp_request_finish(struct umem_odp_request *request, long *ret)
 
 	if (!signal_pending(current))
 		return wanted;
-	/* What fails with the signal pending may have failed for it. */
+	/* With the signal pending, the signal may be the cause of an error. */
 	*ret = *ret < 0 ? -EINTR : *ret;
 	flush_signals(current);
 	return wanted;
@@ -363,10 +164,15 @@ static bool odp_request_finish(struct umem_odp_request *request, long *ret)
 static void odp_request_done(struct umem_odp_request *request, long ret)
 {
 	request->done(request, ret);
+	/*
+	 * A full barrier: pairs with wait_var_event() in
+	 * umem_odp_request_free().
+	 */
 	if (atomic_dec_and_test(&request->calling))
 		wake_up_var(&request->calling);
 }
 
+/* Serves a request in a worker, called by odp_user.c. */
 static void odp_request_serve(struct umem_odp_request *request)
 {
 	struct ib_umem_odp *umem = request->umem;
@@ -376,37 +182,21 @@ static void odp_request_serve(struct umem_odp_request *request)
 
 	if (wanted)
 		odp_request_done(request, ret);
-	/* The last user's way out may be long, and keeps this user waiting only. */
+	/* Tearing the mm down may take long, but only delays this user. */
 	if (mm)
 		mmput(mm);
 	umem_odp_release(umem);
 	odp_request_put(request);
 	if (wanted)
 		return;
+	/*
+	 * A full barrier: pairs with wait_var_event_timeout() in
+	 * umem_odp_settle().
+	 */
 	if (atomic_dec_and_test(&odp_abandoned))
 		wake_up_var(&odp_abandoned);
-	/* What follows is waited for when the module goes: odp_user_free(). */
+	/* odp_user_free() waits for the rest when the module is unloaded. */
 	module_put(THIS_MODULE);
-}
-
-static void odp_runner_work(struct work_struct *work)
-{
-	struct odp_runner *runner = container_of(work, struct odp_runner, work);
-	struct odp_lane *lane = runner->lane;
-	struct odp_user *user = lane->user;
-	struct umem_odp_request *request;
-
-	allow_kernel_signal(SIGKILL);
-	spin_lock_bh(&user->lock);
-	while ((request = odp_lane_next(lane))) {
-		spin_unlock_bh(&user->lock);
-		odp_request_serve(request);
-		cond_resched();
-		spin_lock_bh(&user->lock);
-	}
-	__set_bit(runner - lane->runners, lane->idle);
-	spin_unlock_bh(&user->lock);
-	disallow_signal(SIGKILL);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -430,9 +220,9 @@ umem_odp_request_alloc(void (*done)(struct umem_odp_request *request,
 EXPORT_SYMBOL_GPL(umem_odp_request_alloc);
 
 /**
- * odp_request_queue() - have a request served
- * @request: nobody else's; complete
- * @force: even if too many of its kind wait
+ * odp_request_queue() - queue a request for a worker
+ * @request: the request, complete; nothing else uses it
+ * @force: queue it even if too many requests of its kind wait
  *
  * Context: any but hard interrupt.
  * Return: 0; -EFAULT: the region is being deregistered; -ENOMEM: too many wait.
@@ -483,21 +273,23 @@ void *umem_odp_request_context(const struct umem_odp_request *request)
 }
 EXPORT_SYMBOL_GPL(umem_odp_request_context);
 
-/* Takes a request that waits out of its queue. */
+/* Takes a waiting request out of its queue. */
 static void odp_request_unqueue(struct umem_odp_request *request)
 {
 	struct odp_mirror *mirror = request->umem->mirror;
 	struct odp_queue *queue = &mirror->queues[request->lane];
 
+	lockdep_assert_held(&mirror->user->lock);
 	list_del_init(&request->node);
 	queue->nr_pending--;
 	WRITE_ONCE(request->user, NULL);
 	odp_queue_update(&mirror->user->lanes[request->lane], queue);
 }
 
-/* Leaves a request to the worker that has it. */
+/* Leaves a request to the worker that serves it. */
 static void odp_request_abandon(struct umem_odp_request *request)
 {
+	lockdep_assert_held(&request->user->lock);
 	request->abandoned = true;
 	atomic_inc(&odp_abandoned);
 	__module_get(THIS_MODULE);
@@ -540,11 +332,12 @@ void umem_odp_request_free(struct umem_odp_request *request)
 EXPORT_SYMBOL_GPL(umem_odp_request_free);
 
 /**
- * odp_requests_forget() - a region goes
- * @umem: the region; no new requests come
+ * odp_requests_forget() - cancel the requests of a region
+ * @umem: the region; nothing starts new requests
  *
- * Prefetches go with it. Faults are the drivers'; they are told that they fail, as
- * soon as they can be interrupted.
+ * Prefetches are cancelled. Faults belong to drivers: their workers are
+ * interrupted, and the drivers are told of an error as soon as that has
+ * succeeded.
  *
  * Context: process context; does not wait for a worker.
  */
@@ -586,165 +379,23 @@ void umem_odp_settle(void)
 }
 EXPORT_SYMBOL_GPL(umem_odp_settle);
 
-/* --- users ---------------------------------------------------------------- */
-
-/* Of a user that a user namespace has made, it is who has made the namespace. */
-static kuid_t odp_current_uid(void)
-{
-	struct user_namespace *ns = current_user_ns();
-	kuid_t uid = current_uid();
-
-	for (; ns != &init_user_ns; ns = ns->parent)
-		uid = ns->owner;
-	return uid;
-}
-
-static void odp_lane_init(struct odp_lane *lane, struct odp_user *user,
-			  struct odp_runner *runners, unsigned int nr)
-{
-	unsigned int i;
-
-	lane->user = user;
-	INIT_LIST_HEAD(&lane->ready);
-	INIT_LIST_HEAD(&lane->slow);
-	INIT_LIST_HEAD(&lane->running);
-	bitmap_set(lane->idle, 0, nr);
-	lane->runners = runners;
-	timer_setup(&lane->timer, odp_lane_tick, 0);
-	for (i = 0; i < nr; i++) {
-		INIT_WORK(&runners[i].work, odp_runner_work);
-		runners[i].lane = lane;
-	}
-}
-
-/* Not in a worker of the user's own, which it waits for. */
-static void odp_user_free(struct work_struct *work)
-{
-	struct odp_user *user = container_of(work, struct odp_user, free);
-	unsigned int i;
-
-	destroy_workqueue(user->wq);
-	for (i = 0; i < ODP_LANES; i++)
-		timer_delete_sync(&user->lanes[i].timer);
-	kfree_rcu(user, rcu);
-}
-
-static struct odp_user *odp_user_create(kuid_t uid, u64 memcg)
-{
-	struct odp_user *user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-
-	if (!user)
-		return NULL;
-	user->wq = alloc_workqueue("odp/%u", WQ_UNBOUND, ODP_WORKERS,
-				   from_kuid(&init_user_ns, uid));
-	if (!user->wq) {
-		kfree(user);
-		return NULL;
-	}
-	user->uid = uid;
-	user->memcg = memcg;
-	refcount_set(&user->refs, 1);
-	spin_lock_init(&user->lock);
-	INIT_WORK(&user->free, odp_user_free);
-	odp_lane_init(&user->lanes[ODP_LANE_FAULT], user, user->runners,
-		      ODP_FAULT_WORKERS);
-	odp_lane_init(&user->lanes[ODP_LANE_PREFETCH], user,
-		      user->runners + ODP_FAULT_WORKERS, ODP_PREFETCH_WORKERS);
-	return user;
-}
-
-static struct odp_user *odp_user_find(kuid_t uid, u64 memcg)
-{
-	struct odp_user *user;
-
-	lockdep_assert_held(&odp_users_lock);
-	hash_for_each_possible(odp_users, user, node, __kuid_val(uid) ^ memcg)
-		if (uid_eq(user->uid, uid) && user->memcg == memcg)
-			return user;
-	return NULL;
-}
-
-static struct odp_user *odp_user_get(void)
-{
-	kuid_t uid = odp_current_uid();
-	u64 memcg = uid_eq(uid, GLOBAL_ROOT_UID) ? compat_memcg_number() : 0;
-	struct odp_user *user;
-
-	mutex_lock(&odp_users_lock);
-	user = odp_user_find(uid, memcg);
-	if (user) {
-		refcount_inc(&user->refs);
-	} else {
-		user = odp_user_create(uid, memcg);
-		if (user)
-			hash_add(odp_users, &user->node,
-				 __kuid_val(uid) ^ memcg);
-	}
-	mutex_unlock(&odp_users_lock);
-	return user;
-}
-
-static void odp_queue_init(struct odp_queue *queue, unsigned int share)
-{
-	INIT_LIST_HEAD(&queue->node);
-	INIT_LIST_HEAD(&queue->pending);
-	queue->share = share;
-}
-
 /**
- * odp_workers_get() - give a mirror workers: those of the current user
- * @mirror: the mirror of an address space
+ * odp_worker_module_init() - prepare for requests
  *
- * Context: process context of the owner; may sleep.
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int odp_workers_get(struct odp_mirror *mirror)
+int odp_worker_module_init(void)
 {
-	mirror->user = odp_user_get();
-	if (!mirror->user)
-		return -ENOMEM;
-	odp_queue_init(&mirror->queues[ODP_LANE_FAULT], ODP_FAULT_SHARE);
-	odp_queue_init(&mirror->queues[ODP_LANE_PREFETCH], ODP_PREFETCH_SHARE);
-	return 0;
+	return odp_user_module_init(odp_request_serve);
 }
 
 /**
- * odp_workers_put() - the end of what odp_workers_get() began
- * @mirror: the mirror; none of its requests waits or is served
+ * odp_worker_module_exit() - wait for all workers
  *
- * Context: may sleep; may be one of the user's workers.
+ * Context: may sleep; no mirror exists.
  */
-void odp_workers_put(struct odp_mirror *mirror)
+void odp_worker_module_exit(void)
 {
-	struct odp_user *user = mirror->user;
-
-	if (!refcount_dec_and_mutex_lock(&user->refs, &odp_users_lock))
-		return;
-	hash_del(&user->node);
-	mutex_unlock(&odp_users_lock);
-	queue_work(odp_free_wq, &user->free);
-}
-
-/**
- * odp_workers_queue() - have something done by a worker of a mirror's user
- * @mirror: the mirror of an address space
- * @work: waits for nobody
- *
- * Context: any.
- */
-void odp_workers_queue(struct odp_mirror *mirror, struct work_struct *work)
-{
-	queue_work(mirror->user->wq, work);
-}
-
-int odp_workers_module_init(void)
-{
-	odp_free_wq = alloc_workqueue("odp_free", WQ_UNBOUND, 0);
-	return odp_free_wq ? 0 : -ENOMEM;
-}
-
-/* Context: may sleep; there are no mirrors any more. */
-void odp_workers_module_exit(void)
-{
-	destroy_workqueue(odp_free_wq);
+	odp_user_module_exit();
 }
