@@ -81,11 +81,12 @@ static inline struct mempolicy *compat_swap_policy(struct mempolicy *policy)
 
 /*
  * The nodes that a task's cpuset allows. The caller holds task_lock() of the
- * task.
+ * task, unless the task is the current one.
  */
 static inline nodemask_t compat_mems_allowed(const struct task_struct *task)
 {
-	lockdep_assert_held(&task->alloc_lock);
+	lockdep_assert(task == current ||
+		       lockdep_is_held(&task->alloc_lock));
 #ifdef CONFIG_CPUSETS
 	return task->mems_allowed;
 #else
