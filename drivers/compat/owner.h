@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a kernel, by its configuration, knows of a process and its limits; used by
- * odp_lend.c and odp_user.c.
+ * Access to the limits of a process, some of which exist only in some kernel
+ * configurations. Used by odp_lend.c and odp_user.c.
  */
 #ifndef RXE_ODP_COMPAT_OWNER_H
 #define RXE_ODP_COMPAT_OWNER_H
@@ -15,9 +15,13 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 
-/* Whose address space it is, or NULL. Caller: in an RCU read section. */
+/*
+ * Returns the task that owns an address space, or NULL. The task is valid until
+ * the caller's RCU read section ends.
+ */
 static inline struct task_struct *compat_mm_owner(struct mm_struct *mm)
 {
+	lockdep_assert_in_rcu_read_lock();
 #ifdef CONFIG_MEMCG
 	return rcu_dereference(mm->owner);
 #else
@@ -25,7 +29,10 @@ static inline struct task_struct *compat_mm_owner(struct mm_struct *mm)
 #endif
 }
 
-/* A number of the memory cgroup of the current process, used once since boot. */
+/*
+ * Returns an ID of the current process' memory cgroup. No other cgroup gets the
+ * same ID before the next boot.
+ */
 static inline u64 compat_memcg_number(void)
 {
 	u64 number = 0;
@@ -40,12 +47,13 @@ static inline u64 compat_memcg_number(void)
 }
 
 /*
- * A copy of a task's memory policy that only the caller has. Returns false if the
- * task has none. Caller: holds task_lock() of the task.
+ * Makes a private copy of a task's memory policy. Returns false if the task has
+ * no policy. The caller holds task_lock() of the task.
  */
 static inline bool compat_copy_policy(struct mempolicy *copy,
 				      const struct task_struct *task)
 {
+	lockdep_assert_held(&task->alloc_lock);
 #ifdef CONFIG_NUMA
 	if (!task->mempolicy)
 		return false;
@@ -57,7 +65,7 @@ static inline bool compat_copy_policy(struct mempolicy *copy,
 #endif
 }
 
-/* Makes @policy that of the current task, and returns the one before. */
+/* Sets the memory policy of the current task and returns the former one. */
 static inline struct mempolicy *compat_swap_policy(struct mempolicy *policy)
 {
 	struct mempolicy *old = NULL;
@@ -71,9 +79,14 @@ static inline struct mempolicy *compat_swap_policy(struct mempolicy *policy)
 	return old;
 }
 
-/* The nodes that a task's cpuset allows. Caller: holds task_lock() of the task. */
+/*
+ * The nodes that a task's cpuset allows. The caller holds task_lock() of the
+ * task, unless the task is the current one.
+ */
 static inline nodemask_t compat_mems_allowed(const struct task_struct *task)
 {
+	lockdep_assert(task == current ||
+		       lockdep_is_held(&task->alloc_lock));
 #ifdef CONFIG_CPUSETS
 	return task->mems_allowed;
 #else
@@ -81,7 +94,7 @@ static inline nodemask_t compat_mems_allowed(const struct task_struct *task)
 #endif
 }
 
-/* A reference to a task's block cgroup, or NULL. */
+/* Returns a task's block cgroup with a reference, or NULL. */
 static inline struct cgroup_subsys_state *
 compat_get_blkcg(struct task_struct *task)
 {
@@ -101,11 +114,12 @@ static inline void compat_put_blkcg(struct cgroup_subsys_state *blkcg)
 }
 
 /*
- * The I/O priority that a task was given; without a class it goes by the nice
- * value. Caller: holds task_lock() of the task.
+ * The I/O priority that a task was given. Without one, the block layer derives
+ * the priority from the nice value. The caller holds task_lock() of the task.
  */
 static inline int compat_ioprio(const struct task_struct *task)
 {
+	lockdep_assert_held(&task->alloc_lock);
 #ifdef CONFIG_BLOCK
 	if (task->io_context)
 		return task->io_context->ioprio;
