@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A connection to on-demand memory of which no page is there yet. */
+/* A connection to on-demand memory of which no page is present yet. */
 #ifndef VERBS_COLD_H
 #define VERBS_COLD_H
 
@@ -15,10 +15,10 @@ struct cold {
 	struct buf cold;	/* on demand, at pair.b */
 };
 
-/* Both memories have @len bytes. Skips the test where there is no on-demand paging. */
+/* Both buffers have @len bytes. Skips the test if the device lacks on-demand paging. */
 void cold_open(struct cold *rig, size_t len);
 
-/* A WRITE or READ between the same places of both, with success. */
+/* A successful WRITE or READ between the same offsets of both buffers. */
 void cold_rdma(struct cold *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len);
 
 #endif

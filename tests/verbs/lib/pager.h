@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A user-space pager (userfaultfd): slow, with few pages at a time, or one that never answers. */
+/* A user-space pager (userfaultfd) that is slow, keeps few pages at a time, or never answers. */
 #ifndef VERBS_PAGER_H
 #define VERBS_PAGER_H
 
@@ -10,20 +10,21 @@
 struct pager;
 
 struct pager_rules {
-	unsigned int delay_ms;	/* before each page that it gives */
-	size_t resident;	/* pages that it lets be there; 0: all. It takes the oldest away */
-	bool never;		/* it does not answer at all */
+	unsigned int delay_ms;	/* delay before each page */
+	size_t resident;	/* pages kept at a time, the newest ones; 0: all */
+	bool never;		/* does not answer at all */
 };
 
 /*
- * A pager that does nothing yet, closed at the end of the test; skips the test where the kernel has no
- * userfaultfd. It takes privileges: a tenant opens it before tenant_become_nobody(), and the devices behind that,
- * since uverbs refuses who has changed its credentials since it opened one.
+ * Opens a pager that does nothing yet; closed at the end of the test. Skips the test if the kernel lacks
+ * userfaultfd. Opening it needs privileges: a tenant opens it before tenant_become_nobody(), and opens the
+ * devices afterwards, because uverbs rejects a process that changed its credentials since it opened the
+ * device.
  */
 int pager_open(void);
-/* Serves the missing pages of [p, p + len), which is mapped, in a thread until the end of the test. */
+/* Serves the missing pages of the mapping [p, p + len), in a thread, until the end of the test. */
 struct pager *pager_start(int fd, void *p, size_t len, struct pager_rules rules);
-/* Faults that it was asked to answer so far. */
+/* Returns how many faults the pager was asked to answer so far. */
 uint64_t pager_faults(const struct pager *pager);
 
 #endif

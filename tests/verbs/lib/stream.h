@@ -16,7 +16,7 @@ void rig_open(struct rig *rig);
 struct stream {
 	const char *name;
 	void (*run)(struct rig *rig, unsigned int messages);
-	bool data;		/* full packets of it */
+	bool data;		/* sends full packets of data */
 };
 
 extern const struct stream streams[];
