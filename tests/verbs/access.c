@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * On-demand regions over memory that is not there or not allowed: the access fails with an error
- * that names it, and succeeds once the memory is.
+ * On-demand regions over memory that does not exist or forbids the access: the access fails with an error
+ * that names the reason, and succeeds once the memory is there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static void protect(struct rig *rig, int protection)
 	assert_int_equal(mprotect(rig->memory.p, LEN, protection), 0);
 }
 
-/* A region without a right to write, over memory without one. */
+/* Neither the region nor the memory allows writing. */
 static void test_read_only_region(void **state)
 {
 	struct rig rig;
@@ -79,7 +79,7 @@ static void test_read_only_region(void **state)
 	read_works(&rig, 1);
 }
 
-/* The region has the right, the memory has not, and then it has. */
+/* The region allows writing; the memory does not at first, and then does. */
 static void test_read_only_memory(void **state)
 {
 	struct rig rig;
@@ -90,7 +90,7 @@ static void test_read_only_memory(void **state)
 	protect(&rig, PROT_READ);
 	read_works(&rig, 2);
 	rdma(&rig, IBV_WR_RDMA_WRITE, IBV_WC_REM_ACCESS_ERR);
-	pattern_check(rig.memory.p, LEN, 0, 2, "after the refusal");
+	pattern_check(rig.memory.p, LEN, 0, 2, "after the refused write");
 	read_works(&rig, 2);
 	protect(&rig, PROT_READ | PROT_WRITE);
 	write_works(&rig, 3);
@@ -126,7 +126,7 @@ static void test_hole(void **state)
 	read_works(&rig, 4);
 }
 
-/* Registered over nothing at all, mapped later. */
+/* Registered over unmapped addresses, and mapped later. */
 static void test_mapped_later(void **state)
 {
 	struct rig rig;
@@ -140,7 +140,7 @@ static void test_mapped_later(void **state)
 	write_works(&rig, 5);
 }
 
-/* Behind the end of the file there is SIGBUS for the CPU and an error for the peer. */
+/* Behind the end of the file the CPU gets SIGBUS and a peer gets an error. */
 static void test_truncated(void **state)
 {
 	struct rig rig;
@@ -156,7 +156,7 @@ static void test_truncated(void **state)
 	read_works(&rig, 6);
 }
 
-/* This side's own memory: the status is local, and the peer hears nothing. */
+/* An error in the requester's own memory: the status is local, and the peer gets no error. */
 static void test_local(void **state)
 {
 	struct rc rc = rc_default();
@@ -190,7 +190,7 @@ static void test_local(void **state)
 	}
 }
 
-/* The receiver's own memory: an error for both. */
+/* An error in the receiver's own memory: both sides get an error. */
 static void test_receiver(void **state)
 {
 	struct ibv_send_wr wr = { .wr_id = 1, .opcode = IBV_WR_SEND, .num_sge = 1 };
@@ -208,7 +208,7 @@ static void test_receiver(void **state)
 	expect_wc(rig.pair.b.rcq, 2, IBV_WC_LOC_PROT_ERR);
 	expect_wc(rig.pair.a.scq, 1, IBV_WC_REM_OP_ERR);
 	protect(&rig, PROT_READ | PROT_WRITE);
-	pattern_check(rig.memory.p, LEN, 0, 1, "after the refusal");
+	pattern_check(rig.memory.p, LEN, 0, 1, "after the refused SEND");
 }
 
 static struct CMUnitTest tests[] = {

@@ -58,7 +58,7 @@ static void read_all(struct rig *rig)
 		(void)p[at];
 }
 
-/* A page that MADV_FREE gave up and that was written since is only looked at the first time. */
+/* MADV_PAGEOUT only inspects, the first time, a page that was given up by MADV_FREE and written since. */
 static void page_out(struct rig *rig)
 {
 	size_t resident = LEN / PAGE;
@@ -71,7 +71,7 @@ static void page_out(struct rig *rig)
 		fail_msg("%zu of %lu pages are still in memory", resident, LEN / PAGE);
 }
 
-/* Memory given up by MADV_FREE that is written before it is taken is not given up. */
+/* A page that was freed by MADV_FREE and written before it is reclaimed keeps its bytes. */
 static void test_lazily_freed(void **state)
 {
 	struct rig rig;
@@ -90,7 +90,7 @@ static void test_lazily_freed(void **state)
 	}
 }
 
-/* Without a write of the peer it is taken: that the other test can fail. */
+/* Without a write of the peer the page is reclaimed: this shows that the test before can fail. */
 static void test_lazily_freed_and_taken(void **state)
 {
 	size_t taken = 0;
@@ -138,7 +138,7 @@ static void test_shared_memory(void **state)
 	}
 }
 
-/* Down to the disk, and once more after writeback has made the pages clean. */
+/* The bytes reach the disk, also when they are written again after writeback has cleaned the pages. */
 static void test_file(void **state)
 {
 	uint8_t *disk = scratch(LEN);
@@ -161,8 +161,7 @@ static void test_file(void **state)
 	}
 }
 
-/* Who follows the soft-dirty bits sees what the peer wrote, and only that. */
-/* Memory that was written, on a kernel that tracks it. */
+/* Opens memory that was written, on a kernel with soft-dirty bits. */
 static void tracked_open(struct rig *rig)
 {
 	rig_open(rig);
@@ -172,6 +171,7 @@ static void tracked_open(struct rig *rig)
 		skip_because("this kernel has no soft-dirty bits");
 }
 
+/* A reader of the soft-dirty bits sees what the peer wrote, and only that. */
 static void test_soft_dirty(void **state)
 {
 	struct ibv_send_wr wr = { .wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .num_sge = 1 };
@@ -195,7 +195,7 @@ static void test_soft_dirty(void **state)
 	}
 }
 
-/* --- what takes away the right to write leaves the right to read ----------------------------- */
+/* --- write-protection leaves the right to read ----------------------------------------------- */
 
 static long waits_of(struct rig *rig, enum ibv_wr_opcode opcode)
 {

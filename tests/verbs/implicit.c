@@ -18,7 +18,7 @@
 
 struct rig {
 	struct pair pair;
-	struct ibv_mr *a, *b;	/* everything, for either end */
+	struct ibv_mr *a, *b;	/* regions over everything, one for each end */
 };
 
 static struct ibv_mr *everything(struct ibv_pd *pd, int access)
@@ -121,7 +121,7 @@ static void test_atomic(void **state)
 	assert_int_equal(word[17], 1011);
 }
 
-/* What is mapped later, elsewhere, and again where something else was. */
+/* Writes to memory that is mapped later, at another place, and in place of an older mapping. */
 static void test_later_mappings(void **state)
 {
 	uint8_t *from, *to;
@@ -137,7 +137,7 @@ static void test_later_mappings(void **state)
 	}
 	assert_ptr_equal(mmap(to, LEN + PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), to);
-	write_is_right(&rig, from, to + 1, "a mapping in the place of another");
+	write_is_right(&rig, from, to + 1, "a mapping in place of another");
 	to = map_memfd(LEN + PAGE, &fd);
 	write_is_right(&rig, from, to, "a file");
 }
@@ -154,7 +154,7 @@ static void test_stack_and_data(void **state)
 	write_is_right(&rig, stack, data, "the data segment");
 }
 
-/* Two mappings side by side, and nothing behind them. */
+/* Two adjacent mappings, with nothing mapped behind them. */
 static void test_edges(void **state)
 {
 	uint8_t *from, *two;
@@ -187,7 +187,7 @@ static void test_nothing_there(void **state)
 	refused((void *)-64);
 }
 
-/* --- who may have a key for peers ---------------------------------------------------------- */
+/* --- who may give a key to peers ------------------------------------------------------------ */
 
 static int error_of(struct ibv_pd *pd, int access)
 {
@@ -200,7 +200,7 @@ static int error_of(struct ibv_pd *pd, int access)
 }
 
 struct wish {
-	int local, remote;	/* what is expected, errno */
+	int local, remote;	/* expected errno */
 };
 
 static void nobody_child(void *arg)
@@ -209,7 +209,7 @@ static void nobody_child(void *arg)
 	struct rc rc = rc_default();
 	struct end end;
 
-	/* The device is opened as root: its file is not everybody's. */
+	/* Opened as root: only root may open the device file. */
 	end_open(&end, options.device, &rc);
 	assert_int_equal(setresuid(NOBODY, NOBODY, NOBODY), 0);
 	assert_int_equal(error_of(end.pd, IBV_ACCESS_LOCAL_WRITE), wish->local);
@@ -242,7 +242,7 @@ static void test_policy(void **state)
 	assert_int_equal(error_of(end.pd, IBV_ACCESS_LOCAL_WRITE), 0);
 }
 
-/* A key of some region tells nothing about the key to everything. */
+/* The key of a region gives no hint of the key of the implicit region. */
 static void test_keys_are_not_guessed(void **state)
 {
 	struct rc rc = rc_default();

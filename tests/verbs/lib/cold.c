@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "lib/cold.h"
 
-/* What one fault brings lies in one of the driver's leaves. */
+/* One fault covers at most one of the driver's leaves. */
 #define LEAF (2 * MIB)
 
-/* Memory for which one fault is enough, if it is not longer than a leaf. */
+/* Memory within one leaf if it fits, so that one fault is enough. */
 static struct buf buf_in_leaf(struct ibv_pd *pd, size_t len, int access)
 {
 	uint8_t *p = map_anon(2 * len);

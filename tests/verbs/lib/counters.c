@@ -6,7 +6,7 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-/* The core reads the driver's counters anew after 10 ms. */
+/* The core caches the driver's counters for 10 ms. */
 #define LIFESPAN_MS 50
 
 long port_counter_any(const char *device, const char *name)

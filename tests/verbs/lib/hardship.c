@@ -18,13 +18,13 @@
 #include "lib/uffd.h"
 
 const char *const hardship_names[HARDSHIPS] = {
-	[HARD_NOT] = "memory as usual",
+	[HARD_NOT] = "ordinary memory",
 	[HARD_PAGED] = "a user-space pager",
 	[HARD_FROZEN] = "a file system that freezes",
 	[HARD_FULL] = "a full control group",
 };
 
-/* Freezes and thaws. */
+/* Freezes and thaws the file system until stopped. */
 struct weather {
 	int fd;
 	atomic_bool stop;
@@ -118,7 +118,7 @@ void hardship_tell(const struct hardship *hardship)
 
 	if (hardship->weather) {
 		times = hardship->weather->frosts;
-		print_message("  %ld frosts\n", times);
+		print_message("  %ld freezes\n", times);
 		assert_true(times > 0);
 	}
 	if (hardship->cgroup) {

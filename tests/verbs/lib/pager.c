@@ -18,8 +18,8 @@ struct pager {
 	atomic_ullong faults;
 	atomic_bool stop;
 	pthread_t thread;
-	size_t given, taken;	/* pages since the start */
-	uint64_t *order;	/* the addresses of those that are there, a ring of rules.resident */
+	size_t given, taken;	/* pages given and removed since the start */
+	uint64_t *order;	/* ring of the addresses of present pages, rules.resident entries */
 };
 
 static void take_oldest(struct pager *pager)
@@ -38,7 +38,7 @@ static void give(struct pager *pager, uint64_t page)
 	if (pager->rules.resident && pager->given - pager->taken == pager->rules.resident)
 		take_oldest(pager);
 	if (ioctl(pager->fd, UFFDIO_ZEROPAGE, &zero)) {
-		/* It is there already: several faults came for it. */
+		/* The page is present already: several faults came for it. */
 		ioctl(pager->fd, UFFDIO_WAKE, &zero.range);
 		return;
 	}

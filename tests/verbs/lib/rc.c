@@ -88,7 +88,7 @@ void need_implicit(struct ibv_context *ctx)
 		skip_because("%s has no implicit on-demand regions", ibv_get_device_name(ctx->device));
 }
 
-/* Takes the first RoCE v2 GID that begins so. */
+/* Takes the first RoCE v2 GID with that prefix. */
 static bool end_take_gid(struct end *end, const uint8_t *begin, size_t len)
 {
 	struct ibv_gid_entry entry;
@@ -104,7 +104,7 @@ static bool end_take_gid(struct end *end, const uint8_t *begin, size_t len)
 	return false;
 }
 
-/* One that holds an IPv4 address, which every test link has. */
+/* Takes a GID that holds an IPv4 address; every test link has one. */
 static void end_gid(struct end *end)
 {
 	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -158,7 +158,7 @@ void end_speak_from(struct end *end, const char *address)
 
 	while (!end_take_gid(end, gid.raw, sizeof(gid.raw))) {
 		if (now_ms() > limit)
-			fail_msg("%s has no GID of %s", ibv_get_device_name(end->ctx->device),
+			fail_msg("%s has no GID for %s", ibv_get_device_name(end->ctx->device),
 				 address);
 		sleep_ms(10);
 	}
@@ -232,7 +232,7 @@ void qp_init(struct ibv_qp *qp, const struct rc *rc)
 		.qkey = rc->qkey,
 	};
 
-	/* No peer of a UC queue pair may ask for more than writing. */
+	/* A peer of a UC queue pair may at most write. */
 	if (rc->type == IBV_QPT_UC)
 		attr.qp_access_flags &= ~(IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC);
 	qp_modify(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
@@ -371,7 +371,7 @@ void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n)
 		fail_msg("ibv_post_%srecv: %s", end->srq ? "srq_" : "", strerror(ret));
 }
 
-/* Busy at first, because most completions are near; then it lets others run. */
+/* Polls without a pause at first, because most completions are near; later lets other tasks run. */
 static int poll_until(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 {
 	uint64_t end = now_ms() + ms;
@@ -381,7 +381,7 @@ static int poll_until(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 		n = ibv_poll_cq(cq, 1, wc);
 		assert_true(n >= 0);
 		if (n) {
-			/* A uml guest shows replaced pages to who has entered the kernel since. */
+			/* On uml a replaced page becomes visible to a process when it enters the kernel. */
 			sched_yield();
 			return n;
 		}

@@ -46,7 +46,7 @@ void address_wait(const struct address *address)
 
 	while (!address->known) {
 		if (now_ms() > end)
-			fail_msg("the other process told no address within %d ms", PATIENCE);
+			fail_msg("the other process published no address within %d ms", PATIENCE);
 		sleep_ms(1);
 	}
 }

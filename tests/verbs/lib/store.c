@@ -9,7 +9,7 @@
 #include "lib/test.h"
 #include "lib/uffd.h"
 
-/* Nobody writes to the oldest page now: who would is waiting for the page that takes its place. */
+/* Nobody writes to the oldest page now: the only writer waits for the page that replaces it. */
 static void take_away(struct store *store)
 {
 	unsigned long page = store->kept[store->tail++ % STORE_PAGES];

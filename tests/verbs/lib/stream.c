@@ -24,13 +24,13 @@ static size_t slot(unsigned int i)
 	return (size_t)(i % DEPTH) * SLOT;
 }
 
-/* Of message @i: none, one byte, and up to five packets of 1024. */
+/* Length of message @i: none, one byte, or up to five packets of 1024. */
 static size_t message_len(unsigned int i)
 {
 	return i % 7 ? mix64(i) % 5000 : i % 3;
 }
 
-/* One end's half of a stream of numbered sends: what it sends from and receives into. */
+/* One end of a stream of numbered SENDs, with its memory to send from and receive into. */
 struct half {
 	struct end *end;
 	struct buf *buf;
@@ -66,7 +66,7 @@ static void half_check_recv(struct half *half, const struct half *other, unsigne
 		      "a message");
 }
 
-/* Streams in both directions at once, DEPTH messages under way in each. */
+/* Runs streams in both directions at once, with DEPTH messages under way in each. */
 static void sends(struct rig *rig, unsigned int n)
 {
 	struct half a = { .end = &rig->pair.a, .buf = &rig->a, .seed = 1000 };
@@ -106,7 +106,7 @@ static void post_rdma(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i
 	post_send(&rig->pair.a, &wr);
 }
 
-/* Written, and read back behind it without waiting in between. */
+/* Writes, then reads back without waiting in between. */
 static void write_read(struct rig *rig, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i += DEPTH) {
@@ -124,7 +124,7 @@ static void write_read(struct rig *rig, unsigned int n)
 	}
 }
 
-/* When the immediate arrives, the data are there. */
+/* The data must be present when the immediate arrives. */
 static void write_imm(struct rig *rig, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -155,7 +155,7 @@ static void post_atomic(struct rig *rig, bool add, unsigned int i)
 	post_send(&rig->pair.a, &wr);
 }
 
-/* A counter that every one of @n operations, DEPTH under way, moves by one. */
+/* Each of @n operations, DEPTH of them under way, adds one to a counter. */
 static void count_up(struct rig *rig, bool add, unsigned int n)
 {
 	uint64_t *counter = (uint64_t *)rig->b.p;

@@ -112,8 +112,8 @@ void undo_refused(void *object, int err)
 }
 
 /*
- * cmocka keeps what it says of a failure until it has the test's result, which a child does not
- * live to see. So this stands before cmocka's own, and a child's words come at once.
+ * cmocka keeps the message of a failed assertion until it has the test's result, but a child process exits
+ * before that. This function replaces cmocka's own, so that a child's messages appear at once.
  */
 void cm_print_error(const char *format, ...)
 {
@@ -137,7 +137,7 @@ static int undo_all(void **state)
 	(void)state;
 	if (getpid() != test_process) {
 		fflush(stdout);
-		_exit(1);	/* a child's assertion failed, and its copy of the test ends here */
+		_exit(1);	/* an assertion failed in a child: its copy of the test ends here */
 	}
 	while (undo_list) {
 		int ret = undo_entry_run(&undo_list);
@@ -187,7 +187,7 @@ bool cpu_view_is_exact(void)
 void need_movable_pages(void)
 {
 	if (!cpu_view_is_exact())
-		skip_because("uml with several processors loses writes when pages move");
+		skip_because("uml with several CPUs loses writes when pages move");
 }
 
 uint64_t now_ns(void)
