@@ -86,7 +86,7 @@ static void test_region_rights(void **state)
 	reg(rig.end.pd, p + PAGE, PAGE, IBV_ACCESS_REMOTE_READ);
 }
 
-/* Of one byte, of odd sizes, of the same bytes many times. */
+/* Regions of one byte, of odd sizes, and over the same bytes many times. */
 static void test_odd_regions(void **state)
 {
 	struct rc rc = rc_default();
@@ -117,7 +117,7 @@ static void test_odd_regions(void **state)
 	}
 }
 
-/* Every key is its own, and keys of regions that are gone do not come back at once. */
+/* Every key is unique, and the keys of deregistered regions are not reused at once. */
 static void test_keys(void **state)
 {
 	enum { N = 200 };
@@ -143,7 +143,7 @@ static void test_keys(void **state)
 	}
 }
 
-/* The longest gather and scatter lists, with empty pieces between. */
+/* The longest gather and scatter lists, with empty elements in between. */
 static void test_most_pieces(void **state)
 {
 	struct ibv_device_attr attr;
@@ -182,7 +182,10 @@ static void test_most_pieces(void **state)
 		pattern_check((void *)(uintptr_t)to[i].addr, to[i].length, at, 3, "a piece");
 }
 
-/* The queue takes at least what was asked for, then says that it is full, and works on. */
+/*
+ * The queue takes at least as many requests as it was created for, then reports that it is full, and goes on
+ * working.
+ */
 static void test_full_queue(void **state)
 {
 	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND }, *bad;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer that dies, goes away or takes its memory away in the middle of traffic: the survivor's
- * requests all complete, the last of them with errors, and nothing hangs.
+ * A peer that dies, disappears or takes its memory away in the middle of traffic: the survivor's requests all
+ * complete, the last of them with errors, and nothing hangs.
  */
 #include <poll.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ struct address {
 	uint64_t addr;
 };
 
-/* A peer in a process of its own, which receives, answers and does nothing else. */
+/* A peer in a process of its own, which only receives and responds. */
 struct peer {
 	struct end end;
 	struct buf local;
@@ -121,7 +121,7 @@ static const enum ibv_wr_opcode opcodes[] = {
 	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND, IBV_WR_ATOMIC_FETCH_AND_ADD,
 };
 
-/* One of the opcodes after the other. */
+/* Posts one of the opcodes in turn. */
 static void post_some(struct end *end, struct buf *local, uint64_t addr, uint32_t rkey,
 		      unsigned int i)
 {
@@ -143,11 +143,11 @@ static void post_some(struct end *end, struct buf *local, uint64_t addr, uint32_
 }
 
 #define STATUS(name) (1u << IBV_WC_##name)
-/* A process that dies may lose its memory before its queue pair. */
+/* A dying process may lose its memory before its queue pair. */
 #define DYING (STATUS(RETRY_EXC_ERR) | STATUS(REM_ACCESS_ERR) | STATUS(REM_OP_ERR))
 
 /*
- * Traffic to the peer, DEPTH requests under way; @strike is called in the middle of it. The first
+ * Keeps DEPTH requests to the peer under way and calls @strike in the middle of the traffic. The first
  * request that fails has one of the @statuses.
  */
 static void traffic(struct end *end, struct buf *local, const struct address *peer,
@@ -194,7 +194,7 @@ static void test_killed(void **state)
 	}
 }
 
-/* A process that is killed while its own requests are under way leaves nothing behind. */
+/* A process that is killed with its own requests under way leaves nothing behind. */
 static void sender_child(void *unused)
 {
 	struct rc rc = impatient();
@@ -267,7 +267,7 @@ static void test_qp_destroyed(void **state)
 	traffic(&rig.pair.a, &rig.local, &rig.address, destroy_qp, &rig, STATUS(RETRY_EXC_ERR));
 }
 
-/* Destroyed with requests of its own under way, which then have no completions. */
+/* The queue pair is destroyed with its own requests under way, which then never complete. */
 static void test_own_qp_destroyed(void **state)
 {
 	struct rig rig;
@@ -297,14 +297,14 @@ static void test_qp_in_error(void **state)
 	traffic(&rig.pair.a, &rig.local, &rig.address, qp_to_error, &rig, STATUS(RETRY_EXC_ERR));
 }
 
-/* Deregistered, unmapped and mapped anew: what is there now is no one's business. */
+/* The memory is deregistered, unmapped and mapped again: no peer may touch the new memory. */
 static void take_memory(struct rig *rig)
 {
 	undo(rig->remote.mr);
 	buf_remap(&rig->remote);
 }
 
-/* Writes until one is refused. */
+/* Writes until a WRITE is refused. */
 static void writes(struct rig *rig)
 {
 	struct ibv_sge list = sge(&rig->local, 0, LEN);
@@ -347,7 +347,7 @@ static void test_memory_taken(void **state)
 	}
 }
 
-/* The netdev of the peer goes down, and comes back up. */
+/* The peer's netdev goes down and comes up again. */
 static void link_down(void *unused)
 {
 	(void)unused;
@@ -398,7 +398,7 @@ static void test_netdev_down(void **state)
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_SUCCESS);
 }
 
-/* The peer's device is deleted under it; its process may hold on to it until it dies. */
+/* The peer's device is deleted while in use; the peer's process may keep it until the process exits. */
 static void delete_link(void *arg)
 {
 	struct peer *peer = arg;

@@ -43,7 +43,7 @@ static long prefetched(void)
 	return port_counter(options.peer, "page_prefetch");
 }
 
-/* How many times a queue pair waited for a page. */
+/* Returns how many times a queue pair waited for a page during one request. */
 static long waits_of(struct cold *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
 {
 	long before = waits();
@@ -65,10 +65,10 @@ static void test_write(void **state)
 	assert_int_equal(prefetched() - before, PAGES);
 	assert_int_equal(resident_pages(rig.cold.p, LEN), PAGES);
 	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 0, LEN), 0);
-	pattern_check(rig.cold.p, LEN, 0, 1, "written without a fault");
+	pattern_check(rig.cold.p, LEN, 0, 1, "written without a wait");
 }
 
-/* Readable is the zero page, which is not for writing. */
+/* Pages that are prefetched for reading are the zero page, which cannot be written. */
 static void test_read(void **state)
 {
 	struct cold rig;
@@ -80,7 +80,7 @@ static void test_read(void **state)
 	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 5, 100) > 0);
 }
 
-/* Only a part: the rest is not touched. */
+/* Prefetches only a part; the rest stays untouched. */
 static void test_part(void **state)
 {
 	struct cold rig;
@@ -92,7 +92,7 @@ static void test_part(void **state)
 	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 10 * PAGE, 3 * PAGE), 0);
 }
 
-/* What the CPU has, here two islands, and no page more. */
+/* IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT takes only the pages that the CPU has: here two islands. */
 static void test_no_fault(void **state)
 {
 	struct cold rig;
@@ -111,7 +111,7 @@ static void test_no_fault(void **state)
 	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 10 * PAGE, 10) > 0);
 }
 
-/* Islands in two mappings that lie side by side. */
+/* Islands in two adjacent mappings. */
 static void test_no_fault_over_mappings(void **state)
 {
 	struct cold rig;
@@ -124,7 +124,7 @@ static void test_no_fault_over_mappings(void **state)
 	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 30 * PAGE, PAGE), 0);
 }
 
-/* Whoever takes a page away takes what was prefetched. */
+/* Taking a page away also removes its prefetched translation. */
 static void test_taken_away(void **state)
 {
 	struct cold rig;
@@ -135,7 +135,7 @@ static void test_taken_away(void **state)
 	buf_dontneed(&rig.cold);
 	pattern_fill(rig.local.p, LEN, 0, 2);
 	assert_true(waits_of(&rig, IBV_WR_RDMA_WRITE, 0, LEN) > 0);
-	pattern_check(rig.cold.p, LEN, 0, 2, "written after it was taken away");
+	pattern_check(rig.cold.p, LEN, 0, 2, "written after the pages were taken away");
 }
 
 static void test_lists(void **state)
@@ -179,13 +179,13 @@ static void test_async(void **state)
 	pattern_fill(rig.local.p, LEN, 0, 3);
 	assert_int_equal(advise(&rig.cold, WRITABLE, 0, 0, LEN), 0);
 	until_resident(rig.cold.p, LEN, PAGES);
-	/* The last page is in the page table a little before it is in ours. */
+	/* The last page is in the page table shortly before its translation is in ours. */
 	sleep_ms(50 * options.slow);
 	assert_int_equal(waits_of(&rig, IBV_WR_RDMA_WRITE, 0, LEN), 0);
-	pattern_check(rig.cold.p, LEN, 0, 3, "written without a fault");
+	pattern_check(rig.cold.p, LEN, 0, 3, "written without a wait");
 }
 
-/* In their order; each begins when the one before it has ended. */
+/* Prefetches run in order; each begins when the one before it has ended. */
 static void test_many_async(void **state)
 {
 	struct cold rig;
@@ -243,7 +243,7 @@ static void test_refused(void **state)
 	ibv_dealloc_pd(other);
 }
 
-/* The pages before the trouble come; the error is told to who waits. */
+/* The pages before the error are prefetched; only a synchronous caller gets the error. */
 static void test_trouble(void **state)
 {
 	struct cold rig;
@@ -284,7 +284,7 @@ static void test_deregistered(void **state)
 	assert_true(now_ms() - start < 500u * options.slow);
 }
 
-/* Who waits for a page does not wait for what is being prefetched. */
+/* A fault does not wait for prefetches under way. */
 static void test_faults_go_on(void **state)
 {
 	struct cold rig;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whatever is taken away again meanwhile, a transfer comes to its end that the processor could do by
- * itself: memory of a pager that keeps few pages, memory of a cgroup that is smaller than the message.
- * What has come is used at once, and nobody waits for what nobody has asked for.
+ * A transfer that the CPU could do itself completes, whatever is taken away again meanwhile: memory of a
+ * pager that keeps few pages, memory of a cgroup that is smaller than the message. A page that has arrived is
+ * used at once, and no access waits for pages that nobody asked for.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-/* What the memory in question is to the transfer. */
+/* Role of the scarce memory in the transfer. */
 enum role { WRITTEN, READ_FROM, SENT_FROM, READ_INTO, RECEIVED_INTO };
 
 #define SGES 30
@@ -41,7 +41,7 @@ static bool into_scarce(enum role role)
 	return role == WRITTEN || role == READ_INTO || role == RECEIVED_INTO;
 }
 
-/* @p: the memory that is scarce. */
+/* @p is the scarce memory. */
 static void rig_open_over(struct rig *rig, enum role role, void *p, size_t len, const struct rc *rc)
 {
 	struct ibv_pd *pd;
@@ -64,7 +64,7 @@ static void rig_open(struct rig *rig, enum role role, size_t len, uint8_t rnr_re
 	rig_open_over(rig, role, map_anon(len), len, &rc);
 }
 
-/* The memory of either end in @n pieces: @len bytes, and the same again @step bytes behind. */
+/* Posts the memory of either end in @n elements: @len bytes, and the same again @step bytes further. */
 static void post_pieces(struct rig *rig, size_t offset, size_t len, int n, size_t step)
 {
 	struct buf *local = by_peer(rig->role) ? &rig->other : &rig->scarce;
@@ -128,15 +128,15 @@ static void test_pager(void **state)
 	expect(rig);
 	print_message("%u pages, of which %u stay, %u us each: %llu ms, %lu faults\n", PAGES, RESIDENT,
 		      slow->page_us, (unsigned long long)(now_ms() - start), store->asked);
-	/* A page is asked for again where a packet has been dropped, or a page beside it has gone. */
+	/* A page is requested again if a packet was dropped, or if a page beside it was removed. */
 	assert_in_range(store->asked, PAGES, 4 * PAGES);
 	pattern_check(rig->scarce.p, PAGES * PAGE, 0, into_scarce(slow->role) ? 4 : 3, "the pager's memory");
 	pattern_check(rig->other.p, PAGES * PAGE, 0, into_scarce(slow->role) ? 4 : 3, "the other end");
 }
 
 /*
- * One packet from or to more pages than stay: pieces in as many pages, or one that lies in two pages where one
- * stays.
+ * One packet from or to more pages than stay: elements in as many pages, or one element that lies in two
+ * pages while one stays.
  */
 static void test_packet(void **state)
 {
@@ -161,13 +161,13 @@ static void test_packet(void **state)
 	to = into_scarce(slow->role) ? &rig->scarce : &rig->other;
 	for (size_t i = 0; i < n; i++)
 		pattern_check(to->p + at + i * step, len, at + i * (slow->role == READ_INTO ? len : step),
-			      into_scarce(slow->role) ? 4 : 3, "what has come");
+			      into_scarce(slow->role) ? 4 : 3, "the transferred bytes");
 	assert_in_range(store->asked, 2 * n, 8 * n);
 }
 
 /* --- a page that does not come -------------------------------------------------------- */
 
-/* What has come is written before the next page is waited for. */
+/* Bytes that have arrived are written before the next page is waited for. */
 static void test_half(void **state)
 {
 	struct rig *rig = scratch(sizeof(*rig));
@@ -183,7 +183,7 @@ static void test_half(void **state)
 	post(rig, 0, 8 * PAGE);
 	while (!store->early) {
 		if (now_ms() > end)
-			fail_msg("the page behind has not been asked for");
+			fail_msg("the next page was not requested");
 		sleep_ms(1);
 	}
 	assert_int_equal(store->asked, ready);
@@ -198,7 +198,7 @@ static void test_half(void **state)
 
 #define STREAM 64
 
-/* Page after page forward: a page is given when it is its turn, and not asked for before. */
+/* Page after page forward: a page is provided when it is its turn, and is not requested before. */
 static void test_turn(void **state)
 {
 	struct rig *rig = scratch(sizeof(*rig));
@@ -224,7 +224,7 @@ static void test_turn(void **state)
 	assert_int_equal(store->asked, STREAM);
 }
 
-/* The same, 20 ms a page, with as few retries as backward they are enough. */
+/* The same with 20 ms for each page, and with as few retries as are enough backward. */
 static void test_stream(void **state)
 {
 	struct rig *rig = scratch(sizeof(*rig));
@@ -241,7 +241,7 @@ static void test_stream(void **state)
 	}
 }
 
-/* Without a pager the pages behind a stream come before they are asked for. */
+/* Without a pager the pages behind a stream are faulted in before they are needed. */
 static void test_ahead(void **state)
 {
 	struct rig *rig = scratch(sizeof(*rig));
@@ -257,7 +257,7 @@ static void test_ahead(void **state)
 	}
 	while (resident_pages(rig->scarce.p, 32 * PAGE) < 18) {
 		if (now_ms() > end)
-			fail_msg("nothing has been guessed");
+			fail_msg("nothing was faulted in ahead");
 		sleep_ms(10);
 	}
 }
@@ -267,7 +267,9 @@ static void test_ahead(void **state)
 #define LIMIT (2 * MIB)
 #define MESSAGE (4 * MIB)
 
-/* All but the memory in question stays; that is first used, and charged, inside. */
+/*
+ * Locks everything except the memory under test; that memory is first used, and charged, inside the cgroup.
+ */
 static void stay_but_for(struct buf *buf)
 {
 	assert_int_equal(mlockall(MCL_CURRENT), 0);
@@ -306,7 +308,7 @@ static void test_cgroup(void **state)
 
 #define FEW 64
 
-/* The queue pairs stay charged to the group; what is allocated from now on is not. */
+/* The queue pairs stay charged to the group; later allocations are not. */
 static void leave_full(const struct cgroup *cgroup)
 {
 	assert_int_equal(write_file("/sys/fs/cgroup/cgroup.procs", "0"), 0);
@@ -314,8 +316,8 @@ static void leave_full(const struct cgroup *cgroup)
 }
 
 /*
- * The queue pairs' cgroup has no room for a packet. The last packets of a message are dropped then, and
- * nothing comes after them that would show it; they are sent again without a timeout.
+ * The queue pairs' cgroup has no room for a packet. Then the last packets of a message are dropped, and no
+ * later packet reveals that; they are retransmitted without a timeout.
  */
 static void test_dropped(void **state)
 {
@@ -326,7 +328,7 @@ static void test_dropped(void **state)
 	long timeouts;
 
 	cgroup = cgroup_make("progress", "memory");
-	/* What the process has allocated inside could not come back from there. */
+	/* Memory that the process allocated inside could not come back from swap there. */
 	cgroup_try(cgroup, "memory.swap.max", "0");
 	cgroup_enter(cgroup);
 	rig_open(rig, slow->role, FEW * PAGE, 7);
@@ -352,7 +354,7 @@ struct disk {
 	int fd;
 };
 
-/* What has been written is on the disk, and nowhere else. */
+/* The written bytes are on the disk, and nowhere else. */
 static void forget(const struct disk *disk, struct buf *buf)
 {
 	buf_dontneed(buf);
@@ -372,7 +374,7 @@ static void file_make(struct disk *disk, size_t len)
 	assert_int_equal(write(disk->fd, p, len), len);
 }
 
-/* Its reading is throttled, and it may keep half of the message. */
+/* The group's reads are throttled, and it may keep half of the message in memory. */
 static void enter_slow_disk(const struct disk *disk)
 {
 	struct cgroup *cgroup = cgroup_make("progress", "memory io");
@@ -386,7 +388,7 @@ static void enter_slow_disk(const struct disk *disk)
 	cgroup_enter(cgroup);
 }
 
-/* What the processor needs for the same. */
+/* Time that the CPU needs for the same transfer. */
 static uint64_t by_cpu(const struct disk *disk, struct buf *buf)
 {
 	uint64_t start = now_ms();
@@ -455,10 +457,10 @@ static struct CMUnitTest tests[] = {
 	WITH("a packet for two pages: sent from", test_packet, SENT_FROM, 0),
 	WITH("a packet for two pages: read into", test_packet, READ_INTO, 0),
 	WITH("a packet for two pages: received into", test_packet, RECEIVED_INTO, 0),
-	{ .name = "what has come is written at once", .test_func = test_half },
+	{ .name = "arrived bytes are written at once", .test_func = test_half },
 	{ .name = "a stream: no page before its turn", .test_func = test_turn },
-	{ .name = "a stream: few retries are enough", .test_func = test_stream },
-	{ .name = "a stream: guessed without a pager", .test_func = test_ahead },
+	{ .name = "a stream: needs few retries", .test_func = test_stream },
+	{ .name = "a stream: look-ahead without a pager", .test_func = test_ahead },
 	WITH("no room for packets: written", test_dropped, WRITTEN, 4000),
 	WITH("no room for packets: read into", test_dropped, READ_INTO, 4000),
 	WITH("no room for packets: received into", test_dropped, RECEIVED_INTO, 4000),

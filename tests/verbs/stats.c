@@ -18,7 +18,7 @@
 #define PAGES 24
 #define LEN (PAGES * PAGE)
 
-/* What a program prints, up to @size bytes. */
+/* Reads a command's output, up to @size bytes. */
 static void output_of(const char *command, char *text, size_t size)
 {
 	FILE *pipe = popen(command, "re");
@@ -30,7 +30,7 @@ static void output_of(const char *command, char *text, size_t size)
 	assert_int_equal(pclose(pipe), 0);
 }
 
-/* Leaves of @text the entry that has @key. rdma(8) begins each with "dev". */
+/* Cuts @text down to the entry with @key. rdma(8) begins each entry with "dev". */
 static void cut_entry(char *text, const char *key)
 {
 	char *at = strstr(text, key), *start, *end;
@@ -53,7 +53,7 @@ static long field(const char *text, const char *name)
 	snprintf(label, sizeof(label), " %s ", name);
 	at = strstr(text, label);
 	if (!at)
-		fail_msg("no %s in: %s", name, text);
+		fail_msg("no field %s in: %s", name, text);
 	return strtol(at + strlen(label), NULL, 0);
 }
 
@@ -78,7 +78,7 @@ static long statistic_of(const struct ibv_mr *mr, const char *name)
 	return field(text, name);
 }
 
-/* Each thing that happens once counts once, for the region and for the port. */
+/* Each event counts once, for the region and for the port. */
 static void test_region(void **state)
 {
 	struct ibv_mr *mr;
@@ -94,19 +94,19 @@ static void test_region(void **state)
 	assert_int_equal(madvise(rig.cold.p + 2 * PAGE, 3 * PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
 	assert_int_equal(statistic_of(mr, "page_invalidations_handled"), 1);
-	/* There was nothing to take away. */
+	/* There was no translation to take away. */
 	assert_int_equal(madvise(rig.cold.p + 20 * PAGE, PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
 	assert_int_equal(statistic_of(mr, "page_prefetch"), 0);
 }
 
-/* And those that were saved, on one device: neither sent nor received. */
+/* Packets, and those saved by the direct way on one device, which are neither sent nor received. */
 static long packets(const char *device, const char *name)
 {
 	return port_counter(device, name) + port_counter_any(device, "direct_pkts");
 }
 
-/* The messages that are of two sides, at each; their packets, whichever way they take. */
+/* Messages count at both sides; so do their packets, on either way. */
 static void count_messages(enum ibv_qp_type type, const enum ibv_wr_opcode *opcodes, int n, int sends)
 {
 	long sends_before, recvs_before, sent_before, rcvd_before;
@@ -187,7 +187,7 @@ static void kind_is(const struct ibv_mr *mr, const char *kind)
 
 	resource_of(mr, text, sizeof(text));
 	if (!strstr(text, kind))
-		fail_msg("not%sbut %s", kind, text);
+		fail_msg("expected%sin: %s", kind, text);
 }
 
 static void test_kinds(void **state)
@@ -224,7 +224,7 @@ static void test_port(void **state)
 
 #define MIRRORS "/sys/kernel/debug/ib_umem_odp/mirrors"
 
-/* The columns of this process's line, by their names in the first line. */
+/* A column of this process's line; the first line has the names. */
 static long mirror_column(const char *name)
 {
 	char head[256], line[256], device[64];
@@ -270,7 +270,7 @@ static void test_mirror(void **state)
 	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
 	assert_int_equal(mirror_column("windows"), 1);
 	assert_in_range(mirror_column("leaves"), 1, 2);
-	/* Neighbours that the CPU has come along. */
+	/* The CPU's neighboring pages are mapped along. */
 	resident = mirror_column("resident");
 	assert_true(resident >= 8 && mirror_column("writable") >= 8);
 	assert_int_equal(mirror_column("dirty"), 8);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Storms: processes that end in the middle of traffic and of faults, also where their pages are a slow
- * pager's, on a file system that freezes, or in a full control group; objects that come and go on all
- * processors, connections by the thousand, threads at one queue pair; and an honest connection beside
+ * Storms: processes that exit or are killed in the middle of traffic and of faults, also when their pages
+ * belong to a slow pager, to a freezing file system, or to a full control group; objects that come and go on
+ * all CPUs, connections by the thousand, threads that share one queue pair; and an honest connection beside
  * them, whose bytes stay right.
  */
 #include <errno.h>
@@ -27,7 +27,7 @@
 
 #define LEN (64 * 1024)
 #define DEPTH 16
-#define FULL (320 * 1024ul)	/* bytes of the control group of all of them: less than they would have */
+#define FULL (320 * 1024ul)	/* bytes of the control group of all of them: less than they would use */
 #define LANES 3		/* processes that do the same at once */
 
 static unsigned int steps(unsigned int few, unsigned int many)
@@ -40,7 +40,7 @@ static uint64_t dice(uint64_t lane, uint64_t step)
 	return mix64(mix64(options.seed * 64 + lane) + step);
 }
 
-/* A child of a child ends with it, however that ends. */
+/* A grandchild dies with its parent, however the parent ends. */
 static void die_with_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -54,7 +54,7 @@ static int odp(struct ibv_context *ctx)
 /* One of LANES processes. */
 struct lane {
 	unsigned int number;
-	unsigned int *done;	/* its steps, in shared memory */
+	unsigned int *done;	/* number of steps, in shared memory */
 	const struct hardship *hardship;
 };
 
@@ -86,7 +86,7 @@ struct victim {
 	const struct lane *lane;
 	uint64_t dice;
 	enum ending ending;
-	unsigned int ms;	/* how long it runs, if it ends by itself */
+	unsigned int ms;	/* how long it runs, if it exits by itself */
 };
 
 static const enum ibv_wr_opcode opcodes[] = {
@@ -118,7 +118,7 @@ static void end_make(struct end *end, const char *device)
 	end->qp = end_qp(end, &rc);
 }
 
-/* Traffic into its killer, and its own pages thrown away all the time, until its end. */
+/* Traffic to its killer, while its own pages are discarded all the time, until it ends. */
 static void victim_child(void *arg)
 {
 	struct victim *victim = arg;
@@ -151,7 +151,7 @@ static void victim_child(void *arg)
 		execl("/bin/true", "true", NULL);
 }
 
-/* Until the first error; then everything is flushed. */
+/* Runs traffic until the first error; then everything is flushed. */
 static void outlive(struct end *end, struct buf *buf, struct victim *victim, int pid, uint64_t at)
 {
 	uint64_t limit = now_ms() + PATIENCE;
@@ -165,7 +165,7 @@ static void outlive(struct end *end, struct buf *buf, struct victim *victim, int
 			undo((void *)(intptr_t)pid);
 			pid = 0;
 		}
-		/* The victim's page may not come before it is killed. */
+		/* The victim's page may not arrive before the victim is killed. */
 		if (ibv_poll_cq(end->scq, 1, &wc) == 1)
 			done++;
 		else
@@ -192,7 +192,7 @@ static void outlive_one(struct end *end, struct buf *buf, struct victim *victim,
 	address_tell(&victim->killer, end, buf);
 	pid = child_start(victim_child, victim);
 	if (dice >> 16 & 1) {
-		/* before it is connected, or in the middle of that */
+		/* Kill it before it is connected, or while it connects. */
 		sleep_ms(ms);
 		undo((void *)(intptr_t)pid);
 	} else {
@@ -252,7 +252,7 @@ enum what { NOTHING, PD, CQ, QP, SRQ, AH, MR, MW, WHATS };
 struct slot {
 	enum what what;
 	void *object;
-	struct ibv_pd *pd;	/* the one that it holds, if any */
+	struct ibv_pd *pd;	/* its protection domain, if any */
 };
 
 struct churn {
@@ -359,7 +359,7 @@ static bool pd_is_held(const struct churn *churn, const struct slot *slot)
 	return false;
 }
 
-/* A domain in which something is cannot go. */
+/* A protection domain in use cannot be destroyed. */
 static void slot_empty(struct churn *churn, struct slot *slot)
 {
 	if (!slot->what)
@@ -410,7 +410,7 @@ static void churn_lane(void *arg)
 			slot_fill(churn, slot, r >> 8);
 		*lane->done = i + 1;
 	}
-	/* What is left ends with the process. */
+	/* The remaining objects are freed when the process exits. */
 }
 
 static void test_churn(void **state)
@@ -479,7 +479,7 @@ static void connections(struct exchange *x, unsigned int n)
 	}
 }
 
-/* What the kernel's restrack counts on all devices. */
+/* The queue pairs of all devices, as restrack counts them. */
 static long queue_pairs(void)
 {
 	FILE *out = popen("rdma resource show qp | grep -c lqpn", "r");
@@ -491,7 +491,7 @@ static long queue_pairs(void)
 	return n;
 }
 
-/* KiB, once what is freed in the background is free. */
+/* Returns the KiB of slab, after background freeing has finished. */
 static long slab(void)
 {
 	long least = file_number("/proc/meminfo", "Slab:");
@@ -527,14 +527,14 @@ static void test_connections(void **state)
 		      grown);
 	assert_int_equal(queue_pairs(), qps);
 	/* One object of 1 KiB a connection would show. */
-	/* A checking kernel keeps what was freed for a while. */
+	/* A checking kernel keeps freed memory for a while. */
 	assert_in_range(grown + 1048576, 0, 1048576 + (n / 2 + 512) * options.slow);
 }
 
 /* --- threads at one queue pair ---------------------------------------------------- */
 
 #define THREADS 4
-#define MESSAGES 8	/* that each thread may have under way */
+#define MESSAGES 8	/* messages that each thread may have under way */
 #define MESSAGE 2000
 
 struct poster {
@@ -544,7 +544,7 @@ struct poster {
 	int error;
 };
 
-/* No assertion here: they belong to the main thread. */
+/* No assertions here: only the main thread may fail the test. */
 static void *post_all(void *arg)
 {
 	struct poster *poster = arg;
@@ -614,10 +614,10 @@ static void test_threads(void **state)
 #define ENDING(name, kind) { name, test_endings, NULL, NULL, (void *)kind }
 
 static struct CMUnitTest tests[] = {
-	ENDING("processes that end in the middle", HARD_NOT),
-	ENDING("processes that end in the middle: a pager's pages", HARD_PAGED),
-	ENDING("processes that end in the middle: a file system that freezes", HARD_FROZEN),
-	ENDING("processes that end in the middle: a full control group", HARD_FULL),
+	ENDING("processes that end in the middle of traffic", HARD_NOT),
+	ENDING("processes that end in the middle of traffic: pages of a pager", HARD_PAGED),
+	ENDING("processes that end in the middle of traffic: a freezing file system", HARD_FROZEN),
+	ENDING("processes that end in the middle of traffic: a full control group", HARD_FULL),
 	{ .name = "objects that come and go", .test_func = test_churn },
 	{ .name = "connections up and down", .test_func = test_connections },
 	{ .name = "threads at one queue pair", .test_func = test_threads },

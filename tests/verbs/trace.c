@@ -31,14 +31,14 @@ static void tracing_on(void)
 		mount("none", TRACING, "tracefs", 0, NULL);
 	if (access(TRACING "/events/ib_umem_odp/enable", W_OK))
 		skip_because("this kernel has no tracepoints");
-	/* Opening it so empties it. */
+	/* Opening the file this way empties it. */
 	close(open(TRACING "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
 	assert_int_equal(write_file(TRACING "/events/ib_umem_odp/enable", "1"), 0);
 	assert_int_equal(write_file(TRACING "/events/rdma_rxe/enable", "1"), 0);
 	defer(tracing_off, tracing_off);
 }
 
-/* How many lines have all of the words that are not NULL. */
+/* Returns how many lines have all of the words that are not NULL. */
 static int lines_with(const char *a, const char *b, const char *c)
 {
 	FILE *file = fopen(TRACING "/trace", "re");
@@ -52,7 +52,7 @@ static int lines_with(const char *a, const char *b, const char *c)
 	return n;
 }
 
-/* Between two devices it is the responder that waits. */
+/* Between two devices the responder waits. */
 static void test_fault(void **state)
 {
 	bool direct = !have_wire();
@@ -73,7 +73,7 @@ static void test_fault(void **state)
 	assert_int_equal(lines_with("rxe_resume:", qpn, "error=0"), 1);
 }
 
-/* Without packets it is tried first, and then the responder tries, to say what is wrong. */
+/* Without packets, the direct way tries first, and then the responder tries, to report the error. */
 static void test_failed_fault(void **state)
 {
 	int tries = have_wire() ? 1 : 2;
@@ -95,7 +95,7 @@ static void test_failed_fault(void **state)
 			     0));
 }
 
-/* --- why a translation was taken away ------------------------------------------------------ */
+/* --- why a translation was invalidated ------------------------------------------------------ */
 
 static void dontneed(struct cold *rig)
 {
@@ -136,7 +136,7 @@ static void test_reason(void **state)
 	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	tracing_on();
 	reason->happen(&rig);
-	/* The whole address space is one range, with what lies beside the region. */
+	/* The range is the whole address space, including what lies beside the region. */
 	snprintf(event, sizeof(event), " event=%s pages=%s", reason->event,
 		 reason->everything ? "" : "16\n");
 	if (lines_with("odp_invalidate:", event, NULL) != 1)

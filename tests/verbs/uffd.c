@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page faults that another thread of the process answers, after two seconds: no connection breaks,
- * however few retries it has, and every byte is right.
+ * Page faults that another thread of the process answers after two seconds: no connection breaks, however few
+ * retries it has, and every byte is right.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #define BYTES (LEN - 2 * PAGE)
 #define DELAY_MS 2000
 
-/* What the memory with the faults is to the transfer. */
+/* Role of the memory with the faults in the transfer. */
 enum role { WRITTEN, READ_FROM, SENT_FROM, READ_INTO, RECEIVED_INTO };
 
 struct slow {
@@ -26,11 +26,11 @@ struct slow {
 	enum role role;
 };
 
-/* A connection: one with each number of retries waits for the same page at the same time. */
+/* One connection for each number of retries; all wait for the same page at the same time. */
 struct lane {
 	struct pair pair;
 	struct buf slow, other;
-	uint8_t *content;	/* of the slow memory */
+	uint8_t *content;	/* contents of the slow memory */
 };
 
 static const int retries[] = { 0, 1, 7 };
@@ -53,7 +53,7 @@ static bool into_slow(enum role role)
 	return role == WRITTEN || role == READ_INTO || role == RECEIVED_INTO;
 }
 
-/* A page that is there but not mapped: another mapping of the file has filled it. */
+/* For a minor fault another mapping of the file has filled the page: it is present but not mapped. */
 static void slow_make(struct rig *rig, struct lane *lane, struct ibv_pd *pd)
 {
 	enum uffd_kind kind = rig->slow->kind;
@@ -87,7 +87,7 @@ static void lane_open(struct rig *rig, struct lane *lane, int retry_cnt)
 	pattern_fill(lane->other.p, LEN, 0, 4);
 }
 
-/* Answers the faults of all lanes after the delay; more than one may come for a lane. */
+/* Answers the faults of all lanes after the delay; there may be more than one fault for each lane. */
 static void *serve(void *arg)
 {
 	struct rig *rig = arg;
@@ -128,9 +128,9 @@ static void lane_check(struct lane *lane, enum role role)
 		expect_wc(lane->pair.b.rcq, 2, IBV_WC_SUCCESS);
 	pattern_check(lane->slow.p + OFFSET, BYTES, OFFSET, first, "the slow memory");
 	pattern_check(lane->other.p + OFFSET, BYTES, OFFSET, first, "the other end");
-	pattern_check(lane->slow.p, OFFSET, 0, 3, "before it");
+	pattern_check(lane->slow.p, OFFSET, 0, 3, "before the message");
 	pattern_check(lane->slow.p + OFFSET + BYTES, LEN - OFFSET - BYTES, OFFSET + BYTES, 3,
-		      "behind it");
+		      "behind the message");
 }
 
 static int server_join(void *object)

@@ -22,12 +22,12 @@ static int fd_close(void *object)
 	return close((intptr_t)object - 1);
 }
 
-/* tools/vm lays the modules out and loads only those of the driver. */
+/* tools/vm provides the modules, and loads only those of the driver. */
 static void module_load(void)
 {
 	if (access(ODP_TEST_DEVICE, F_OK) &&
 	    system("insmod /run/vm/modules/odp_test.ko"))
-		fail_msg("odp_test.ko is not loaded, nor does it load from where tools/vm puts it");
+		fail_msg("odp_test.ko is not loaded, and cannot be loaded from the place where tools/vm puts it");
 }
 
 int odp_open(void)
