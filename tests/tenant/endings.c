@@ -42,29 +42,6 @@ static void post_some(struct end *end, struct buf *buf, const struct address *to
 	post_to(end, opcodes[i % ARRAY_SIZE(opcodes)], &list, to, (LEN / 2 - at) / PAGE * PAGE);
 }
 
-/* Keeps requests under way until an error; without an error it never returns. */
-static void traffic(struct end *end, struct buf *buf, const struct address *to, int *pid, uint64_t when)
-{
-	uint64_t limit = now_ms() + PATIENCE;
-	unsigned int posted = 0, done = 0;
-	struct ibv_wc wc = {};
-
-	while (wc.status == IBV_WC_SUCCESS) {
-		for (; posted < done + DEPTH; posted++)
-			post_some(end, buf, to, posted);
-		if (pid && *pid && now_ms() >= when) {
-			undo((void *)(intptr_t)*pid);
-			*pid = 0;
-		}
-		if (ibv_poll_cq(end->scq, 1, &wc) == 1)
-			done++;
-		else
-			wc.status = IBV_WC_SUCCESS;
-		if (pid && now_ms() > limit)
-			fail_msg("the traffic still runs after %d ms", PATIENCE);
-	}
-}
-
 static void dying_child(void *arg)
 {
 	struct ending *ending = arg;
@@ -82,7 +59,7 @@ static void dying_child(void *arg)
 	address_tell(&ending->dying, &end, &buf);
 	address_wait(&ending->killer);
 	end_join(&end, &rc, &ending->killer);
-	traffic(&end, &buf, &ending->killer, NULL, 0);
+	traffic_until_error(&(struct traffic){ &end, &buf, &ending->killer, post_some, DEPTH }, NULL, 0);
 	for (;;)
 		pause();
 }
@@ -101,7 +78,7 @@ static void outlive(struct end *end, struct buf *buf, struct ending *ending)
 	pid = child_start(dying_child, ending);
 	address_wait(&ending->dying);
 	end_join(end, &rc, &ending->dying);
-	traffic(end, buf, &ending->dying, &pid, now_ms() + ms);
+	traffic_until_error(&(struct traffic){ end, buf, &ending->dying, post_some, DEPTH }, &pid, now_ms() + ms);
 	if (pid)
 		undo((void *)(intptr_t)pid);
 	for (struct ibv_wc wc; ibv_poll_cq(end->scq, 1, &wc) == 1;)

@@ -128,7 +128,7 @@ static void park_datagrams(struct stage *stage)
 	from = buf_anon(a.pd, PAGE, ALL_ACCESS);
 	memset(from.p, 1, PAGE);
 	cold = buf_anon(b.pd, DATAGRAM_QPS * 2 * PAGE, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, cold.p, cold.len, (struct pager_rules){ .never = true });
+	pager_never(pager, cold.p, cold.len);
 	begin(stage);
 	for (int i = 0; i < DATAGRAM_QPS; i++) {
 		struct ibv_sge into = sge(&cold, i * 2 * PAGE, PAGE + 40);
@@ -221,7 +221,7 @@ static void park(struct stage *stage, enum ibv_wr_opcode opcode)
 	warm = buf_anon(read ? pair.b.pd : pair.a.pd, MESSAGE, ALL_ACCESS);
 	memset(warm.p, 1, MESSAGE);
 	cold = buf_anon(read ? pair.a.pd : pair.b.pd, MESSAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, cold.p, cold.len, (struct pager_rules){ .never = true });
+	pager_never(pager, cold.p, cold.len);
 	list = sge(read ? &cold : &warm, 0, MESSAGE);
 	wr.wr.rdma.remote_addr = (uintptr_t)(read ? warm.p : cold.p);
 	wr.wr.rdma.rkey = read ? warm.mr->rkey : cold.mr->rkey;

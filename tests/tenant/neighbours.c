@@ -47,7 +47,7 @@ static struct buf stuck_memory(int pager, struct ibv_pd *pd, size_t len)
 {
 	struct buf buf = buf_anon(pd, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 
-	pager_start(pager, buf.p, len, (struct pager_rules){ .never = true });
+	pager_never(pager, buf.p, len);
 	return buf;
 }
 

@@ -224,7 +224,7 @@ static void stuck_lanes(void *arg)
 	end_open(&pair.b, options.device, &rc);
 	warm = buf_anon(pair.a.pd, PAGE, ALL_ACCESS);
 	cold = buf_anon(pair.b.pd, LANES * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, cold.p, LANES * PAGE, (struct pager_rules){ .never = true });
+	pager_never(pager, cold.p, LANES * PAGE);
 	for (unsigned int i = 0; i < LANES; i++) {
 		struct ibv_sge list = sge(&warm, 0, 8);
 		struct ibv_send_wr wr = {

@@ -326,7 +326,7 @@ static void test_locals(void **state)
 }
 
 /* All of them are executed, though only the last one rings the doorbell. */
-static void test_one_bell(void **state)
+static void test_one_doorbell(void **state)
 {
 	struct long_queue q;
 
@@ -404,7 +404,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_long_queue),
 		cmocka_unit_test(test_srq),
 		cmocka_unit_test(test_locals),
-		cmocka_unit_test(test_one_bell),
+		cmocka_unit_test(test_one_doorbell),
 		cmocka_unit_test(test_resize),
 	};
 

@@ -95,7 +95,7 @@ static void test_rc(void **state)
 }
 
 /* Moves bytes in the other direction, and the other side disconnects. */
-static void test_back(void **state)
+static void test_reverse_direction(void **state)
 {
 	struct joined joined;
 	struct mover mover;
@@ -138,7 +138,7 @@ static void test_private_data(void **state)
 enum { CROWD = 48 };
 
 /* All requests are sent before the first one is answered. */
-static void test_crowd(void **state)
+static void test_many_requests(void **state)
 {
 	struct cm *a = scratch(CROWD * sizeof(*a)), *b = scratch(CROWD * sizeof(*b)), listener;
 	struct rc rc = cm_rc(IBV_QPT_RC);
@@ -242,7 +242,7 @@ static void test_reject(void **state)
 }
 
 /* A connection request to a port without a listener. */
-static void test_nobody(void **state)
+static void test_no_listener(void **state)
 {
 	union cm_address address = cm_peer_address(false);
 	struct rc rc = cm_rc(IBV_QPT_RC);
@@ -343,7 +343,7 @@ static void connect_and_wait(void *arg)
 }
 
 /* A killed process cannot disconnect; the kernel does it. */
-static void test_death(void **state)
+static void test_killed_process(void **state)
 {
 	union cm_address address = cm_peer_address(false);
 	struct rc rc = cm_rc(IBV_QPT_RC);
@@ -386,7 +386,7 @@ static void expect_removal(struct rdma_event_channel *channel, int ids)
 }
 
 /* Every user of the device gets an event, and nothing in the kernel keeps the device. */
-static void test_removal(void **state)
+static void test_device_removal(void **state)
 {
 	struct rc rc = cm_rc(IBV_QPT_RC);
 	union cm_address address;
@@ -417,19 +417,19 @@ static struct CMUnitTest tests[] = {
 	VARIANT(1, test_rc, "rc odp"),
 	VARIANT(2, test_rc, "rc v6"),
 	VARIANT(3, test_rc, "rc v6 odp"),
-	cmocka_unit_test(test_back),
+	cmocka_unit_test(test_reverse_direction),
 	cmocka_unit_test(test_private_data),
-	cmocka_unit_test(test_crowd),
+	cmocka_unit_test(test_many_requests),
 	cmocka_unit_test(test_end_under_load),
 	cmocka_unit_test(test_reject),
-	cmocka_unit_test(test_nobody),
+	cmocka_unit_test(test_no_listener),
 	VARIANT(0, test_ud, "ud"),
 	VARIANT(1, test_ud, "ud odp"),
 	VARIANT(2, test_ud, "ud v6"),
 	cmocka_unit_test(test_ud_reject),
 	cmocka_unit_test(test_bad_wire),
-	cmocka_unit_test(test_death),
-	cmocka_unit_test(test_removal),
+	cmocka_unit_test(test_killed_process),
+	cmocka_unit_test(test_device_removal),
 };
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/async.h"
 #include "lib/rc.h"
 #include "lib/test.h"
 
@@ -192,19 +193,6 @@ static void test_bad_sizes(void **state)
 	assert_int_not_equal(ibv_resize_cq(end.scq, attr.max_cqe + 1), 0);
 }
 
-static struct ibv_async_event next_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&fd, 1, PATIENCE) != 1)
-		fail_msg("no asynchronous event within %d ms", PATIENCE);
-	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-	ibv_ack_async_event(&event);
-	assert_int_equal(event.event_type, type);
-	return event;
-}
-
 /* The event comes once: further lost completions give no further events. */
 static void no_event(struct ibv_context *ctx)
 {
@@ -232,8 +220,8 @@ static void test_overflow(void **state)
 
 		post_send(&pair.a, &wr);
 	}
-	assert_ptr_equal(next_event(pair.a.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.a.scq);
-	assert_ptr_equal(next_event(pair.a.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.a.qp);
+	assert_ptr_equal(expect_event(pair.a.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.a.scq);
+	assert_ptr_equal(expect_event(pair.a.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.a.qp);
 	expect_state(pair.a.qp, IBV_QPS_ERR);
 	no_event(pair.a.ctx);
 	for (; got <= pair.a.scq->cqe && ibv_poll_cq(pair.a.scq, 1, &wc) == 1; got++)
@@ -264,8 +252,8 @@ static void test_receive_overflow(void **state)
 		pair_open_qps(&pair);
 		for (int n = 0; n <= room + 1; n++)
 			message(&pair, n, IBV_SEND_SIGNALED);
-		assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
-		assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.b.qp);
+		assert_ptr_equal(expect_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
+		assert_ptr_equal(expect_event(pair.b.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.b.qp);
 		expect_state(pair.b.qp, IBV_QPS_ERR);
 		for (int n = 0; n < room; n++)
 			expect_wc(pair.a.scq, n, IBV_WC_SUCCESS);
@@ -287,7 +275,7 @@ static void test_flush_overflow(void **state)
 	for (int n = 0; n <= pair.b.rcq->cqe; n++)
 		post_recv(&pair.b, n, NULL, 0);
 	qp_to(pair.b.qp, IBV_QPS_ERR);
-	assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
+	assert_ptr_equal(expect_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
 	no_event(pair.b.ctx);
 }
 

@@ -62,13 +62,8 @@ static void rig_open(struct rig *rig, size_t lanes, size_t len)
 
 static void lane_write(struct rig *rig, size_t lane, size_t offset, size_t len)
 {
-	struct ibv_sge list = sge(&rig->from, offset, len);
-	struct ibv_send_wr wr = {
-		.wr_id = lane, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->to.p + offset, rig->to.mr->rkey },
-	};
-
-	post_send(&rig->lanes[lane].a, &wr);
+	post_rdma(&rig->lanes[lane].a, lane, IBV_WR_RDMA_WRITE, sge(&rig->from, offset, len),
+		  (uintptr_t)rig->to.p + offset, rig->to.mr->rkey);
 }
 
 /* Lanes 1.. wait for the first pages of the leaf. */

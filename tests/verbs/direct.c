@@ -13,31 +13,29 @@
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
+#include "lib/rig.h"
 #include "lib/test.h"
 #include "lib/uffd.h"
 
 #define LEN (300 * 1024ul)
 #define MTU 1024
 
-struct rig {
-	struct pair pair;
-	struct buf a, b;
-};
-
-static void rig_open_bufs(struct rig *rig)
+static void fill_bufs(struct rig *rig)
 {
-	int odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-
-	rig->a = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS | odp);
-	rig->b = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | odp);
 	pattern_fill(rig->a.p, LEN, 0, 1);
 	pattern_fill(rig->b.p, LEN, 0, 2);
+}
+
+static void open_bufs(struct rig *rig)
+{
+	rig_open_bufs(rig, LEN);
+	fill_bufs(rig);
 }
 
 static void rig_open(struct rig *rig, const struct rc *rc)
 {
 	pair_open(&rig->pair, rc);
-	rig_open_bufs(rig);
+	open_bufs(rig);
 }
 
 /* Posts a request from @list of @near to offset @at of @far, or back. */
@@ -202,8 +200,7 @@ static void test_with_itself(void **state)
 	rig.pair.b = rig.pair.a;
 	rig.a = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
 	rig.b = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
-	pattern_fill(rig.a.p, LEN, 0, 1);
-	pattern_fill(rig.b.p, LEN, 0, 2);
+	fill_bufs(&rig);
 	before = port_counter(options.device, "direct_pkts");
 	some_of_each(&rig);
 	assert_int_equal(port_counter(options.device, "direct_pkts") - before, SOME_PACKETS);
@@ -211,11 +208,15 @@ static void test_with_itself(void **state)
 
 /* --- order ----------------------------------------------------------------------------------- */
 
-/* Makes @page at @end an on-demand page that arrives when the returned userfaultfd is answered. */
-static int watched_page(struct end *end, struct buf *page, struct ibv_sge *list)
+/* Opens @rig, and at @end an on-demand @page that arrives when the returned userfaultfd is answered. */
+static int open_with_page(struct rig *rig, struct end *end, struct buf *page, struct ibv_sge *list)
 {
-	int fd = uffd_open(UFFD_MISSING);
+	struct rc rc = rc_default();
+	int fd;
 
+	rc.timeout = 20;
+	rig_open(rig, &rc);
+	fd = uffd_open(UFFD_MISSING);
 	need_odp(end->ctx);
 	*page = buf_anon(end->pd, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	uffd_watch(fd, UFFD_MISSING, page->p, PAGE);
@@ -224,18 +225,15 @@ static int watched_page(struct end *end, struct buf *page, struct ibv_sge *list)
 }
 
 /* A WRITE behind a SEND that waits for a page is not executed before the SEND. */
-static void test_waits_for_its_turn(void **state)
+static void test_write_waits_for_send(void **state)
 {
-	struct rc rc = rc_default();
 	struct ibv_sge list;
 	struct buf cold;
 	struct rig rig;
 	int fd;
 
 	(void)state;
-	rc.timeout = 20;
-	rig_open(&rig, &rc);
-	fd = watched_page(&rig.pair.b, &cold, &list);
+	fd = open_with_page(&rig, &rig.pair.b, &cold, &list);
 	post_recv(&rig.pair.b, 1, &list, 1);
 	post(&rig, IBV_WR_SEND, 0, 0, 100, 0);
 	post(&rig, IBV_WR_RDMA_WRITE, 1000, 2000, 3000, 0);
@@ -253,18 +251,15 @@ static void test_waits_for_its_turn(void **state)
 }
 
 /* A WRITE behind a READ whose data has arrived but whose local page is still missing. */
-static void test_behind_a_response(void **state)
+static void test_write_waits_for_read(void **state)
 {
-	struct rc rc = rc_default();
 	struct ibv_sge list;
 	struct buf cold;
 	struct rig rig;
 	int fd;
 
 	(void)state;
-	rc.timeout = 20;
-	rig_open(&rig, &rc);
-	fd = watched_page(&rig.pair.a, &cold, &list);
+	fd = open_with_page(&rig, &rig.pair.a, &cold, &list);
 	set_direct("N");
 	post_list(&rig.pair.a, &rig.b, IBV_WR_RDMA_READ, &list, 1, 77, 0);
 	uffd_wait(fd);
@@ -343,7 +338,7 @@ static void post_any(struct rig *rig, struct dice *dice, size_t share, uint8_t *
 	}
 }
 
-static void test_turns(void **state)
+static void test_switching_ways(void **state)
 {
 	uint8_t *want_a = scratch(LEN), *want_b = scratch(LEN);
 	int rounds = options.full ? 20000 : 1000;
@@ -458,7 +453,7 @@ static void test_shared_queue(void **state)
 	pair_open_ends(&rig.pair, &rc);
 	end_srq(&rig.pair.b, 8, 1);
 	pair_open_qps(&rig.pair);
-	rig_open_bufs(&rig);
+	open_bufs(&rig);
 	for (int i = 0; i < 8; i++) {
 		struct ibv_sge list = sge(&rig.b, i * 5000, 5000);
 
@@ -549,7 +544,7 @@ static void test_wrong_receive(void **state)
 	pattern_check(rig.b.p + 20 * MTU, LEN - 20 * MTU, 20 * MTU, 2, "behind the invalid element");
 }
 
-static void test_page_that_cannot_be(void **state)
+static void test_unmapped_page(void **state)
 {
 	struct rc rc = rc_default();
 	struct rig rig;
@@ -572,10 +567,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_without_packets),
 		cmocka_unit_test(test_switched_off),
 		cmocka_unit_test(test_with_itself),
-		cmocka_unit_test(test_waits_for_its_turn),
-		cmocka_unit_test(test_behind_a_response),
+		cmocka_unit_test(test_write_waits_for_send),
+		cmocka_unit_test(test_write_waits_for_read),
 		cmocka_unit_test(test_many_reads),
-		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_switching_ways),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_shared_queue),
@@ -583,7 +578,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_no_right),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_wrong_receive),
-		cmocka_unit_test(test_page_that_cannot_be),
+		cmocka_unit_test(test_unmapped_page),
 	};
 
 	parse_options(argc, argv);

@@ -26,11 +26,6 @@ struct rig {
 	struct buf from, to;
 };
 
-static int odp(struct ibv_context *ctx)
-{
-	return device_has_odp(ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-}
-
 static void rig_open(struct rig *rig)
 {
 	struct rc rc = rc_default();
@@ -44,14 +39,7 @@ static void rig_open(struct rig *rig)
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t addr, uint32_t rkey,
 		 enum ibv_wc_status status)
 {
-	struct ibv_sge list = sge(&rig->from, 0, LEN);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { addr, rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	pair_rdma(&rig->pair, opcode, sge(&rig->from, 0, LEN), addr, rkey, status);
 }
 
 static void write_and_check(struct rig *rig, uint64_t seed, const char *what)
@@ -216,7 +204,7 @@ static void owner_meet(struct meeting *meeting, struct end *end, struct buf *buf
 	struct rc rc = impatient();
 
 	end->qp = end_qp(end, &rc);
-	*buf = buf_anon(end->pd, LEN, ALL_ACCESS | odp(end->ctx));
+	*buf = buf_anon(end->pd, LEN, ALL_ACCESS | odp_access(end->ctx));
 	address_tell(&meeting->owner, end, buf);
 	address_wait(&meeting->peer);
 	end_join(end, &rc, &meeting->peer);

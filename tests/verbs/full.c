@@ -43,16 +43,9 @@ static void rig_open(struct rig *rig, size_t n, size_t step)
 /* READs 8 bytes of each span, one after the other; the owner polls meanwhile. */
 static void read_all(struct rig *rig, size_t n, size_t step)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct ibv_sge list = sge(&rig->into, 0, 8);
-		struct ibv_send_wr wr = {
-			.wr_id = 1, .opcode = IBV_WR_RDMA_READ, .sg_list = &list, .num_sge = 1,
-			.wr.rdma = { (uintptr_t)rig->sparse + i * step, rig->mr->rkey },
-		};
-
-		post_send(&rig->pair.a, &wr);
-		expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
-	}
+	for (size_t i = 0; i < n; i++)
+		pair_rdma(&rig->pair, IBV_WR_RDMA_READ, sge(&rig->into, 0, 8), (uintptr_t)rig->sparse + i * step,
+			  rig->mr->rkey, IBV_WC_SUCCESS);
 }
 
 /* Runs @fn in a control group of @max bytes. */

@@ -70,14 +70,8 @@ static void rig_open(struct rig *rig, bool v6)
 
 static void post(struct rig *rig, enum ibv_wr_opcode opcode, size_t len)
 {
-	struct ibv_sge list = sge(&rig->from, 0, len);
-	struct ibv_send_wr wr = {
-		.opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->to.p, rig->to.mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 0, IBV_WC_SUCCESS);
+	pair_rdma(&rig->pair, opcode, sge(&rig->from, 0, len), (uintptr_t)rig->to.p, rig->to.mr->rkey,
+		  IBV_WC_SUCCESS);
 }
 
 static bool is_roce(const struct frame *frame)

@@ -45,13 +45,8 @@ static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, void *local, void *
 		 uint32_t len, enum ibv_wc_status status)
 {
 	struct ibv_sge list = { (uintptr_t)local, len, rig->a->lkey };
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)remote, rig->b->rkey },
-	};
 
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	pair_rdma(&rig->pair, opcode, list, (uintptr_t)remote, rig->b->rkey, status);
 }
 
 static void write_is_right(struct rig *rig, uint8_t *from, uint8_t *to, const char *what)
@@ -178,7 +173,7 @@ static void refused(void *remote)
 	rdma(&rig, IBV_WR_RDMA_WRITE, map_anon(PAGE), remote, 64, IBV_WC_REM_ACCESS_ERR);
 }
 
-static void test_nothing_there(void **state)
+static void test_unmapped_memory(void **state)
 {
 	(void)state;
 	refused((void *)8);
@@ -262,7 +257,7 @@ static void test_keys_are_not_guessed(void **state)
 	assert_in_range(near, 0, 2);
 }
 
-static void test_zero_is_not_everything(void **state)
+static void test_only_exact_range_is_implicit(void **state)
 {
 	struct rc rc = rc_default();
 	struct end end;
@@ -282,10 +277,10 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_later_mappings),
 	cmocka_unit_test(test_stack_and_data),
 	cmocka_unit_test(test_edges),
-	cmocka_unit_test(test_nothing_there),
+	cmocka_unit_test(test_unmapped_memory),
 	cmocka_unit_test(test_policy),
 	cmocka_unit_test(test_keys_are_not_guessed),
-	cmocka_unit_test(test_zero_is_not_everything),
+	cmocka_unit_test(test_only_exact_range_is_implicit),
 };
 
 int main(int argc, char **argv)

@@ -136,13 +136,8 @@ static void *make_on_demand(struct scene *s)
 static void write_from(struct scene *s, struct ibv_mr *mr)
 {
 	struct ibv_sge list = { (uintptr_t)s->memory, REGION, mr->lkey };
-	struct ibv_send_wr wr = {
-		.opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)s->sink.p, .rkey = s->sink.mr->rkey },
-	};
 
-	post_send(&s->pair.a, &wr);
-	expect_wc(s->pair.a.scq, 0, IBV_WC_SUCCESS);
+	pair_rdma(&s->pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)s->sink.p, s->sink.mr->rkey, IBV_WC_SUCCESS);
 }
 
 /* A region with translations, so that there is something to free. */

@@ -60,14 +60,7 @@ static void rig_open(struct rig *rig, const struct place *place, bool odp)
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t remote,
 		 enum ibv_wc_status status)
 {
-	struct ibv_sge list = sge(&rig->local, 3, MESSAGE);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = remote, .rkey = rig->mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	pair_rdma(&rig->pair, opcode, sge(&rig->local, 3, MESSAGE), remote, rig->mr->rkey, status);
 }
 
 static const size_t offsets[] = { 0, 1, 4095, 4096, 2 * MIB - 3, LEN - MESSAGE };

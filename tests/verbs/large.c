@@ -58,14 +58,7 @@ static void *reserve(size_t len)
 static void rdma(struct pair *pair, struct buf *local, enum ibv_wr_opcode opcode, uint64_t addr,
 		 uint32_t rkey)
 {
-	struct ibv_sge list = sge(local, 0, MESSAGE);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = addr, .rkey = rkey },
-	};
-
-	post_send(&pair->a, &wr);
-	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
+	pair_rdma(pair, opcode, sge(local, 0, MESSAGE), addr, rkey, IBV_WC_SUCCESS);
 }
 
 static void nothing_pinned(void)

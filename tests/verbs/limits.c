@@ -101,18 +101,12 @@ static void test_odd_regions(void **state)
 		size_t at = 2 * PAGE - len / 2 - 1;
 		struct ibv_mr *mr = reg(pair.b.pd, memory.p + at, len, ALL_ACCESS);
 		struct ibv_sge list = sge(&local, 0, len);
-		struct ibv_send_wr wr = {
-			.wr_id = len, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-			.wr.rdma = { .remote_addr = (uintptr_t)mr->addr, .rkey = mr->rkey },
-		};
 
 		pattern_fill(local.p, len, 0, len);
-		post_send(&pair.a, &wr);
-		expect_wc(pair.a.scq, len, IBV_WC_SUCCESS);
+		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey, IBV_WC_SUCCESS);
 		pattern_check(memory.p + at, len, 0, len, "an odd region");
 		list.length++;
-		post_send(&pair.a, &wr);
-		expect_wc(pair.a.scq, len, IBV_WC_REM_ACCESS_ERR);
+		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey, IBV_WC_REM_ACCESS_ERR);
 		pair_connect(&pair);
 	}
 }

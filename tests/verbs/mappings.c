@@ -243,15 +243,10 @@ static void access_expect(struct pair *pair, const struct buf *local, void *p, s
 			  bool write, bool allowed)
 {
 	enum ibv_wc_status want = allowed ? IBV_WC_SUCCESS : IBV_WC_REM_ACCESS_ERR;
-	struct ibv_sge list = sge(local, 0, PAGE);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .sg_list = &list, .num_sge = 1,
-		.opcode = write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
-		.wr.rdma = { (uintptr_t)p, mr->rkey },
-	};
 	struct ibv_wc wc;
 
-	post_send(&pair->a, &wr);
+	post_rdma(&pair->a, 1, write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ, sge(local, 0, PAGE), (uintptr_t)p,
+		  mr->rkey);
 	wc = wait_wc(pair->a.scq);
 	if (wc.status != want)
 		fail_msg("%s: %s, expected: %s", write ? "WRITE" : "READ", ibv_wc_status_str(wc.status),

@@ -43,16 +43,8 @@ static void rig_open(struct rig *rig, const struct cell *cell)
 
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
 {
-	struct ibv_sge list = sge(&rig->staging, offset, len);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = {
-			.remote_addr = (uintptr_t)rig->area.at + offset, .rkey = rig->mr->rkey,
-		},
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+	pair_rdma(&rig->pair, opcode, sge(&rig->staging, offset, len), (uintptr_t)rig->area.at + offset,
+		  rig->mr->rkey, IBV_WC_SUCCESS);
 }
 
 static void rdma_write(struct rig *rig, uint64_t seed)

@@ -21,8 +21,6 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-#define MIRRORS "/sys/kernel/debug/ib_umem_odp/mirrors"
-
 static long processes(void)
 {
 	return options.count ? (long)options.count : options.full ? 2000 : 80;
@@ -33,13 +31,8 @@ static long mirrors(void)
 {
 	char line[512];
 	long n = -1;	/* the first line has the column names */
-	FILE *file;
+	FILE *file = mirrors_open();
 
-	if (access(MIRRORS, R_OK) && system("mount -t debugfs none /sys/kernel/debug"))
-		skip_because("no debugfs");
-	file = fopen(MIRRORS, "re");
-	if (!file)
-		skip_because("there is no " MIRRORS);
 	while (fgets(line, sizeof(line), file))
 		n++;
 	fclose(file);

@@ -38,7 +38,7 @@ static void test_trial(void **state)
 	struct rig rig;
 
 	need_wire();
-	rig_open(&rig);
+	streams_open(&rig);
 	wire_impair(trial->trouble->netem);
 	trial->stream->run(&rig, options.full ? 400 : 100);
 }

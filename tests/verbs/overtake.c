@@ -50,21 +50,10 @@ static void rig_open(struct rig *rig)
 	wire_delay_from_peer(RESPONSES, "20ms");
 }
 
-static void post_from(struct end *end, struct ibv_sge list, enum ibv_wr_opcode opcode,
-		      uint64_t wr_id, const void *remote, uint32_t rkey)
-{
-	struct ibv_send_wr wr = {
-		.wr_id = wr_id, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)remote, .rkey = rkey },
-	};
-
-	post_send(end, &wr);
-}
-
 static void post(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t wr_id, size_t local,
 		 uint32_t rkey)
 {
-	post_from(&rig->pair.a, sge(&rig->local, local, LEN), opcode, wr_id, rig->remote.p, rkey);
+	post_rdma(&rig->pair.a, wr_id, opcode, sge(&rig->local, local, LEN), (uintptr_t)rig->remote.p, rkey);
 }
 
 /* The earlier READ completes, then the error arrives. */
@@ -163,7 +152,7 @@ static void test_requests_late(void **state)
 
 	(void)state;
 	rig_late(&rig, WRITE_BUT_LAST);
-	post_from(&rig.pair.b, sge(&rig.remote, 0, LEN), IBV_WR_RDMA_WRITE, 1, rig.local.p,
+	post_rdma(&rig.pair.b, 1, IBV_WR_RDMA_WRITE, sge(&rig.remote, 0, LEN), (uintptr_t)rig.local.p,
 		  rig.local.mr->rkey);
 	expect_wc(rig.pair.b.scq, 1, IBV_WC_SUCCESS);
 	pattern_check(rig.local.p, LEN, 0, 8, "written");

@@ -139,7 +139,7 @@ static void need_implicit_device(void)
 	open_end(&end);
 }
 
-static void test_nobody(void **state)
+static void test_unprivileged(void **state)
 {
 	(void)state;
 	need_implicit_device();
@@ -313,7 +313,7 @@ static void test_keys(void **state)
 }
 
 static struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_nobody),
+	cmocka_unit_test(test_unprivileged),
 	cmocka_unit_test(test_privileged),
 	cmocka_unit_test(test_parameter),
 	cmocka_unit_test(test_registered_anew),

@@ -98,13 +98,7 @@ static int reregister(struct ibv_mr *mr, int access, uint32_t *rkey)
 
 static enum ibv_wc_status write_into(struct pair *pair, struct buf *from, void *to, uint32_t rkey)
 {
-	struct ibv_sge list = sge(from, 0, 100);
-	struct ibv_send_wr wr = {
-		.wr_id = 2, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)to, rkey },
-	};
-
-	post_send(&pair->a, &wr);
+	post_rdma(&pair->a, 2, IBV_WR_RDMA_WRITE, sge(from, 0, 100), (uintptr_t)to, rkey);
 	return wait_wc(pair->a.scq).status;
 }
 

@@ -107,7 +107,7 @@ static const enum ibv_wr_opcode opcodes[] = {
 };
 
 /* The wire is cut for less time than the sender retries. */
-static void test_comes_back(void **state)
+static void test_wire_repaired_in_time(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
@@ -137,7 +137,7 @@ static struct ibv_mw *window_alloc(struct rig *rig)
 }
 
 /* A request that is executed locally is executed once, whatever before it has to be retransmitted. */
-static void test_local(void **state)
+static void test_local_request_executed_once(void **state)
 {
 	struct ibv_send_wr bind = { .wr_id = 2, .opcode = IBV_WR_BIND_MW };
 	struct ibv_send_wr invalidate = { .wr_id = 4, .opcode = IBV_WR_LOCAL_INV };
@@ -209,7 +209,7 @@ static void test_no_timer(void **state)
 }
 
 /* After the retries are exhausted, the same queue pairs work again once they are reset. */
-static void test_again(void **state)
+static void test_works_after_reset(void **state)
 {
 	struct rig rig;
 
@@ -231,11 +231,11 @@ static void test_again(void **state)
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_exhausted),
 	cmocka_unit_test(test_doubled_nak),
-	cmocka_unit_test(test_comes_back),
-	cmocka_unit_test(test_local),
+	cmocka_unit_test(test_wire_repaired_in_time),
+	cmocka_unit_test(test_local_request_executed_once),
 	cmocka_unit_test(test_cuts_in_traffic),
 	cmocka_unit_test(test_no_timer),
-	cmocka_unit_test(test_again),
+	cmocka_unit_test(test_works_after_reset),
 };
 
 int main(int argc, char **argv)

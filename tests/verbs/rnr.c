@@ -86,7 +86,7 @@ static void test_patience(void **state)
 }
 
 /* A receiver whose page never arrives is never ready, with or without packets. */
-static void page_in_vain(enum ibv_wr_opcode opcode)
+static void page_never_arrives(enum ibv_wr_opcode opcode)
 {
 	int pager = pager_open();
 	struct ibv_sge list;
@@ -96,7 +96,7 @@ static void page_in_vain(enum ibv_wr_opcode opcode)
 
 	rig_open(&rig, 1, TIMER_10MS);
 	late = buf_anon(rig.pair.b.pd, 2 * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, late.p, 2 * PAGE, (struct pager_rules){ .never = true });
+	pager_never(pager, late.p, 2 * PAGE);
 	list = sge(&late, 0, LEN);
 	post_recv(&rig.pair.b, 1, &list, 1);
 	list = sge(&rig.a, 0, LEN);
@@ -106,12 +106,12 @@ static void page_in_vain(enum ibv_wr_opcode opcode)
 	expect_wc(rig.pair.a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
 }
 
-static void test_page_in_vain(void **state)
+static void test_page_never_arrives(void **state)
 {
 	(void)state;
-	page_in_vain(IBV_WR_RDMA_WRITE);
-	page_in_vain(IBV_WR_RDMA_READ);
-	page_in_vain(IBV_WR_SEND);
+	page_never_arrives(IBV_WR_RDMA_WRITE);
+	page_never_arrives(IBV_WR_RDMA_READ);
+	page_never_arrives(IBV_WR_SEND);
 }
 
 /* The retries count for successive RNR NAKs of one message, not for the life of the connection. */
@@ -223,7 +223,7 @@ static void test_time_to_get_ready(void **state)
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_late_receiver),
 	cmocka_unit_test(test_patience),
-	cmocka_unit_test(test_page_in_vain),
+	cmocka_unit_test(test_page_never_arrives),
 	cmocka_unit_test(test_count_restarts),
 	cmocka_unit_test(test_order_behind),
 	cmocka_unit_test(test_write_imm),

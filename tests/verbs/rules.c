@@ -15,6 +15,7 @@
 #include <net/if.h>
 #include <unistd.h>
 
+#include "lib/async.h"
 #include "lib/attack.h"
 #include "lib/forge.h"
 #include "lib/pattern.h"
@@ -228,18 +229,6 @@ static void large_region(struct end *end, struct roce *roce)
 	defer((undo_fn)ibv_dereg_mr, mr);
 	roce->va = (uintptr_t)p;
 	roce->rkey = mr->rkey;
-}
-
-static void expect_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&fd, 1, PATIENCE) != 1)
-		fail_msg("no asynchronous event within %d ms", PATIENCE);
-	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-	ibv_ack_async_event(&event);
-	assert_int_equal(event.event_type, type);
 }
 
 static void send_forged(struct attack *attack, struct target *target, const struct roce *roce,
@@ -467,7 +456,7 @@ static void test_records_change(void **state)
 }
 
 /* A READ that is no longer allowed must not wait forever. */
-static void test_no_more_reads(void **state)
+static void test_reads_no_longer_allowed(void **state)
 {
 	struct rc rc = rc_default();
 	struct pair pair;
@@ -566,7 +555,7 @@ static struct CMUnitTest others[] = {
 	cmocka_unit_test(test_wrong_answers),
 	cmocka_unit_test(test_uneven_answer),
 	cmocka_unit_test(test_records_change),
-	cmocka_unit_test(test_no_more_reads),
+	cmocka_unit_test(test_reads_no_longer_allowed),
 	cmocka_unit_test(test_bad_receive),
 	cmocka_unit_test(test_bad_receive_flushed),
 };

@@ -24,11 +24,9 @@
 static void sweep(int kind, enum ibv_mtu mtu)
 {
 	struct rc rc = rc_default();
-	struct mover mover;
 
 	rc.mtu = mtu;
-	mover_open(&mover, &rc, kind & 1, kind & 2, true);
-	mover_sweep(&mover, MOVER_LEN);
+	mover_sweep_new(&rc, kind & 1, kind & 2, true, MOVER_LEN);
 }
 
 static void test_pinned(void **state)
@@ -93,7 +91,7 @@ static void crowd_open(struct crowd *crowd, unsigned int srq_wr)
 		end_like(&crowd->b[i], &crowd->b[0], &crowd->rc);
 		crowd_join(crowd, i);
 	}
-	odp = device_has_odp(crowd->a[0].ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+	odp = odp_access(crowd->a[0].ctx);
 	crowd->src = buf_anon(crowd->a[0].pd, 256 * SLOT, odp);
 	crowd->dst = buf_anon(crowd->b[0].pd, 256 * SLOT, IBV_ACCESS_LOCAL_WRITE | odp);
 }

@@ -342,7 +342,7 @@ static void test_never(void **state)
 
 	scene_open(&s, trial->side, &rc);
 	witness_stop(&s.witness);
-	rig_open(&others);
+	streams_open(&others);
 	others_go_on(&others);
 	inject_spare(of_packets);
 	inject_workers(100);
@@ -377,7 +377,7 @@ static void test_packets(void **state)
 	need_inject();
 	/* The direct way allocates nothing. */
 	set_parameter("rdma_rxe", "direct", "N");
-	rig_open(&rig);
+	streams_open(&rig);
 	inject_cache(shortage->cache, shortage->percent);
 	shortage->stream->run(&rig, n);
 	failures = inject_stop();
@@ -395,7 +395,7 @@ static void test_routes(void **state)
 	(void)state;
 	need_inject();
 	need_wire();
-	rig_open(&rig);
+	streams_open(&rig);
 	for (int i = 0; i < 20; i++) {
 		pair_connect(&rig.pair);
 		assert_int_equal(write_file("/proc/sys/net/ipv4/route/flush", "1"), 0);

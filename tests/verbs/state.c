@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The queue pair's state machine: what is allowed, what is refused, what each state does. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/async.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
@@ -278,7 +278,7 @@ static void test_flush(void **state)
 }
 
 /* No doorbell announces a receive request: the driver has to look for them itself. */
-static void test_flush_without_a_bell(void **state)
+static void test_flush_without_doorbell(void **state)
 {
 	struct rc rc = rc_default();
 	struct pair pair;
@@ -300,7 +300,7 @@ static void test_flush_without_a_bell(void **state)
 }
 
 /* RESET discards the posted requests, without completions. */
-static void test_reset_forgets(void **state)
+static void test_reset_discards_requests(void **state)
 {
 	struct rc rc = rc_default();
 	struct pair pair;
@@ -356,18 +356,6 @@ static void test_drained_receives(void **state)
 	expect_numbered(pair.a.scq, 200, IBV_WC_SUCCESS);
 }
 
-static void wait_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&fd, 1, PATIENCE) != 1)
-		fail_msg("no asynchronous event within %d ms", PATIENCE);
-	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-	assert_int_equal(event.event_type, type);
-	ibv_ack_async_event(&event);
-}
-
 static void test_drained_event(void **state)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_SQD, .en_sqd_async_notify = 1 };
@@ -378,7 +366,7 @@ static void test_drained_event(void **state)
 	pair_open(&pair, &rc);
 	assert_int_equal(ibv_modify_qp(pair.a.qp, &attr,
 				       IBV_QP_STATE | IBV_QP_EN_SQD_ASYNC_NOTIFY), 0);
-	wait_event(pair.a.ctx, IBV_EVENT_SQ_DRAINED);
+	expect_event(pair.a.ctx, IBV_EVENT_SQ_DRAINED);
 }
 
 /* A connection whose b end is only in RTR. */
@@ -421,20 +409,13 @@ static void test_established_event(void **state)
 	half_open(&pair);
 	post_numbered(&pair.b, false, 100);
 	post_numbered(&pair.a, true, 200);
-	wait_event(pair.b.ctx, IBV_EVENT_COMM_EST);
+	expect_event(pair.b.ctx, IBV_EVENT_COMM_EST);
 }
 
 static void move_data(struct pair *pair, struct buf *from, struct buf *to, uint64_t seed)
 {
-	struct ibv_sge list = sge(from, 0, from->len);
-	struct ibv_send_wr wr = {
-		.wr_id = seed, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)to->p, .rkey = to->mr->rkey },
-	};
-
 	pattern_fill(from->p, from->len, 0, seed);
-	post_send(&pair->a, &wr);
-	expect_wc(pair->a.scq, seed, IBV_WC_SUCCESS);
+	pair_rdma(pair, IBV_WR_RDMA_WRITE, sge(from, 0, from->len), (uintptr_t)to->p, to->mr->rkey, IBV_WC_SUCCESS);
 	pattern_check(to->p, to->len, 0, seed, "the target");
 }
 
@@ -497,7 +478,7 @@ static void test_violation_event(void **state)
 	bad.wr.rdma.rkey = 0xbad;
 	post_send(&pair.a, &bad);
 	expect_wc(pair.a.scq, 1, IBV_WC_REM_ACCESS_ERR);
-	wait_event(pair.b.ctx, IBV_EVENT_QP_ACCESS_ERR);
+	expect_event(pair.b.ctx, IBV_EVENT_QP_ACCESS_ERR);
 }
 
 static struct CMUnitTest tests[] = {
@@ -507,8 +488,8 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_query),
 	cmocka_unit_test(test_query_psn),
 	cmocka_unit_test(test_flush),
-	cmocka_unit_test(test_flush_without_a_bell),
-	cmocka_unit_test(test_reset_forgets),
+	cmocka_unit_test(test_flush_without_doorbell),
+	cmocka_unit_test(test_reset_discards_requests),
 	cmocka_unit_test(test_drain),
 	cmocka_unit_test(test_drained_receives),
 	cmocka_unit_test(test_drained_event),

@@ -46,11 +46,6 @@ static void die_with_parent(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static int odp(struct ibv_context *ctx)
-{
-	return device_has_odp(ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-}
-
 /* One of LANES processes. */
 struct lane {
 	unsigned int number;
@@ -133,7 +128,7 @@ static void victim_child(void *arg)
 	end_make(&end, options.peer);
 	buf = (struct buf){ .len = LEN, .fd = -1 };
 	buf.p = hardship_map(hardship, LEN, victim->lane->number, victim->dice >> 32);
-	buf.mr = reg(end.pd, buf.p, LEN, ALL_ACCESS | odp(end.ctx));
+	buf.mr = reg(end.pd, buf.p, LEN, ALL_ACCESS | odp_access(end.ctx));
 	hardship_enter(hardship);
 	address_tell(&victim->victim, &end, &buf);
 	address_wait(&victim->killer);
@@ -154,26 +149,9 @@ static void victim_child(void *arg)
 /* Runs traffic until the first error; then everything is flushed. */
 static void outlive(struct end *end, struct buf *buf, struct victim *victim, int pid, uint64_t at)
 {
-	uint64_t limit = now_ms() + PATIENCE;
-	struct ibv_wc wc = {};
-	unsigned int posted = 0, done = 0;
+	struct traffic traffic = { end, buf, &victim->victim, post_any, DEPTH };
 
-	while (wc.status == IBV_WC_SUCCESS) {
-		for (; posted < done + DEPTH; posted++)
-			post_any(end, buf, &victim->victim, posted);
-		if (pid && now_ms() >= at) {
-			undo((void *)(intptr_t)pid);
-			pid = 0;
-		}
-		/* The victim's page may not arrive before the victim is killed. */
-		if (ibv_poll_cq(end->scq, 1, &wc) == 1)
-			done++;
-		else
-			wc.status = IBV_WC_SUCCESS;
-		if (now_ms() > limit)
-			fail_msg("the traffic still runs after %d ms", PATIENCE);
-	}
-	for (; done < posted; done++)
+	for (unsigned int left = traffic_until_error(&traffic, &pid, at); left; left--)
 		assert_int_equal(wait_wc(end->scq).status, IBV_WC_WR_FLUSH_ERR);
 	if (pid)
 		undo((void *)(intptr_t)pid);
@@ -218,7 +196,7 @@ static void killer_lane(void *arg)
 
 	die_with_parent();
 	end_make(&end, options.device);
-	buf = buf_anon(end.pd, LEN, ALL_ACCESS | odp(end.ctx));
+	buf = buf_anon(end.pd, LEN, ALL_ACCESS | odp_access(end.ctx));
 	for (unsigned int i = 0; i < victims(lane->hardship); i++) {
 		outlive_one(&end, &buf, victim, lane, dice(lane->number, i));
 		*lane->done = i + 1;
@@ -305,7 +283,7 @@ static void *churn_mr(struct churn *churn, struct ibv_pd *pd, uint64_t dice)
 	size_t at = dice % LEN, len = 1 + (dice >> 16) % (LEN - at);
 
 	if (dice >> 40 & 1)
-		access |= odp(churn->end.ctx);
+		access |= odp_access(churn->end.ctx);
 	return ibv_reg_mr(pd, churn->memory + at, len, access);
 }
 
@@ -517,8 +495,8 @@ static void test_connections(void **state)
 	x->pair.rc = rc;
 	end_open(&x->pair.a, options.device, &rc);
 	end_open(&x->pair.b, options.peer, &rc);
-	x->from = buf_anon(x->pair.a.pd, AT_ONCE * PAGE, ALL_ACCESS | odp(x->pair.a.ctx));
-	x->to = buf_anon(x->pair.b.pd, AT_ONCE * PAGE, ALL_ACCESS | odp(x->pair.b.ctx));
+	x->from = buf_anon(x->pair.a.pd, AT_ONCE * PAGE, ALL_ACCESS | odp_access(x->pair.a.ctx));
+	x->to = buf_anon(x->pair.b.pd, AT_ONCE * PAGE, ALL_ACCESS | odp_access(x->pair.b.ctx));
 	connections(x, n / 3);
 	before = slab();
 	connections(x, n);
@@ -588,8 +566,8 @@ static void test_threads(void **state)
 
 	(void)state;
 	pair_open(&x->pair, &rc);
-	x->from = buf_anon(x->pair.a.pd, n * PAGE, ALL_ACCESS | odp(x->pair.a.ctx));
-	x->to = buf_anon(x->pair.b.pd, n * PAGE, ALL_ACCESS | odp(x->pair.b.ctx));
+	x->from = buf_anon(x->pair.a.pd, n * PAGE, ALL_ACCESS | odp_access(x->pair.a.ctx));
+	x->to = buf_anon(x->pair.b.pd, n * PAGE, ALL_ACCESS | odp_access(x->pair.b.ctx));
 	for (unsigned int round = 0; round < steps(100, 3000); round++) {
 		uint64_t seen = 0;
 

@@ -165,7 +165,7 @@ static void test_limit(void **state)
 }
 
 /* Tables in constant use stay when others have to be freed. */
-static void test_limit_spares_the_used(void **state)
+static void test_limit_keeps_used_tables(void **state)
 {
 	struct rig rig;
 	long waits;
@@ -225,7 +225,7 @@ static uint64_t unmap_ns(struct rig *rig, size_t len, bool inside)
 }
 
 /* Measured in turn, so that other load makes both longer. */
-static void test_unmap_costs_nothing_more(void **state)
+static void test_unmap_cost(void **state)
 {
 	uint64_t outside[ROUNDS], inside[ROUNDS], alone, registered;
 	struct rig rig;
@@ -248,9 +248,9 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pressure),
 	cmocka_unit_test(test_pressure_keeps_dirty),
 	cmocka_unit_test(test_limit),
-	cmocka_unit_test(test_limit_spares_the_used),
+	cmocka_unit_test(test_limit_keeps_used_tables),
 	cmocka_unit_test(test_unmap),
-	cmocka_unit_test(test_unmap_costs_nothing_more),
+	cmocka_unit_test(test_unmap_cost),
 };
 
 int main(int argc, char **argv)

@@ -201,7 +201,7 @@ static void test_trouble(void **state)
 	struct rig rig;
 
 	need_wire();
-	rig_open(&rig);
+	streams_open(&rig);
 	make_way(trial->way);
 	trial->stream->run(&rig, options.full ? 400 : 100);
 }

@@ -37,12 +37,10 @@ static void test_bytes(void **state)
 {
 	const struct variant *variant = *state;
 	struct rc rc = uc_default();
-	struct mover mover;
 
 	rc.mtu = variant->mtu;
 	wire_in_order();
-	mover_open(&mover, &rc, variant->kind & 1, variant->kind & 2, variant->srq);
-	mover_sweep(&mover, MOVER_LEN);
+	mover_sweep_new(&rc, variant->kind & 1, variant->kind & 2, variant->srq, MOVER_LEN);
 }
 
 /* --- one way ------------------------------------------------------------------ */
@@ -506,7 +504,7 @@ static void check_any(struct rig *rig)
 }
 
 /* The same on a wire that duplicates and reorders packets. */
-static void test_disorder(void **state)
+static void test_reordering(void **state)
 {
 	struct rc rc = uc_default();
 	struct rig rig;
@@ -556,7 +554,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_late),
 	cmocka_unit_test(test_cold_long),
 	cmocka_unit_test(test_loss),
-	cmocka_unit_test(test_disorder),
+	cmocka_unit_test(test_reordering),
 };
 
 int main(int argc, char **argv)

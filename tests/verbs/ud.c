@@ -39,11 +39,9 @@ static void test_bytes(void **state)
 {
 	const struct variant *variant = *state;
 	struct rc rc = ud_default();
-	struct mover mover;
 
 	wire_in_order();
-	mover_open(&mover, &rc, variant->kind & 1, variant->kind & 2, variant->srq);
-	mover_sweep(&mover, LONGEST);
+	mover_sweep_new(&rc, variant->kind & 1, variant->kind & 2, variant->srq, LONGEST);
 }
 
 /* --- one datagram -------------------------------------------------------------- */
@@ -296,7 +294,7 @@ static void test_qkey_changed(void **state)
 }
 
 /* A datagram to nobody: no error is reported. */
-static void test_nobody(void **state)
+static void test_no_receiver(void **state)
 {
 	struct ibv_ah_attr attr = {
 		.is_global = 1, .port_num = 1,
@@ -760,7 +758,7 @@ static void test_cold(void **state)
 }
 
 /* A missing mapping ends the receiver, and nothing else. */
-static void test_gone(void **state)
+static void test_memory_gone(void **state)
 {
 	struct ibv_sge list;
 	struct rig rig;
@@ -822,7 +820,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_answer),
 	cmocka_unit_test(test_qkey),
 	cmocka_unit_test(test_qkey_changed),
-	cmocka_unit_test(test_nobody),
+	cmocka_unit_test(test_no_receiver),
 	cmocka_unit_test(test_other_transport),
 	cmocka_unit_test(test_too_long),
 	cmocka_unit_test(test_no_room),
@@ -835,7 +833,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_multicast6),
 	cmocka_unit_test(test_stream),
 	cmocka_unit_test(test_cold),
-	cmocka_unit_test(test_gone),
+	cmocka_unit_test(test_memory_gone),
 	cmocka_unit_test(test_opcodes),
 };
 

@@ -53,7 +53,7 @@ static void rig_open(struct rig *rig)
 	rig->pair.b.qp = end_qp(&rig->pair.b, &rc);
 	rig->qp = ibv_qp_to_qp_ex(rig->pair.a.qp);
 	pair_connect(&rig->pair);
-	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+	odp = odp_access(rig->pair.a.ctx);
 	rig->a = buf_anon(rig->pair.a.pd, 2 * LEN, ALL_ACCESS | odp);
 	rig->b = buf_anon(rig->pair.b.pd, 2 * LEN, ALL_ACCESS | odp);
 	ibv_wr_start(rig->qp);

@@ -136,7 +136,7 @@ static void use_parents_region(void *arg)
 }
 
 /* A region covers the memory of the process that made it, whoever holds the file. */
-static void test_region_is_its_makers(void **state)
+static void test_region_belongs_to_its_maker(void **state)
 {
 	struct region r;
 	char *memory = anonymous(PAGE);
@@ -173,14 +173,8 @@ static void access_until_killed(void *arg)
 static void killed_while_busy(int fd, char *memory, int ms)
 {
 	struct victim victim = { .r = { .fd = fd, .at = memory, .length = 64 * PAGE } };
-	int pipes[2], child;
+	int child = child_start_with_region(access_until_killed, &victim, &victim.tell, &victim.r);
 
-	assert_int_equal(pipe(pipes), 0);
-	victim.tell = pipes[1];
-	child = child_start(access_until_killed, &victim);
-	close(pipes[1]);
-	assert_int_equal(read(pipes[0], &victim.r, sizeof(victim.r)), sizeof(victim.r));
-	close(pipes[0]);
 	sleep_ms(ms);
 	kill(child, SIGKILL);
 	assert_true(WIFSIGNALED(child_wait(child)));
@@ -200,7 +194,7 @@ static void test_owner_killed_while_busy(void **state)
 }
 
 /* No caller puts the regions: the last close does. */
-static void test_close_puts(void **state)
+static void test_close_puts_regions(void **state)
 {
 	char *memory = anonymous(PAGE);
 	struct region r;
@@ -224,9 +218,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_discarding_keeps_tables),
 		cmocka_unit_test(test_last_region_takes_all),
 		cmocka_unit_test(test_windows_come_and_go),
-		cmocka_unit_test(test_region_is_its_makers),
+		cmocka_unit_test(test_region_belongs_to_its_maker),
 		cmocka_unit_test(test_owner_killed_while_busy),
-		cmocka_unit_test(test_close_puts),
+		cmocka_unit_test(test_close_puts_regions),
 	};
 
 	parse_options(argc, argv);

@@ -145,7 +145,7 @@ static void move_ends(struct region *to, uint64_t at, struct region *from, uint6
 }
 
 /* Without faults a copy ends at the first missing page, and returns the side of that page. */
-static void test_says_what_is_missing(void **state)
+static void test_returns_side_of_missing_page(void **state)
 {
 	char *a = anonymous(8 * PAGE), *b = anonymous(8 * PAGE);
 	struct region to, from;
@@ -314,7 +314,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_cold),
 		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_same_region),
-		cmocka_unit_test(test_says_what_is_missing),
+		cmocka_unit_test(test_returns_side_of_missing_page),
 		cmocka_unit_test(test_read_only_page),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_another_process),

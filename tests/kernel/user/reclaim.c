@@ -81,7 +81,7 @@ static void test_freed_then_written(void **state)
 }
 
 /* Shows that the test above can fail. */
-static void test_freed_is_forgotten(void **state)
+static void test_freed_is_discarded(void **state)
 {
 	char *memory = anonymous(LENGTH), *got = scratch(LENGTH);
 	struct region r;
@@ -201,7 +201,7 @@ static void test_file_twice(void **state)
 }
 
 /* Deregistration is the last chance to mark the pages dirty. */
-static void test_put_tells(void **state)
+static void test_deregistration_marks_dirty(void **state)
 {
 	char *memory = anonymous(LENGTH), *want = scratch(LENGTH);
 	struct region r;
@@ -217,7 +217,7 @@ static void test_put_tells(void **state)
 	same_bytes(memory, want, LENGTH, "written, then deregistered");
 }
 
-static void test_put_tells_the_file(void **state)
+static void test_deregistration_marks_file_dirty(void **state)
 {
 	int fd = file_unnamed(need_ext4(), LENGTH);
 	char *memory = file_mapping(fd), *want = scratch(LENGTH);
@@ -233,7 +233,7 @@ static void test_put_tells_the_file(void **state)
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_freed_is_forgotten),
+		cmocka_unit_test(test_freed_is_discarded),
 		cmocka_unit_test(test_freed_then_written),
 		cmocka_unit_test(test_anonymous),
 		cmocka_unit_test(test_anonymous_atomics),
@@ -241,8 +241,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_memfd_atomics),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_file_twice),
-		cmocka_unit_test(test_put_tells),
-		cmocka_unit_test(test_put_tells_the_file),
+		cmocka_unit_test(test_deregistration_marks_dirty),
+		cmocka_unit_test(test_deregistration_marks_file_dirty),
 	};
 
 	parse_options(argc, argv);

@@ -180,7 +180,7 @@ static void test_regions_share_translations(void **state)
 	assert_int_equal(region_stats(&third).faults, faults);
 }
 
-static void test_a_thread_of_the_kernel(void **state)
+static void test_kernel_thread(void **state)
 {
 	struct region r;
 	int fd = odp_open();
@@ -194,7 +194,7 @@ static void test_a_thread_of_the_kernel(void **state)
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_thread_of_the_kernel),
+		cmocka_unit_test(test_kernel_thread),
 		cmocka_unit_test(test_any_length_costs_the_same),
 		cmocka_unit_test(test_huge_reservation_works),
 		cmocka_unit_test(test_wraps),

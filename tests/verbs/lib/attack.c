@@ -150,7 +150,7 @@ static void link_open(struct attack *attack, uint8_t macs[2][6])
 
 static void zones_open(struct attack *attack, const struct end *end)
 {
-	int odp = device_has_odp(end->ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+	int odp = odp_access(end->ctx);
 	int all = ALL_ACCESS | IBV_ACCESS_FLUSH_GLOBAL;
 	struct zone dead = zone_make(end->pd, ALL_ACCESS, true);
 

@@ -18,18 +18,6 @@
 #define HUGE (2 * MIB)
 #define FILE_SEED 0xf11e
 
-struct room {
-	void *p;
-	size_t len;
-};
-
-static int room_unmap(void *object)
-{
-	struct room *room = object;
-
-	return munmap(room->p, room->len);
-}
-
 static int close_fd(void *object)
 {
 	return close((intptr_t)object);
@@ -40,20 +28,17 @@ static int close_fd(void *object)
  */
 static void area_map(struct area *area, int flags, int fd)
 {
-	struct room *room = scratch(sizeof(*room));
-	uintptr_t at;
+	size_t len = 2 * area->len + HUGE;
+	void *room;
 
 	area->map_flags = flags;
 	area->fd = fd;
 	if (fd >= 0)
 		defer(close_fd, (void *)(intptr_t)fd);
-	room->len = 2 * area->len + HUGE;
-	room->p = mmap(NULL, room->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1, 0);
-	assert_ptr_not_equal(room->p, MAP_FAILED);
-	defer(room_unmap, room);
-	at = ((uintptr_t)room->p + HUGE - 1) & ~(HUGE - 1);
-	area->p = (void *)at;
+	room = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_ptr_not_equal(room, MAP_FAILED);
+	defer_unmap(room, len);
+	area->p = (void *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
 	area->elsewhere = area->p + area->len;
 	area->at = area->p + (area->len - area->span) / 2;
 	area_map_again(area);

@@ -22,6 +22,8 @@ struct buf {
 void *map_anon(size_t len);
 /* Reserves addresses that use no memory until touched; returns NULL if a program cannot have so many. */
 void *map_reserved(size_t len);
+/* Memory shared with child processes, zeroed. */
+void *map_shared(size_t len);
 /* Makes a file in memory of @len bytes, and a shared mapping of it. */
 void *map_memfd(size_t len, int *fd);
 

@@ -260,3 +260,11 @@ void mover_sweep(struct mover *mover, size_t max)
 		}
 	}
 }
+
+void mover_sweep_new(const struct rc *rc, bool src_odp, bool dst_odp, bool srq, size_t max)
+{
+	struct mover mover;
+
+	mover_open(&mover, rc, src_odp, dst_odp, srq);
+	mover_sweep(&mover, max);
+}

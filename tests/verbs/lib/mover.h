@@ -47,5 +47,7 @@ struct ibv_wc mover_check(struct mover *mover, const struct message *message);
 
 /* Moves every combination of opcode, length up to @max, offset and heat that the transport supports. */
 void mover_sweep(struct mover *mover, size_t max);
+/* The same over new queue pairs, see mover_open(). */
+void mover_sweep_new(const struct rc *rc, bool src_odp, bool dst_odp, bool srq, size_t max);
 
 #endif

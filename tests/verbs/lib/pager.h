@@ -1,30 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A user-space pager (userfaultfd) that is slow, keeps few pages at a time, or never answers. */
+/* A user-space pager: a thread that answers the missing pages of memory (userfaultfd), as told by its fields. */
 #ifndef VERBS_PAGER_H
 #define VERBS_PAGER_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct pager;
+/* The pager of a slow or small store; pager_make() sets the defaults. */
+struct pager {
+	unsigned int page_us;		/* time for each page; 0 by default */
+	unsigned int resident;		/* pages that it keeps, the newest; 0: all, the default */
+	_Atomic long limit;		/* pages from here on are given when this has grown; -1: all, the default */
+	/* Contents of the pages that are not present, or NULL: zeroes, the default; see pager_keep_content(). */
+	uint8_t *content;
 
-struct pager_rules {
-	unsigned int delay_ms;	/* delay before each page */
-	size_t resident;	/* pages kept at a time, the newest ones; 0: all */
-	bool never;		/* does not answer at all */
+	_Atomic unsigned long asked;	/* pages given */
+	_Atomic unsigned long early;	/* pages beyond the limit that a fault waits for */
+
+	/* private */
+	uint8_t *p;
+	size_t pages;
+	int fd;
+	_Atomic bool stop;
+	pthread_t thread;
+	bool *present, *waiting;	/* of each page; present is only tracked with content */
+	size_t *kept, head, tail;	/* ring of @resident page numbers */
 };
 
 /*
- * Opens a pager that does nothing yet; closed at the end of the test. Skips the test if the kernel lacks
+ * Opens a userfaultfd for a pager; closed at the end of the test. Skips the test if the kernel lacks
  * userfaultfd. Opening it needs privileges: a tenant opens it before tenant_become_nobody(), and opens the
  * devices afterwards, because uverbs rejects a process that changed its credentials since it opened the
  * device.
  */
 int pager_open(void);
-/* Serves the missing pages of the mapping [p, p + len), in a thread, until the end of the test. */
-struct pager *pager_start(int fd, void *p, size_t len, struct pager_rules rules);
-/* Returns how many faults the pager was asked to answer so far. */
-uint64_t pager_faults(const struct pager *pager);
+/* Provides no page of the mapping [p, p + len): a fault there waits forever. */
+void pager_never(int fd, void *p, size_t len);
+/* Makes a pager for the mapping [p, p + len). Set its fields, then start it. */
+struct pager *pager_make(int fd, void *p, size_t len);
+/*
+ * Gives the pager a store, zeroed at first. A page that it removes then keeps its contents, if the memory is
+ * used by one transfer at a time, and if nobody else removes pages: for those the pager itself would wait.
+ */
+void pager_keep_content(struct pager *pager);
+/* Serves faults in a thread until the end of the test. */
+void pager_start(struct pager *pager);
 
 #endif

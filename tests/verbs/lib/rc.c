@@ -64,6 +64,11 @@ bool device_has_odp(struct ibv_context *ctx)
 	return !options.pinned && (attr.odp_caps.general_caps & IBV_ODP_SUPPORT);
 }
 
+int odp_access(struct ibv_context *ctx)
+{
+	return device_has_odp(ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+}
+
 void need_odp(struct ibv_context *ctx)
 {
 	if (!device_has_odp(ctx))
@@ -361,6 +366,17 @@ void post_send(struct end *end, struct ibv_send_wr *wr)
 		fail_msg("ibv_post_send: %s", strerror(ret));
 }
 
+void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
+	       uint32_t rkey)
+{
+	struct ibv_send_wr wr = {
+		.wr_id = wr_id, .opcode = opcode, .sg_list = &local, .num_sge = 1,
+		.wr.rdma = { .remote_addr = addr, .rkey = rkey },
+	};
+
+	post_send(end, &wr);
+}
+
 void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n)
 {
 	struct ibv_recv_wr wr = { .wr_id = wr_id, .sg_list = sge, .num_sge = n }, *bad;
@@ -415,6 +431,13 @@ struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status st
 			 (unsigned long long)wc.wr_id, ibv_wc_status_str(wc.status),
 			 (unsigned long long)wr_id, ibv_wc_status_str(status));
 	return wc;
+}
+
+void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr, uint32_t rkey,
+	       enum ibv_wc_status status)
+{
+	post_rdma(&pair->a, 1, opcode, local, addr, rkey);
+	expect_wc(pair->a.scq, 1, status);
 }
 
 void expect_quiet(struct ibv_cq *cq, unsigned int ms)

@@ -45,6 +45,8 @@ struct pair {
 
 struct ibv_context *device_open(const char *name);
 bool device_has_odp(struct ibv_context *ctx);
+/* IBV_ACCESS_ON_DEMAND if the device has on-demand paging, otherwise 0. */
+int odp_access(struct ibv_context *ctx);
 /* Capability bits of a device that an older rdma-core has no names for. */
 #define CAN_FLUSH (1ull << 38)
 #define CAN_ATOMIC_WRITE (1ull << 40)
@@ -81,6 +83,9 @@ void pair_open_qps(struct pair *pair);
 void pair_connect(struct pair *pair);
 
 void post_send(struct end *end, struct ibv_send_wr *wr);
+/* Posts an RDMA request between @local and the peer's memory at @addr. */
+void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
+	       uint32_t rkey);
 /* Posts to the shared receive queue, if @end has one. */
 void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n);
 
@@ -93,6 +98,9 @@ struct ibv_ah *end_ah(struct end *from, const struct end *to);
 struct ibv_wc wait_wc(struct ibv_cq *cq);
 /* Waits for one completion of @wr_id with @status. */
 struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status status);
+/* Posts an RDMA request with wr_id 1 on pair->a, like post_rdma(), and waits for its completion with @status. */
+void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr, uint32_t rkey,
+	       enum ibv_wc_status status);
 /* Checks that no completion comes for @ms. */
 void expect_quiet(struct ibv_cq *cq, unsigned int ms);
 /* Waits for the queue pair to be in @state. */

@@ -6,17 +6,15 @@
 #define DEPTH 16
 #define SLOT (8 * 1024)
 
-void rig_open(struct rig *rig)
+void streams_open(struct rig *rig)
 {
 	struct rc rc = rc_default();
-	int odp;
 
 	rc.timeout = options.slow > 1 ? 15 : 12;	/* 134 or 17 ms */
 	rc.send_wr = rc.recv_wr = 2 * DEPTH;
 	pair_open(&rig->pair, &rc);
-	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
 	rig->a = buf_anon(rig->pair.a.pd, 2 * DEPTH * SLOT, ALL_ACCESS);
-	rig->b = buf_anon(rig->pair.b.pd, 2 * DEPTH * SLOT, ALL_ACCESS | odp);
+	rig->b = buf_anon(rig->pair.b.pd, 2 * DEPTH * SLOT, ALL_ACCESS | odp_access(rig->pair.a.ctx));
 }
 
 static size_t slot(unsigned int i)
@@ -94,8 +92,8 @@ static void sends(struct rig *rig, unsigned int n)
 	expect_quiet(b.end->rcq, 50);
 }
 
-static void post_rdma(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i, size_t local,
-		      size_t remote, size_t len)
+static void post_numbered(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i, size_t local,
+			  size_t remote, size_t len)
 {
 	struct ibv_sge list = sge(&rig->a, local, len);
 	struct ibv_send_wr wr = {
@@ -112,8 +110,8 @@ static void write_read(struct rig *rig, unsigned int n)
 	for (unsigned int i = 0; i < n; i += DEPTH) {
 		for (unsigned int k = i; k < i + DEPTH; k++) {
 			pattern_fill(rig->a.p + slot(k), SLOT, 0, k);
-			post_rdma(rig, IBV_WR_RDMA_WRITE, k, slot(k), slot(k), SLOT);
-			post_rdma(rig, IBV_WR_RDMA_READ, k, DEPTH * SLOT + slot(k), slot(k), SLOT);
+			post_numbered(rig, IBV_WR_RDMA_WRITE, k, slot(k), slot(k), SLOT);
+			post_numbered(rig, IBV_WR_RDMA_READ, k, DEPTH * SLOT + slot(k), slot(k), SLOT);
 		}
 		for (unsigned int k = i; k < i + DEPTH; k++) {
 			expect_wc(rig->pair.a.scq, k, IBV_WC_SUCCESS);
@@ -132,7 +130,7 @@ static void write_imm(struct rig *rig, unsigned int n)
 
 		post_recv(&rig->pair.b, i, NULL, 0);
 		pattern_fill(rig->a.p + slot(i), SLOT, 0, i);
-		post_rdma(rig, IBV_WR_RDMA_WRITE_WITH_IMM, i, slot(i), slot(i), SLOT);
+		post_numbered(rig, IBV_WR_RDMA_WRITE_WITH_IMM, i, slot(i), slot(i), SLOT);
 		wc = expect_wc(rig->pair.b.rcq, i, IBV_WC_SUCCESS);
 		assert_int_equal(wc.imm_data, i);
 		pattern_check(rig->b.p + slot(i), SLOT, 0, i, "written");

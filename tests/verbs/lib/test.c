@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +77,26 @@ void *scratch(size_t len)
 	assert_non_null(memory);
 	defer(undo_scratch, memory);
 	return memory;
+}
+
+struct mapping {
+	void *p;
+	size_t len;
+};
+
+static int unmap(void *object)
+{
+	struct mapping *mapping = object;
+
+	return munmap(mapping->p, mapping->len);
+}
+
+void defer_unmap(void *p, size_t len)
+{
+	struct mapping *mapping = scratch(sizeof(*mapping));
+
+	*mapping = (struct mapping){ p, len };
+	defer(unmap, mapping);
 }
 
 static struct undo_entry **undo_find(void *object)

@@ -39,6 +39,9 @@ int run_group(const char *group, struct CMUnitTest *tests, size_t n);
 typedef int (*undo_fn)(void *object);
 void defer(undo_fn fn, void *object);
 
+/* Unmaps [p, p + len) at the end of the test. */
+void defer_unmap(void *p, size_t len);
+
 /* malloc() that never fails; freed at the end of the test. */
 void *scratch(size_t len);
 

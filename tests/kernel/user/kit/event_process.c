@@ -100,15 +100,10 @@ static void run_exit(struct scene *s)
 {
 	char *bytes = scratch(s->m->length);
 	struct owner owner = { .s = s, .bytes = bytes };
-	int pipes[2], child;
+	int child;
 
 	pattern_fill(bytes, s->m->length, 0, 2);
-	assert_int_equal(pipe(pipes), 0);
-	owner.tell = pipes[1];
-	child = child_start(own_and_wait, &owner);
-	close(pipes[1]);
-	assert_int_equal(read(pipes[0], &owner.r, sizeof(owner.r)), sizeof(owner.r));
-	close(pipes[0]);
+	child = child_start_with_region(own_and_wait, &owner, &owner.tell, &owner.r);
 	if (s->m->traits & READABLE)
 		states_are(&owner.r, 0, s->m->length / PAGE, PRESENT, PRESENT, "before the exit");
 	kill(child, SIGKILL);

@@ -16,28 +16,15 @@
 
 #define KSM "/sys/kernel/mm/ksm/"
 
-struct span {
-	char *at;
-	size_t length;
-};
-
-static int span_unmap(void *object)
-{
-	struct span *span = object;
-
-	return munmap(span->at, span->length);
-}
-
 /* Far below the addresses that mmap() chooses. */
 char *place(size_t length)
 {
 	static uintptr_t next = 1ul << 36;
-	struct span *span = scratch(sizeof(*span));
+	char *at = (char *)next;
 
-	*span = (struct span){ (char *)next, length };
 	next += (length + 2 * LEAF - 1) / LEAF * LEAF;
-	defer(span_unmap, span);
-	return span->at;
+	defer_unmap(at, length);
+	return at;
 }
 
 static char *map_at(char *at, size_t length, int prot, int flags, int fd)

@@ -240,3 +240,16 @@ void write_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, 
 {
 	copy_ends(r, ODP_TEST_WRITE, offset, len, done, error);
 }
+
+int child_start_with_region(void (*fn)(void *arg), void *arg, int *tell, struct region *r)
+{
+	int pipes[2], child;
+
+	assert_int_equal(pipe(pipes), 0);
+	*tell = pipes[1];
+	child = child_start(fn, arg);
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], r, sizeof(*r)), sizeof(*r));
+	close(pipes[0]);
+	return child;
+}

@@ -74,6 +74,11 @@ uint8_t region_state(struct region *r, uint64_t offset);
 void states_are(struct region *r, uint64_t offset, uint64_t pages, uint8_t mask, uint8_t want,
 		const char *what);
 
+/*
+ * Starts a child that makes region @r, writes it to *@tell, and goes on; returns its pid once @r has arrived.
+ */
+int child_start_with_region(void (*fn)(void *arg), void *arg, int *tell, struct region *r);
+
 /* Runs a faulting copy to its end; the bytes must be those of @want. */
 void region_holds(struct region *r, uint64_t offset, const void *want, uint64_t len,
 		  const char *what);
