@@ -62,7 +62,7 @@ static double cost(struct end *end, const struct rc *rc, unsigned int n)
 {
 	long before;
 
-	make(end, rc, n / 4 + 16);	/* allocates what is allocated whole pages at a time */
+	make(end, rc, n / 4 + 16);	/* fills what is allocated in whole pages */
 	before = settled_kib();
 	make(end, rc, n);
 	return (double)(settled_kib() - before) / n;

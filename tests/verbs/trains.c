@@ -40,7 +40,7 @@ static const struct way ways[] = {
 	  .undo = "ip link set @ gso_max_segs 65535", .least = 2, .most = 3 },
 	{ .name = "short trains", .make = "ip link set @ gso_max_size 9000",
 	  .undo = "ip link set @ gso_max_size 65536", .least = 1, .most = 8 },
-	{ .name = "overheard", .listens = true, .least = 8, .most = 64 },
+	{ .name = "captured by a packet socket", .listens = true, .least = 8, .most = 64 },
 	{ .name = "queued", .make = "tc qdisc add dev @ root netem limit 10000 delay 1ms",
 	  .undo = "tc qdisc delete dev @ root", .least = 8, .most = 64 },
 };

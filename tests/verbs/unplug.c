@@ -124,7 +124,7 @@ static bool app_step(struct app *app, struct load *load, const struct ibv_wc *wc
 	if (wc->wr_id == SLOTS)
 		return true;
 	load->done++;
-	pattern_check(app->back.p + wc->wr_id * LEN, LEN, 0, app->seed[wc->wr_id], "what was read");
+	pattern_check(app->back.p + wc->wr_id * LEN, LEN, 0, app->seed[wc->wr_id], "the bytes read");
 	return load->stop || !app_post(app, wc->wr_id, load->done + SLOTS);
 }
 

@@ -77,7 +77,7 @@ static void repeat(struct corpus *corpus, struct tape *tape)
 	tape->n += len;
 }
 
-/* Cuts the tape; the rest is rolled anew. */
+/* Cuts the tape; the rest is rolled again. */
 static void cut(struct corpus *corpus, struct tape *tape)
 {
 	tape->n = below(corpus, tape->n);

@@ -9,13 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The pager of a slow or small store; pager_make() sets the defaults. */
 struct pager {
-	unsigned int page_us;		/* time for each page; 0 by default */
-	unsigned int resident;		/* pages that it keeps, the newest; 0: all, the default */
-	_Atomic long limit;		/* pages from here on are given when this has grown; -1: all, the default */
-	/* Contents of the pages that are not present, or NULL: zeroes, the default; see pager_keep_content(). */
-	uint8_t *content;
+	/* Set by the caller of pager_make(); what the comments call the default is set already. */
+	unsigned int page_us;		/* time for each page; default 0 */
+	unsigned int resident;		/* pages that the pager keeps, the newest; default 0: all */
+	_Atomic long limit;		/* pages from here on wait until this grows; default -1: none waits */
+	uint8_t *content;		/* of missing pages, see pager_keep_content(); default NULL: zeroes */
 
 	_Atomic unsigned long asked;	/* pages given */
 	_Atomic unsigned long early;	/* pages beyond the limit that a fault waits for */
