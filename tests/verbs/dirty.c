@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A page that RDMA wrote is dirty: nothing that gives memory back may lose what was written. */
+/* A page that RDMA wrote is dirty: reclaim must not lose the written bytes. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What an idle queue pair costs: no more memory than the kernel's own driver takes for it. */
+/* The memory cost of an idle queue pair: no more than with the kernel's own driver. */
 #include <stdio.h>
 #include <stdlib.h>
 

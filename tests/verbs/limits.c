@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the device says it can do it does; what is beyond it is refused with an errno. */
+/* The device can do everything that it reports; anything beyond that is refused with an errno. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* ibv_advise_mr(): what is prefetched is not faulted, and nothing else happens. */
+/* ibv_advise_mr(): a prefetched page needs no fault, and nothing else changes. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Many regions over the same page: who takes it away does not wait for as many as there are. */
+/* Many regions over the same page: taking the page away does not take time for each of them. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

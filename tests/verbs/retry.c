@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A wire that is cut: how long the sender tries, what it reports, and that it recovers. */
+/* A wire that is cut: how long the sender retries, which error it reports, and that it recovers. */
 #include <stdio.h>
 
 #include "lib/counters.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reclaim takes what nobody uses: pages that RDMA alone uses are in use. */
+/* Reclaim takes unused pages first; pages that only RDMA uses count as used. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
