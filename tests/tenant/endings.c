@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A storm: processes are killed in the middle of traffic from and to memory that a user-space pager serves,
- * that is a file on a file system which freezes and thaws, or for which their control group is full. Their
- * peers get an error and go on, and a victim beside them keeps its bytes and its time.
+ * A storm: processes are killed in the middle of traffic from and to memory that belongs to a user-space
+ * pager, to a file on a freezing and thawing file system, or to a full control group. Their peers get an
+ * error and go on, and a victim beside them keeps its bytes and its speed.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -19,9 +19,9 @@
 
 #define LEN (256 * 1024ul)
 #define DEPTH 8
-#define FULL (256 * 1024ul)	/* bytes of the control group: less than the process would have */
+#define FULL (256 * 1024ul)	/* bytes of the control group: less than the process would use */
 
-/* A process that is going to be killed, and the one at the other end. */
+/* A process that will be killed, and the process at the other end. */
 struct ending {
 	const struct hardship *hardship;
 	unsigned int number;
@@ -29,7 +29,7 @@ struct ending {
 	struct address dying, killer;
 };
 
-/* --- the one that is killed ------------------------------------------------------------ */
+/* --- the killed process ------------------------------------------------------------------ */
 
 static void post_some(struct end *end, struct buf *buf, const struct address *to, unsigned int i)
 {
@@ -40,29 +40,6 @@ static void post_some(struct end *end, struct buf *buf, const struct address *to
 	struct ibv_sge list = sge(buf, at, LEN / 4);
 
 	post_to(end, opcodes[i % ARRAY_SIZE(opcodes)], &list, to, (LEN / 2 - at) / PAGE * PAGE);
-}
-
-/* Keeps requests under way until an error; where it goes on its own, it goes on for ever. */
-static void traffic(struct end *end, struct buf *buf, const struct address *to, int *pid, uint64_t when)
-{
-	uint64_t limit = now_ms() + PATIENCE;
-	unsigned int posted = 0, done = 0;
-	struct ibv_wc wc = {};
-
-	while (wc.status == IBV_WC_SUCCESS) {
-		for (; posted < done + DEPTH; posted++)
-			post_some(end, buf, to, posted);
-		if (pid && *pid && now_ms() >= when) {
-			undo((void *)(intptr_t)*pid);
-			*pid = 0;
-		}
-		if (ibv_poll_cq(end->scq, 1, &wc) == 1)
-			done++;
-		else
-			wc.status = IBV_WC_SUCCESS;
-		if (pid && now_ms() > limit)
-			fail_msg("the traffic still runs after %d ms", PATIENCE);
-	}
 }
 
 static void dying_child(void *arg)
@@ -82,12 +59,12 @@ static void dying_child(void *arg)
 	address_tell(&ending->dying, &end, &buf);
 	address_wait(&ending->killer);
 	end_join(&end, &rc, &ending->killer);
-	traffic(&end, &buf, &ending->killer, NULL, 0);
+	traffic_until_error(&(struct traffic){ &end, &buf, &ending->killer, post_some, DEPTH }, NULL, 0);
 	for (;;)
 		pause();
 }
 
-/* --- the one that goes on -------------------------------------------------------------- */
+/* --- the surviving process -------------------------------------------------------------- */
 
 static void outlive(struct end *end, struct buf *buf, struct ending *ending)
 {
@@ -101,7 +78,7 @@ static void outlive(struct end *end, struct buf *buf, struct ending *ending)
 	pid = child_start(dying_child, ending);
 	address_wait(&ending->dying);
 	end_join(end, &rc, &ending->dying);
-	traffic(end, buf, &ending->dying, &pid, now_ms() + ms);
+	traffic_until_error(&(struct traffic){ end, buf, &ending->dying, post_some, DEPTH }, &pid, now_ms() + ms);
 	if (pid)
 		undo((void *)(intptr_t)pid);
 	for (struct ibv_wc wc; ibv_poll_cq(end->scq, 1, &wc) == 1;)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whose memory is it? Nobody, in a control group with a limit, makes the kernel keep what it can: rings, packets for
- * queue pairs that wait. What the machine has less of then is what the group was charged.
+ * The owner of the kernel's memory. An unprivileged tenant, in a control group with a limit, makes the kernel
+ * keep as much as possible: rings, and packets for waiting queue pairs. The group must have been charged for
+ * the memory that the machine lost.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 
 #define DIRECT "/sys/module/rdma_rxe/parameters/direct"
 
-/* How far the tenant is, in memory that both see. */
+/* The tenant's progress, in memory that both processes see. */
 struct stage {
 	atomic_bool ready;	/* it is about to begin */
 	atomic_bool go;
@@ -29,7 +30,7 @@ struct stage {
 struct charge_case {
 	const char *name;
 	void (*run)(struct stage *stage);
-	unsigned int settle_ms;	/* after that the packets are where they stay */
+	unsigned int settle_ms;	/* time after which the packets are where they stay */
 };
 
 static void begin(struct stage *stage)
@@ -51,7 +52,7 @@ static long limit_kib(void)
 	return (is_checked() ? 512 : 96) * 1024l;
 }
 
-/* What else is allocated meanwhile. KASAN keeps the stack of each allocation. */
+/* Other allocations in the meantime. KASAN keeps the stack of each allocation. */
 static long slack_kib(void)
 {
 	return (is_checked() ? 64 : 12) * 1024l;
@@ -59,7 +60,7 @@ static long slack_kib(void)
 
 /* --- what the tenant does --------------------------------------------------------------- */
 
-/* Completion queues of 8 MiB. */
+/* Makes completion queues of 8 MiB. */
 static void make_rings(struct stage *stage)
 {
 	struct ibv_context *ctx;
@@ -82,7 +83,7 @@ static struct rc small_rc(void)
 	return rc;
 }
 
-#define DATAGRAM_QPS 20	/* of which each keeps 4 MiB */
+#define DATAGRAM_QPS 20	/* each of which keeps 4 MiB */
 #define DATAGRAMS 1024
 
 static void send_datagrams(struct end *from, const struct buf *buf, struct ibv_ah *ah, uint32_t qpn)
@@ -103,7 +104,7 @@ static void send_datagrams(struct end *from, const struct buf *buf, struct ibv_a
 	}
 }
 
-/* Datagrams for pages that nobody brings. */
+/* Datagrams to pages that nobody provides. */
 static void park_datagrams(struct stage *stage)
 {
 	struct rc rc = small_rc();
@@ -127,7 +128,7 @@ static void park_datagrams(struct stage *stage)
 	from = buf_anon(a.pd, PAGE, ALL_ACCESS);
 	memset(from.p, 1, PAGE);
 	cold = buf_anon(b.pd, DATAGRAM_QPS * 2 * PAGE, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, cold.p, cold.len, (struct pager_rules){ .never = true });
+	pager_never(pager, cold.p, cold.len);
 	begin(stage);
 	for (int i = 0; i < DATAGRAM_QPS; i++) {
 		struct ibv_sge into = sge(&cold, i * 2 * PAGE, PAGE + 40);
@@ -187,7 +188,7 @@ static void send_unasked(struct stage *stage)
 	send_without_effect(stage, pair_connect);
 }
 
-/* The peer expects a packet that never comes, before all that do. */
+/* The peer expects an earlier packet, which never arrives, before all those that do. */
 static void connect_ahead(struct pair *pair)
 {
 	struct rc ahead = pair->rc;
@@ -205,7 +206,7 @@ static void send_ahead(struct stage *stage)
 	send_without_effect(stage, connect_ahead);
 }
 
-/* A READ into, or a WRITE to, pages that nobody brings. */
+/* A READ into, or a WRITE to, pages that nobody provides. */
 static void park(struct stage *stage, enum ibv_wr_opcode opcode)
 {
 	int pager = pager_open();
@@ -220,7 +221,7 @@ static void park(struct stage *stage, enum ibv_wr_opcode opcode)
 	warm = buf_anon(read ? pair.b.pd : pair.a.pd, MESSAGE, ALL_ACCESS);
 	memset(warm.p, 1, MESSAGE);
 	cold = buf_anon(read ? pair.a.pd : pair.b.pd, MESSAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, cold.p, cold.len, (struct pager_rules){ .never = true });
+	pager_never(pager, cold.p, cold.len);
 	list = sge(read ? &cold : &warm, 0, MESSAGE);
 	wr.wr.rdma.remote_addr = (uintptr_t)(read ? warm.p : cold.p);
 	wr.wr.rdma.rkey = read ? warm.mr->rkey : cold.mr->rkey;
@@ -246,7 +247,7 @@ static const struct charge_case cases[] = {
 	{ "WRITEs to missing pages", park_writes, 50 },
 };
 
-/* --- whose memory that is ------------------------------------------------------------------ */
+/* --- the charge ------------------------------------------------------------------------------ */
 
 struct meeting {
 	const struct charge_case *c;
@@ -269,7 +270,7 @@ static void wait_for(const struct cgroup *cgroup, atomic_bool *what)
 
 	while (!*what) {
 		if (now_ms() > end)
-			fail_msg("the tenant does not come so far; it has %ld KiB and was killed %ld times",
+			fail_msg("the tenant makes no progress; it has %ld KiB and was killed %ld times",
 				 cgroup_number(cgroup, "memory.current", "") / 1024,
 				 cgroup_number(cgroup, "memory.events", "oom_kill "));
 		sleep_ms(1);

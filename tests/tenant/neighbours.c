@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A hostile tenant beside a victim: nobody, in a control group with limits, does one thing after the other that
- * might hold others up or take their memory; the victim's times, memory and bytes bear it. A new attack is a
- * function and a row.
+ * A hostile tenant beside a victim. The tenant, without privileges and in a control group with limits, runs
+ * one attack after the other that might delay others or take their memory; the victim's times, memory and
+ * bytes must bear it. A new attack is a function and a row.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -25,7 +25,7 @@
 #define MEMORY_KIB (96 * 1024l)	/* of the tenant's control group */
 #define PROCESSES "64"
 
-/* How far the tenant is, in memory that both see. */
+/* The tenant's progress, in memory that both processes see. */
 struct stage {
 	atomic_uint done;	/* steps of the attack */
 };
@@ -33,7 +33,7 @@ struct stage {
 struct attack {
 	const char *name;
 	void (*run)(struct stage *stage);
-	unsigned int steps;	/* after so many it is in full swing */
+	unsigned int steps;	/* after so many steps the attack is in full swing */
 };
 
 static void wait_forever(void)
@@ -42,12 +42,12 @@ static void wait_forever(void)
 		pause();
 }
 
-/* Memory whose pages nobody brings. */
+/* Memory whose pages nobody provides. */
 static struct buf stuck_memory(int pager, struct ibv_pd *pd, size_t len)
 {
 	struct buf buf = buf_anon(pd, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 
-	pager_start(pager, buf.p, len, (struct pager_rules){ .never = true });
+	pager_never(pager, buf.p, len);
 	return buf;
 }
 
@@ -112,7 +112,7 @@ static void attack_stuck_prefetches(struct stage *stage)
 	wait_forever();
 }
 
-/* Children that register in the context they inherit, and end. */
+/* Children that register with the context they inherit, and exit. */
 static void attack_dead_children(struct stage *stage)
 {
 	struct rc rc = rc_default();
@@ -132,7 +132,7 @@ static void attack_dead_children(struct stage *stage)
 	}
 }
 
-/* Thousands of regions over one page, which goes and comes. */
+/* Thousands of regions over one page, which is removed and comes back. */
 static void attack_regions(struct stage *stage)
 {
 	struct rc rc = rc_default();
@@ -164,7 +164,7 @@ static void attack_regions(struct stage *stage)
 
 #define DEPTH 65536u
 
-/* Tens of thousands of requests behind one doorbell, for a queue pair that is then in error. */
+/* Tens of thousands of requests behind one doorbell, for a queue pair that then goes to the error state. */
 static void attack_doorbells(struct stage *stage)
 {
 	struct ibv_send_wr *wrs, *bad;
@@ -244,7 +244,7 @@ static void tenant_main(void *arg)
 	meeting->attack->run(meeting->stage);
 }
 
-/* It may be killed meanwhile, for what it takes: then it is stopped all the same. */
+/* The tenant may be killed meanwhile for the memory that it takes; then the attack is over as well. */
 static void wait_for_attack(const struct meeting *meeting, int pid)
 {
 	uint64_t end = now_ms() + PATIENCE;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the driver's workers do for a process counts as the process's own: its memory policy, its cpuset and
- * its I/O limits hold for pages that RDMA or a prefetch brings. And a user's workers are few, and his own.
+ * Work that the driver's workers do for a process counts as the process's own: its memory policy, its cpuset
+ * and its I/O limits apply to pages that RDMA or a prefetch faults in. And a user has few workers, of its
+ * own.
  */
 #include <fcntl.h>
 #include <linux/mempolicy.h>
@@ -34,7 +35,7 @@
 static void need_two_nodes(void)
 {
 	if (access("/sys/devices/system/node/node1", F_OK))
-		skip_because("there is one node (tools/vm run --append numa=fake=2 makes two)");
+		skip_because("there is only one node (tools/vm run --append numa=fake=2 makes two)");
 }
 
 static unsigned long pages_on_node(uint8_t *p)
@@ -76,7 +77,7 @@ static void prefetch_all(struct pair *pair, struct buf *to, uint32_t flags)
 	}
 }
 
-/* As many pages by each way as by the CPU: all of them on the node. */
+/* Faults in as many pages each way as by the CPU: all of them must be on the node. */
 static void expect_node(void)
 {
 	struct rc rc = rc_default();
@@ -138,7 +139,7 @@ static void test_cpuset(void **state)
 #define FILE_LEN (4 * MIB)
 #define BYTES_A_SECOND MIB
 
-/* It is read in once, by who asks for all of it. */
+/* The file is read in once, by a process that reads all of it. */
 static void reader_main(void *p)
 {
 	struct rc rc = rc_default();
@@ -166,7 +167,7 @@ static void reader_main(void *p)
 	assert_true(now_ms() - begin > FILE_LEN * 1000 / BYTES_A_SECOND / 2);
 }
 
-/* A mapped file of which nothing is in memory. */
+/* A mapped file without a page in memory. */
 static void *file_not_read(dev_t *device)
 {
 	char path[128];
@@ -204,8 +205,8 @@ static void test_io(void **state)
 
 #define CROWD 5
 #define LANES 100u
-#define WORKERS 56		/* of a user */
-#define OTHERS 24		/* threads of the kernel that come for other reasons */
+#define WORKERS 56		/* of one user */
+#define OTHERS 24		/* kernel threads that appear for other reasons */
 
 static void stuck_lanes(void *arg)
 {
@@ -223,7 +224,7 @@ static void stuck_lanes(void *arg)
 	end_open(&pair.b, options.device, &rc);
 	warm = buf_anon(pair.a.pd, PAGE, ALL_ACCESS);
 	cold = buf_anon(pair.b.pd, LANES * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, cold.p, LANES * PAGE, (struct pager_rules){ .never = true });
+	pager_never(pager, cold.p, LANES * PAGE);
 	for (unsigned int i = 0; i < LANES; i++) {
 		struct ibv_sge list = sge(&warm, 0, 8);
 		struct ibv_send_wr wr = {
@@ -239,7 +240,7 @@ static void stuck_lanes(void *arg)
 		pause();
 }
 
-/* Another process of the same user, whose pages come at once. */
+/* Another process of the same user, whose pages arrive at once. */
 static void fellow_main(void *unused)
 {
 	struct rc rc = rc_default();
@@ -258,11 +259,11 @@ static void fellow_main(void *unused)
 static void test_workers(void **state)
 {
 	atomic_uint *lanes = map_shared(sizeof(*lanes));
-	uint64_t end = now_ms() + 4 * PATIENCE;	/* a thousand queue pairs */
+	uint64_t end = now_ms() + 4 * PATIENCE;	/* time to make a thousand queue pairs */
 	int before, now;
 
 	(void)state;
-	pager_open();	/* or it is skipped */
+	pager_open();	/* skips the test without userfaultfd */
 	before = tasks_named("kworker");
 	for (int i = 0; i < CROWD; i++)
 		tenant_start_as_root(NULL, stuck_lanes, lanes);
@@ -276,7 +277,7 @@ static void test_workers(void **state)
 	tenant_run(NULL, fellow_main, NULL);
 }
 
-/* --- as many processes as a workqueue takes items ------------------------------------------ */
+/* --- as many processes as a workqueue takes work items ------------------------------------- */
 
 #define PREFETCHERS 1060
 
@@ -320,8 +321,8 @@ static void test_prefetchers(void **state)
 
 	(void)state;
 	if (!options.full)
-		skip_because("it takes %d processes: -f", PREFETCHERS);
-	pager_open();	/* or it is skipped */
+		skip_because("this takes %d processes: only with -f", PREFETCHERS);
+	pager_open();	/* skips the test without userfaultfd */
 	tenant_start_as_root(cgroup, prefetchers, n);
 	while (*n < PREFETCHERS) {
 		assert_true(now_ms() < end);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A fault in a file system that does not answer cannot be interrupted. Nobody waits for it: what a verb, a
- * close, an exit or the end of a link takes away goes at once, and the worker that is stuck keeps what it uses.
+ * A fault in a file system that does not answer cannot be interrupted. Nobody waits for it: a verb, a close,
+ * an exit or the deletion of a link returns at once, and the stuck worker keeps what it uses.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,7 +26,7 @@
 #define LINK "rxe9"
 #define NETDEV "stuck0"
 
-/* Without the mend it is as long as the file system is frozen. */
+/* Without the fix it takes as long as the file system is frozen. */
 #define PROMPT_MS (3000ul * options.slow)
 
 struct stage {
@@ -40,7 +40,7 @@ struct scene {
 	struct pair pair;
 	struct buf from, spare;
 	struct ibv_mr *mr;
-	uint8_t *p;		/* where it is written to */
+	uint8_t *p;		/* the address to write to */
 	size_t len;
 };
 
@@ -50,12 +50,12 @@ static void wait_until(atomic_bool *flag)
 
 	while (!*flag) {
 		if (now_ms() > end)
-			fail_msg("nothing happens");
+			fail_msg("the expected state was not reached");
 		sleep_ms(2);
 	}
 }
 
-/* --- what is stuck ------------------------------------------------------------ */
+/* --- stuck accesses ----------------------------------------------------------- */
 
 static void post_stuck(struct scene *scene, enum ibv_wr_opcode opcode)
 {
@@ -76,13 +76,13 @@ static void post_stuck(struct scene *scene, enum ibv_wr_opcode opcode)
 	post_send(&scene->pair.a, &wr);
 }
 
-/* The requester itself waits for the page, of its peer on the same device. */
+/* The requester itself waits for its peer's page, on the same device. */
 static void stuck_write(struct scene *scene)
 {
 	post_stuck(scene, IBV_WR_RDMA_WRITE);
 }
 
-/* The responder waits. */
+/* The responder waits for the page. */
 static void stuck_atomic(struct scene *scene)
 {
 	post_stuck(scene, IBV_WR_ATOMIC_FETCH_AND_ADD);
@@ -113,7 +113,7 @@ static void stuck_flush(struct scene *scene)
 	assert_int_equal(pthread_create(&thread, NULL, prefetch_and_wait, scene), 0);
 }
 
-/* --- what goes then ------------------------------------------------------------ */
+/* --- what is destroyed then ---------------------------------------------------- */
 
 static void nothing(struct scene *scene)
 {
@@ -124,7 +124,7 @@ static void reset(struct scene *scene)
 {
 	qp_to(scene->pair.a.qp, IBV_QPS_RESET);
 	qp_to(scene->pair.b.qp, IBV_QPS_RESET);
-	/* They work again, with other memory. */
+	/* The queue pairs work again, with other memory. */
 	pair_connect(&scene->pair);
 	scene->mr = scene->spare.mr;
 	scene->p = scene->spare.p;
@@ -153,8 +153,8 @@ struct scenario {
 	const char *name;
 	void (*stick)(struct scene *scene);
 	void (*go)(struct scene *scene);
-	bool link;	/* the link goes, too, while the process is there */
-	bool deep;	/* the fault begins elsewhere, so that its worker cannot know before */
+	bool link;	/* the link is deleted, too, while the process still runs */
+	bool deep;	/* the fault begins outside of the frozen file, so that its worker cannot know before */
 };
 
 static const struct scenario scenarios[] = {
@@ -186,7 +186,7 @@ struct play {
 	struct stage *stage;
 };
 
-/* A page of memory, and the file behind it. */
+/* A page of anonymous memory, and the file mapped behind it. */
 static uint8_t *map_behind(uint8_t *file)
 {
 	uint8_t *p = map_anon(PAGE + LEN);
@@ -252,7 +252,7 @@ static void link_make(void)
 		   "ip address add 198.51.100.9/24 dev " NETDEV " && ip link set " NETDEV " up && "
 		   "rdma link add " LINK " type rxe netdev " NETDEV " && { udevadm settle; true; } && "
 		   "[ -e /sys/class/infiniband/" LINK " ]"))
-		skip_because("no links can be made here");
+		skip_because("this machine cannot make links");
 }
 
 static int within(int pid, unsigned int ms)
@@ -317,7 +317,7 @@ static void test_scenario(void **state)
 	ext4_thaw();
 	print_message("  exit: %d ms\n", ms);
 	assert_true(ms >= 0);
-	/* What was stuck has come to its end, and gives back what it had. */
+	/* The stuck fault has ended, and its worker gives back what it used. */
 	for (end = now_ms() + PATIENCE; file_number("/sys/module/ib_umem_odp/refcnt", "") > 1; sleep_ms(5))
 		assert_true(now_ms() < end);
 }

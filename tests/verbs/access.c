@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * On-demand regions over memory that is not there or not allowed: the access fails with an error
- * that names it, and succeeds once the memory is.
+ * On-demand regions over memory that does not exist or forbids the access: the access fails with an error
+ * that names the reason, and succeeds once the memory is there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,86 +11,72 @@
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
+#include "lib/rig.h"
 #include "lib/test.h"
 
 #define LEN (8 * PAGE)
 
-struct rig {
-	struct pair pair;
-	struct buf local, memory;
-};
-
-static void rig_open(struct rig *rig, int access)
+/* Makes buffer b, the region under test, over a file in memory. */
+static void open_region(struct rig *rig, int access)
 {
 	struct rc rc = rc_default();
 
-	pair_open(&rig->pair, &rc);
-	need_odp(rig->pair.a.ctx);
-	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
-	rig->memory = buf_memfd(rig->pair.b.pd, LEN, IBV_ACCESS_ON_DEMAND | access);
-	pattern_fill(rig->memory.p, LEN, 0, 1);
+	rig_open_local(rig, &rc, LEN);
+	rig->b = buf_memfd(rig->pair.b.pd, LEN, IBV_ACCESS_ON_DEMAND | access);
+	pattern_fill(rig->b.p, LEN, 0, 1);
 }
 
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, enum ibv_wc_status status)
 {
-	struct ibv_sge list = sge(&rig->local, 0, LEN);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = {
-			.remote_addr = (uintptr_t)rig->memory.p, .rkey = rig->memory.mr->rkey,
-		},
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	rig_rdma_ends(rig, opcode, 0, LEN, status);
 	if (status != IBV_WC_SUCCESS)
 		pair_connect(&rig->pair);
 }
 
 static void read_works(struct rig *rig, uint64_t seed)
 {
-	memset(rig->local.p, 0, LEN);
+	memset(rig->a.p, 0, LEN);
 	rdma(rig, IBV_WR_RDMA_READ, IBV_WC_SUCCESS);
-	pattern_check(rig->local.p, LEN, 0, seed, "read");
+	pattern_check(rig->a.p, LEN, 0, seed, "read");
 }
 
 static void write_works(struct rig *rig, uint64_t seed)
 {
-	pattern_fill(rig->local.p, LEN, 0, seed);
+	pattern_fill(rig->a.p, LEN, 0, seed);
 	rdma(rig, IBV_WR_RDMA_WRITE, IBV_WC_SUCCESS);
-	pattern_check(rig->memory.p, LEN, 0, seed, "written");
+	pattern_check(rig->b.p, LEN, 0, seed, "written");
 }
 
 static void protect(struct rig *rig, int protection)
 {
-	assert_int_equal(mprotect(rig->memory.p, LEN, protection), 0);
+	assert_int_equal(mprotect(rig->b.p, LEN, protection), 0);
 }
 
-/* A region without a right to write, over memory without one. */
+/* Neither the region nor the memory allows writing. */
 static void test_read_only_region(void **state)
 {
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, IBV_ACCESS_REMOTE_READ);
+	open_region(&rig, IBV_ACCESS_REMOTE_READ);
 	protect(&rig, PROT_READ);
 	read_works(&rig, 1);
 	rdma(&rig, IBV_WR_RDMA_WRITE, IBV_WC_REM_ACCESS_ERR);
 	read_works(&rig, 1);
 }
 
-/* The region has the right, the memory has not, and then it has. */
+/* The region allows writing; the memory does not at first, and then does. */
 static void test_read_only_memory(void **state)
 {
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, ALL_ACCESS);
+	open_region(&rig, ALL_ACCESS);
 	write_works(&rig, 2);
 	protect(&rig, PROT_READ);
 	read_works(&rig, 2);
 	rdma(&rig, IBV_WR_RDMA_WRITE, IBV_WC_REM_ACCESS_ERR);
-	pattern_check(rig.memory.p, LEN, 0, 2, "after the refusal");
+	pattern_check(rig.b.p, LEN, 0, 2, "after the refused write");
 	read_works(&rig, 2);
 	protect(&rig, PROT_READ | PROT_WRITE);
 	write_works(&rig, 3);
@@ -101,7 +87,7 @@ static void test_no_access(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, ALL_ACCESS);
+	open_region(&rig, ALL_ACCESS);
 	read_works(&rig, 1);
 	protect(&rig, PROT_NONE);
 	rdma(&rig, IBV_WR_RDMA_READ, IBV_WC_REM_ACCESS_ERR);
@@ -116,47 +102,47 @@ static void test_hole(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, ALL_ACCESS);
+	open_region(&rig, ALL_ACCESS);
 	write_works(&rig, 2);
-	assert_int_equal(munmap(rig.memory.p + LEN / 2, LEN / 2), 0);
+	assert_int_equal(munmap(rig.b.p + LEN / 2, LEN / 2), 0);
 	rdma(&rig, IBV_WR_RDMA_READ, IBV_WC_REM_ACCESS_ERR);
 	rdma(&rig, IBV_WR_RDMA_WRITE, IBV_WC_REM_ACCESS_ERR);
-	buf_remap(&rig.memory);
+	buf_remap(&rig.b);
 	write_works(&rig, 4);
 	read_works(&rig, 4);
 }
 
-/* Registered over nothing at all, mapped later. */
+/* Registered over unmapped addresses, and mapped later. */
 static void test_mapped_later(void **state)
 {
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, ALL_ACCESS);
-	assert_int_equal(munmap(rig.memory.p, LEN), 0);
+	open_region(&rig, ALL_ACCESS);
+	assert_int_equal(munmap(rig.b.p, LEN), 0);
 	rdma(&rig, IBV_WR_RDMA_READ, IBV_WC_REM_ACCESS_ERR);
-	buf_remap(&rig.memory);
+	buf_remap(&rig.b);
 	read_works(&rig, 1);
 	write_works(&rig, 5);
 }
 
-/* Behind the end of the file there is SIGBUS for the CPU and an error for the peer. */
+/* Behind the end of the file the CPU gets SIGBUS and a peer gets an error. */
 static void test_truncated(void **state)
 {
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, ALL_ACCESS);
+	open_region(&rig, ALL_ACCESS);
 	write_works(&rig, 2);
-	assert_int_equal(ftruncate(rig.memory.fd, PAGE), 0);
+	assert_int_equal(ftruncate(rig.b.fd, PAGE), 0);
 	rdma(&rig, IBV_WR_RDMA_READ, IBV_WC_REM_ACCESS_ERR);
 	rdma(&rig, IBV_WR_RDMA_WRITE, IBV_WC_REM_ACCESS_ERR);
-	assert_int_equal(ftruncate(rig.memory.fd, LEN), 0);
+	assert_int_equal(ftruncate(rig.b.fd, LEN), 0);
 	write_works(&rig, 6);
 	read_works(&rig, 6);
 }
 
-/* This side's own memory: the status is local, and the peer hears nothing. */
+/* An error in the requester's own memory: the status is local, and the peer gets no error. */
 static void test_local(void **state)
 {
 	struct rc rc = rc_default();
@@ -190,7 +176,7 @@ static void test_local(void **state)
 	}
 }
 
-/* The receiver's own memory: an error for both. */
+/* An error in the receiver's own memory: both sides get an error. */
 static void test_receiver(void **state)
 {
 	struct ibv_send_wr wr = { .wr_id = 1, .opcode = IBV_WR_SEND, .num_sge = 1 };
@@ -198,9 +184,9 @@ static void test_receiver(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, ALL_ACCESS);
-	list = sge(&rig.local, 0, LEN);
-	recv_list = sge(&rig.memory, 0, LEN);
+	open_region(&rig, ALL_ACCESS);
+	list = sge(&rig.a, 0, LEN);
+	recv_list = sge(&rig.b, 0, LEN);
 	wr.sg_list = &list;
 	protect(&rig, PROT_READ);
 	post_recv(&rig.pair.b, 2, &recv_list, 1);
@@ -208,7 +194,7 @@ static void test_receiver(void **state)
 	expect_wc(rig.pair.b.rcq, 2, IBV_WC_LOC_PROT_ERR);
 	expect_wc(rig.pair.a.scq, 1, IBV_WC_REM_OP_ERR);
 	protect(&rig, PROT_READ | PROT_WRITE);
-	pattern_check(rig.memory.p, LEN, 0, 1, "after the refusal");
+	pattern_check(rig.b.p, LEN, 0, 1, "after the refused SEND");
 }
 
 static struct CMUnitTest tests[] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Queues as long as they may be: no call takes long for what has been posted before it, and what
- * is done in many small steps comes out as if it had been done in one.
+ * Queues of the maximal length: no call gets slow from the number of entries posted before it, and work that
+ * is split into many small steps has the same result as in one step.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -18,13 +18,15 @@
 /* --- a doorbell, and the flush ---------------------------------------------------- */
 
 #define POSTED (1u << 18)
-/* Of a call; behind twice as many it took 90 to 150 ms. The best of some counts. */
+/*
+ * Limit for one call; with twice as many entries a call took 90 to 150 ms. The best of several tries counts.
+ */
 #define CALL_MS 15
 
 struct long_queue {
 	struct pair pair;
 	struct ring ring;
-	struct ring done;	/* where its completions go */
+	struct ring done;	/* the ring of its completions */
 	struct buf buf;
 };
 
@@ -51,7 +53,7 @@ static void long_queue_open(struct long_queue *q)
 	q->buf = buf_anon(q->pair.b.pd, PAGE, ALL_ACCESS);
 }
 
-/* WRITEs of no bytes, in the ring as the library would have put them there. */
+/* Puts WRITEs of no bytes into the ring, as the library would. */
 static void fill_ring(struct long_queue *q)
 {
 	uint32_t first = q->ring.buf->producer_index;
@@ -69,7 +71,7 @@ static void fill_ring(struct long_queue *q)
 			 __ATOMIC_RELEASE);
 }
 
-/* One more request, with a doorbell. Returns how long that took. */
+/* Posts one more request, with a doorbell. Returns how long that took. */
 static uint64_t ring_bell(struct long_queue *q)
 {
 	struct ibv_send_wr wr = {
@@ -101,18 +103,19 @@ static void expect_all(struct long_queue *q, enum ibv_wc_status status)
 	expect_quiet(q->pair.a.scq, 5);
 }
 
-/* --- how long a processor cannot be had ------------------------------------------------ */
+/* --- how long a CPU is unavailable ------------------------------------------------------ */
 
 /*
- * No longer than this for what is posted: 2 ms with bottom halves off, after which the kernel itself takes softirqs
- * in turns of 2 ms. The machine's own share is what a program that only counts sees in the same time; where a ring is
- * made, what the same ring takes that nothing is copied to: a kernel that is not preempted, such as uml's, maps it at
- * one go, and then only a kernel that is can tell (tests/vm --kernel 7.3).
+ * The driver may keep a CPU from other tasks for this long because of posted entries: 2 ms with bottom halves
+ * off, after which the kernel itself runs softirqs in turns of 2 ms. The machine's own share is measured with
+ * a program that only counts for the same time; for a call that makes a ring, with the same ring without
+ * entries to copy. A kernel without preemption, such as uml's, maps a ring in one go; then only a preemptible
+ * kernel can tell (tests/vm --kernel 7.3).
  */
 #define TURN_NS (5 * 1000000ull * options.slow)
 #define TRIES 3
 
-/* Of several tries, the best: a busy machine makes them longer and none shorter. */
+/* The best of several tries: other load makes a try longer, never shorter. */
 struct turn {
 	uint64_t call, late, machine, empty;
 };
@@ -125,7 +128,7 @@ static void keep_best(uint64_t *best, uint64_t value)
 		*best = value;
 }
 
-/* A call took @ns; what it began in the background goes on for as long again. */
+/* A call took @ns; the work that it started in the background is watched for the same time again. */
 static void turn_take(struct turn *turn, struct late *late, uint64_t ns)
 {
 	uint64_t end;
@@ -144,14 +147,14 @@ static void expect_turn(const char *what, const struct turn *turn, uint64_t call
 
 	if (turn->empty != UINT64_MAX && turn->empty > machine)
 		machine = turn->empty;
-	print_message("%s: the call takes %.2f ms, the processor cannot be had for %.2f ms (without: %.2f)\n",
+	print_message("%s: the call takes %.2f ms, the CPU is unavailable for %.2f ms (without entries: %.2f)\n",
 		      what, turn->call / 1e6, turn->late / 1e6, machine / 1e6);
 	if (call_ms && turn->call > call_ms * 1000000 * options.slow)
 		fail_msg("%s takes %.1f ms", what, turn->call / 1e6);
 	if (machine > TURN_NS)
-		print_message("  (no more can be said: the kernel's and the machine's own share is larger)\n");
+		print_message("  (no verdict: the share of the kernel and the machine is larger)\n");
 	else if (turn->late > TURN_NS + 2 * machine)
-		fail_msg("%s keeps a processor for %.1f ms", what, turn->late / 1e6);
+		fail_msg("%s keeps a CPU for %.1f ms", what, turn->late / 1e6);
 }
 
 static uint64_t ring_entries(const struct ring *ring)
@@ -159,19 +162,19 @@ static uint64_t ring_entries(const struct ring *ring)
 	return (ring->buf->producer_index - ring->buf->consumer_index) & ring->mask;
 }
 
-/* The flush is done: each request has a completion. */
+/* The flush is complete when each request has a completion. */
 static void wait_for_all(struct long_queue *q)
 {
 	uint64_t end = now_ms() + PATIENCE;
 
 	while (ring_entries(&q->done) < POSTED) {
 		if (now_ms() > end)
-			fail_msg("%lu of %u requests are flushed", (unsigned long)ring_entries(&q->done), POSTED);
+			fail_msg("%lu of %u requests were flushed", (unsigned long)ring_entries(&q->done), POSTED);
 		sleep_ms(1);
 	}
 }
 
-/* Copies all that is in the queue. */
+/* A resize copies all entries of the queue. */
 static uint64_t resize_cq(struct long_queue *q, uint32_t cqe)
 {
 	uint64_t start = now_ns();
@@ -210,7 +213,7 @@ static void test_long_queue(void **state)
 	late = late_start();
 	for (int i = 0; i < TRIES; i++) {
 		pair_connect(&q.pair);
-		/* Nothing is sent: what the doorbell does, it does for what has been posted. */
+		/* In SQD nothing is sent: the doorbell only handles what was posted. */
 		qp_to(q.pair.a.qp, IBV_QPS_SQD);
 		fill_ring(&q);
 		late_worst(late);
@@ -224,8 +227,8 @@ static void test_long_queue(void **state)
 		expect_all(&q, IBV_WC_WR_FLUSH_ERR);
 	}
 	expect_turn("a doorbell", &bell, CALL_MS);
-	expect_turn("going to ERR", &error, CALL_MS);
-	expect_turn("another size of a full completion queue", &resize, 0);
+	expect_turn("the transition to ERR", &error, CALL_MS);
+	expect_turn("resizing a full completion queue", &resize, 0);
 }
 
 static void test_srq(void **state)
@@ -250,13 +253,13 @@ static void test_srq(void **state)
 		empty_srq(&end, attr.max_wr);
 		keep_best(&resize.empty, late_worst(late));
 	}
-	expect_turn("another size of a full shared receive queue", &resize, 0);
+	expect_turn("resizing a full shared receive queue", &resize, 0);
 }
 
 /* --- local requests --------------------------------------------------------------------- */
 
 #define LOCALS 8192u
-#define REMOTES 64u	/* among them, so that each acknowledges what is before it */
+#define REMOTES 64u	/* WRITEs among them; each acknowledges the requests before it */
 
 static void bind_and_invalidate(struct end *end, struct ibv_mw *mw, struct buf *buf)
 {
@@ -272,7 +275,7 @@ static void bind_and_invalidate(struct end *end, struct ibv_mw *mw, struct buf *
 	post_send(end, &wr);
 }
 
-/* ns for @n of them, with a WRITE now and then. */
+/* Returns the ns for @n local requests, with a WRITE now and then. */
 static uint64_t do_locals(struct pair *pair, struct ibv_mw *mw, struct buf *near, struct buf *far, uint32_t n)
 {
 	struct ibv_send_wr wr = {
@@ -315,12 +318,15 @@ static void test_locals(void **state)
 		keep_best(&many, do_locals(&pair, mw, &near, &far, 4 * LOCALS));
 	}
 	print_message("%u local requests: %.1f ms; %u: %.1f ms\n", 2 * LOCALS, few / 1e6, 8 * LOCALS, many / 1e6);
-	/* Four times as many take four times as long; were each looked at for each other, sixteen. */
+	/*
+	 * Four times as many requests take four times as long; if each compared itself with all others,
+	 * sixteen times.
+	 */
 	assert_in_range(many, 0, 9 * few);
 }
 
-/* All of them are executed, though only the last has a doorbell. */
-static void test_one_bell(void **state)
+/* All of them are executed, though only the last one rings the doorbell. */
+static void test_one_doorbell(void **state)
 {
 	struct long_queue q;
 
@@ -335,7 +341,7 @@ static void test_one_bell(void **state)
 		assert_int_equal(expect_wc(q.pair.a.scq, i, IBV_WC_SUCCESS).wr_id, i);
 }
 
-/* --- another size while completions come -------------------------------------------- */
+/* --- resizing while completions arrive ----------------------------------------------- */
 
 #define RESIZES 20
 #define KEPT 60000u
@@ -348,7 +354,7 @@ struct adding {
 	uint32_t posted;
 };
 
-/* Adds completions, as many as the queue has room for. */
+/* Adds as many completions as the queue has room for. */
 static void *add_completions(void *arg)
 {
 	struct adding *adding = arg;
@@ -398,7 +404,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_long_queue),
 		cmocka_unit_test(test_srq),
 		cmocka_unit_test(test_locals),
-		cmocka_unit_test(test_one_bell),
+		cmocka_unit_test(test_one_doorbell),
 		cmocka_unit_test(test_resize),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every access outside of a region's bounds or rights fails with the status the IBTA names, touches
- * nothing, puts the queue pair into the error state, and flushes what was outstanding in order.
+ * Every access outside of a region's bounds or rights fails with the status that the IBTA names, touches
+ * nothing, puts the queue pair into the error state, and flushes the outstanding requests in order.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +12,10 @@
 #include "lib/test.h"
 
 #define LEN 2100	/* three packets */
-#define FOLLOWERS 3	/* work requests behind the bad one */
+#define FOLLOWERS 3	/* work requests behind the invalid one */
 #define RECVS 3
 
-/* Where the fault is. */
+/* Side at which the fault lies. */
 enum where { LOCAL, REMOTE, RECEIVER };
 
 static const char *const where_names[] = { "local", "remote", "receiver's" };
@@ -27,14 +27,14 @@ enum wrong {
 
 static const char *const wrong_names[] = {
 	"unknown key", "key with another low byte", "key 0", "key of a deregistered region",
-	"key of another PD", "past the end", "before the start", "wraps 2^64", "at the top of 2^64",
+	"key of another PD", "past the end", "before the start", "wraps at 2^64", "at the top of 2^64",
 	"no right", "longer than the receive buffer", "not enabled in the queue pair",
 };
 
 struct op {
 	const char *name;
 	enum ibv_wr_opcode opcode;
-	int right;	/* what the remote region must grant */
+	int right;	/* access right that the remote region must grant */
 	bool atomic;
 };
 
@@ -54,7 +54,7 @@ struct bad {
 	bool odp;
 };
 
-/* A region of one page in the middle of memory that is there before and behind it. */
+/* A region of one page in the middle of memory that exists before and behind it. */
 struct side {
 	uint8_t *memory, *before;
 	struct ibv_mr *mr;
@@ -145,7 +145,7 @@ static enum ibv_wc_status requester_status(const struct bad *bad)
 	return bad->where == RECEIVER ? IBV_WC_REM_OP_ERR : IBV_WC_REM_ACCESS_ERR;
 }
 
-/* Of the first receive request of the responder. */
+/* Expected status of the responder's first receive request. */
 static enum ibv_wc_status responder_status(const struct bad *bad)
 {
 	if (bad->where != RECEIVER)
@@ -196,7 +196,7 @@ static void post_recvs(struct end *end, struct ibv_sge *first)
 		post_recv(end, 200 + i, first, first ? 1 : 0);
 }
 
-/* The bad work request and harmless ones behind it. */
+/* Posts the invalid work request and harmless ones behind it. */
 static void post_bad(struct rig *rig)
 {
 	const struct op *op = rig->bad->op;
@@ -237,7 +237,7 @@ static void check_requester(struct rig *rig)
 	expect_flushed(a->scq, 101, FOLLOWERS);
 	expect_flushed(a->rcq, 200, RECVS);
 	expect_state(a->qp, IBV_QPS_ERR);
-	/* A receive request rings no doorbell; the send behind it does. */
+	/* Posting a receive request rings no doorbell; the SEND behind it does. */
 	post_recv(a, 250, NULL, 0);
 	post_send(a, &late);
 	expect_flushed(a->scq, 150, 1);
@@ -257,7 +257,7 @@ static void check_responder(struct rig *rig)
 	expect_state(b->qp, IBV_QPS_ERR);
 }
 
-/* How much of the region may hold something new: what lay inside and went before the fault. */
+/* Returns how much of the region may have changed: the part inside its bounds, before the fault. */
 static size_t may_change(const struct rig *rig, const struct side *side)
 {
 	const struct bad *bad = rig->bad;
@@ -301,7 +301,7 @@ static void test_bad(void **state)
 	check_untouched(&rig);
 }
 
-/* Nothing is accessed, so nothing is checked: the IBTA wants no key for a message of 0 bytes. */
+/* Nothing is accessed, so nothing is checked: the IBTA demands no key for a message of 0 bytes. */
 static void test_zero_length(void **state)
 {
 	struct rc rc = rc_default();
@@ -319,7 +319,7 @@ static void test_zero_length(void **state)
 	}
 }
 
-/* Exactly the whole region is inside. */
+/* An access to exactly the whole region is inside its bounds. */
 static void test_whole_region(void **state)
 {
 	struct rc rc = rc_default();
@@ -344,7 +344,7 @@ static void test_whole_region(void **state)
 	same_bytes(b.memory, b.before, MEMORY, "the target");
 }
 
-/* The last message without a receive request, retried @rnr_retry times. */
+/* The last message finds no receive request and is retried @rnr_retry times. */
 static void rnr_exhausted(int rnr_retry)
 {
 	struct ibv_send_wr wr[2] = {
@@ -371,7 +371,7 @@ static void test_rnr_exhausted(void **state)
 		rnr_exhausted(rnr_retry);
 }
 
-/* A key the peer asks to have invalidated, and that it may not: the receiver learns of it. */
+/* The peer asks to invalidate a key that it may not invalidate: the receiver gets an error. */
 static void test_invalidate_bad_key(void **state)
 {
 	struct ibv_send_wr wr = {
@@ -382,7 +382,7 @@ static void test_invalidate_bad_key(void **state)
 	struct ibv_wc wc;
 
 	(void)state;
-	rc.timeout = 8;		/* 1 ms: the IBTA leaves open whether the sender hears of it */
+	rc.timeout = 8;		/* 1 ms: the IBTA does not say whether the sender gets an error */
 	rc.retry_cnt = 2;
 	pair_open(&pair, &rc);
 	post_recv(&pair.b, 2, NULL, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every opcode moves exactly the bytes it should and touches no other: pinned and on-demand
- * memory on either side, lengths from 0 to past 1 MiB, unaligned offsets, every path MTU, pages
- * present and gone.
+ * Every opcode moves exactly the bytes that it should and touches no others: pinned and on-demand memory on
+ * either side, lengths from 0 to more than 1 MiB, unaligned offsets, every path MTU, present and missing
+ * pages.
  */
 #include <endian.h>
 #include <stdio.h>
@@ -14,12 +14,12 @@
 #include "lib/test.h"
 
 #define GUARD PAGE
-#define GAP 61			/* between the pieces of a gather or scatter list */
+#define GAP 61			/* between the elements of a gather or scatter list */
 #define PIECES 3
 #define LONGEST (MIB + 3)
 #define BUF_LEN (MIB + 5 * PAGE)
 #define INLINE 256
-#define UNTOUCHED 0xbadull	/* seed of what the target holds before */
+#define UNTOUCHED 0xbadull	/* seed of the target's former contents */
 
 enum heat { WARM, DONTNEED, REMAPPED, HEATS };
 
@@ -65,7 +65,7 @@ static const struct offsets full_offsets[] = {
 	{ 0, 5 }, { 1, 0 }, { 8, 4088 }, { 2048, 2047 }, { 4090, 4091 },
 };
 
-#define LARGE (128 * 1024)	/* from here on each length gets one of these in turn */
+#define LARGE (128 * 1024)	/* from here on each length uses one of these opcodes in turn */
 
 static const struct offsets short_offsets[] = { { 3, 4093 }, { 4095, 1 } };
 
@@ -96,12 +96,12 @@ struct rig {
 	struct pair pair;
 	struct buf src, dst;
 	bool src_odp, dst_odp;
-	uint8_t *want;		/* what the target must hold afterwards */
+	uint8_t *want;		/* expected contents of the target */
 	struct ibv_mw *mw;
 	uint64_t seed;
 };
 
-/* The pieces of a message of @len bytes that starts at @start of a buffer. */
+/* The elements of a message of @len bytes that starts at @start of a buffer. */
 struct layout {
 	int n;
 	struct {
@@ -160,7 +160,7 @@ static void make_cold(struct buf *buf, enum heat heat)
 		buf_remap(buf);
 }
 
-/* Puts the message into the source and a known content around the target. */
+/* Fills the source with the message, and the memory around the target with known bytes. */
 static void prepare(struct rig *rig, const struct layout *src, const struct layout *dst,
 		    enum heat heat)
 {
@@ -180,7 +180,7 @@ static void prepare(struct rig *rig, const struct layout *src, const struct layo
 	layout_fill(rig->want, dst, rig->seed);
 }
 
-/* A memory window for the peer to invalidate, bound to the target's region. */
+/* Binds a memory window to the target's region, for the peer to invalidate. */
 static uint32_t bind_window(struct rig *rig)
 {
 	struct ibv_mw_bind_info info = {
@@ -346,7 +346,7 @@ struct atomic_variant {
 	bool odp_a, odp_b;
 };
 
-static const uint64_t atomic_values[][3] = {	/* in memory, swap or add, compare */
+static const uint64_t atomic_values[][3] = {	/* { in memory, swap or add, compare } */
 	{ 0, 1, 0 },
 	{ 5, 7, 6 },
 	{ UINT64_MAX, 1, UINT64_MAX },
@@ -433,7 +433,7 @@ static const enum ibv_mtu mtus[] = {
 	IBV_MTU_256, IBV_MTU_1024, IBV_MTU_512, IBV_MTU_2048, IBV_MTU_4096,
 };
 
-#define KINDS 4		/* pinned or on demand, on either side */
+#define KINDS 4		/* pinned or on demand, on each side */
 #define N_TESTS (ARRAY_SIZE(ops) * KINDS * ARRAY_SIZE(mtus) + ARRAY_SIZE(atomics) * KINDS)
 
 static struct variant variants[N_TESTS];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Connections by address: queue pairs that rdma_cm joins carry the right bytes, both sides hear of
- * what the other does, and what the kernel has for it goes when they do.
+ * Connections by address: queue pairs that rdma_cm connects carry the right bytes, each side gets an event
+ * for what the other does, and the kernel frees its state when both are gone.
  */
 #include <signal.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static struct rc cm_rc(enum ibv_qp_type type)
 
 /* --- reliable connections ------------------------------------------------------ */
 
-/* What is joined, and the listener. */
+/* Two connected sides, and the listener. */
 struct joined {
 	struct cm listener, a, b;
 };
@@ -57,7 +57,10 @@ static void expect_flushed(struct cm *cm, int n)
 		expect_wc(cm->end.rcq, i, IBV_WC_WR_FLUSH_ERR);
 }
 
-/* The second hears that the first has had enough, and the first that the second has heard it. */
+/*
+ * The first side disconnects and the second gets the event; then the first learns that the second has seen
+ * it.
+ */
 static void part(struct cm *first, struct cm *second)
 {
 	post_buffers(first, 3);
@@ -91,8 +94,8 @@ static void test_rc(void **state)
 	part(&joined.a, &joined.b);
 }
 
-/* Bytes in the other direction, and it is the other side that ends it. */
-static void test_back(void **state)
+/* Moves bytes in the other direction, and the other side disconnects. */
+static void test_reverse_direction(void **state)
 {
 	struct joined joined;
 	struct mover mover;
@@ -106,7 +109,7 @@ static void test_back(void **state)
 	part(&joined.b, &joined.a);
 }
 
-/* What goes along with request and answer, up to the most that there is room for. */
+/* Private data of request and reply, up to the maximum. */
 static void test_private_data(void **state)
 {
 	static const size_t lengths[] = { 0, 1, 27, 56 };
@@ -134,8 +137,8 @@ static void test_private_data(void **state)
 
 enum { CROWD = 48 };
 
-/* All ask before the first is answered. */
-static void test_crowd(void **state)
+/* All requests are sent before the first one is answered. */
+static void test_many_requests(void **state)
 {
 	struct cm *a = scratch(CROWD * sizeof(*a)), *b = scratch(CROWD * sizeof(*b)), listener;
 	struct rc rc = cm_rc(IBV_QPT_RC);
@@ -172,7 +175,7 @@ static void test_crowd(void **state)
 		cm_expect(a[i].channel, RDMA_CM_EVENT_DISCONNECTED);
 }
 
-/* Every request completes when the connection ends under it. */
+/* Every request completes when the connection ends while it is under way. */
 static void test_end_under_load(void **state)
 {
 	enum { N = 64 };
@@ -208,7 +211,7 @@ static void test_end_under_load(void **state)
 	expect_quiet(joined.a.end.scq, 10);
 }
 
-/* --- no ------------------------------------------------------------------------ */
+/* --- rejection ----------------------------------------------------------------- */
 
 enum { CONSUMER_DEFINED = 28, NO_SUCH_SERVICE = 8 };
 
@@ -233,13 +236,13 @@ static void test_reject(void **state)
 		assert_int_equal(event.event.status, CONSUMER_DEFINED);
 		cm_heard(&event, 77, sizeof(why));
 	}
-	/* And the listener goes on. */
+	/* The listener still works. */
 	cm_resolve(&a, &rc, &address);
 	cm_join(&a, &b, &listener);
 }
 
-/* Where nobody listens any more. */
-static void test_nobody(void **state)
+/* A connection request to a port without a listener. */
+static void test_no_listener(void **state)
 {
 	union cm_address address = cm_peer_address(false);
 	struct rc rc = cm_rc(IBV_QPT_RC);
@@ -311,7 +314,7 @@ static void test_ud_reject(void **state)
 
 /* --- trouble ------------------------------------------------------------------- */
 
-/* Management datagrams come twice, and not in their order. */
+/* The wire duplicates and reorders management datagrams. */
 static void test_bad_wire(void **state)
 {
 	struct joined joined;
@@ -339,8 +342,8 @@ static void connect_and_wait(void *arg)
 	pause();
 }
 
-/* Who dies cannot say anything; the kernel does it. */
-static void test_death(void **state)
+/* A killed process cannot disconnect; the kernel does it. */
+static void test_killed_process(void **state)
 {
 	union cm_address address = cm_peer_address(false);
 	struct rc rc = cm_rc(IBV_QPT_RC);
@@ -360,7 +363,7 @@ static void test_death(void **state)
 	cm_expect(b.channel, RDMA_CM_EVENT_DISCONNECTED);
 }
 
-/* --- devices that go ----------------------------------------------------------- */
+/* --- devices that are removed -------------------------------------------------- */
 
 static int remove_link(void *unused)
 {
@@ -369,7 +372,7 @@ static int remove_link(void *unused)
 	return 0;
 }
 
-/* The kernel, which tells one id after the other, ends its connection then. */
+/* The kernel notifies one id after the other, and ends each connection then. */
 static void expect_removal(struct rdma_event_channel *channel, int ids)
 {
 	while (ids) {
@@ -382,8 +385,8 @@ static void expect_removal(struct rdma_event_channel *channel, int ids)
 	}
 }
 
-/* Everybody on it hears of it, and nothing of the kernel's keeps it. */
-static void test_removal(void **state)
+/* Every user of the device gets an event, and nothing in the kernel keeps the device. */
+static void test_device_removal(void **state)
 {
 	struct rc rc = cm_rc(IBV_QPT_RC);
 	union cm_address address;
@@ -414,19 +417,19 @@ static struct CMUnitTest tests[] = {
 	VARIANT(1, test_rc, "rc odp"),
 	VARIANT(2, test_rc, "rc v6"),
 	VARIANT(3, test_rc, "rc v6 odp"),
-	cmocka_unit_test(test_back),
+	cmocka_unit_test(test_reverse_direction),
 	cmocka_unit_test(test_private_data),
-	cmocka_unit_test(test_crowd),
+	cmocka_unit_test(test_many_requests),
 	cmocka_unit_test(test_end_under_load),
 	cmocka_unit_test(test_reject),
-	cmocka_unit_test(test_nobody),
+	cmocka_unit_test(test_no_listener),
 	VARIANT(0, test_ud, "ud"),
 	VARIANT(1, test_ud, "ud odp"),
 	VARIANT(2, test_ud, "ud v6"),
 	cmocka_unit_test(test_ud_reject),
 	cmocka_unit_test(test_bad_wire),
-	cmocka_unit_test(test_death),
-	cmocka_unit_test(test_removal),
+	cmocka_unit_test(test_killed_process),
+	cmocka_unit_test(test_device_removal),
 };
 
 int main(int argc, char **argv)

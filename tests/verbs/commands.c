@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Commands to the kernel's verbs that no library would write: right ones, and right ones with a
- * field, a length or a pointer changed, by several processes that fork and end in the middle.
+ * Commands to the kernel's verbs that no library would write: valid commands, and valid commands with one
+ * field, length or pointer changed. Several processes send them; some fork or exit in the middle.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,20 +25,20 @@
 
 #define PROCESSES 3
 #define ARENA (64 * PAGE)
-#define ANSWER (512 * 1024)	/* more than a command can ask for */
+#define ANSWER (512 * 1024)	/* bytes of the response buffer; no command can ask for more */
 #define MAX_WORDS 512
-#define KEPT 12			/* objects of a type */
+#define KEPT 12			/* objects kept of each type */
 
 enum type { NONE, PD, MR, MW, CQ, QP, AH, CHANNEL, TYPES };
 
-/* Where a right address comes from, asked once. */
+/* The path and GID for valid addresses, read once. */
 struct home {
 	char path[96];
 	union ibv_gid gid;
 	uint8_t gid_index;
 };
 
-/* What the processes have done, together. */
+/* Counts of all processes together. */
 struct tally {
 	volatile uint64_t commands, done, made, forks;
 };
@@ -64,7 +64,7 @@ static uint64_t size(struct fuzz *fuzz)
 	return dice_size(&fuzz->dice);
 }
 
-/* Mostly one of its own. */
+/* Mostly the handle of an object of this process. */
 static uint32_t handle(struct fuzz *fuzz, enum type type)
 {
 	if (!roll(fuzz, 32))
@@ -74,7 +74,9 @@ static uint32_t handle(struct fuzz *fuzz, enum type type)
 	return fuzz->objects[type][roll(fuzz, fuzz->n[type])];
 }
 
-/* How many; what would take a good part of the machine's memory is none of this test's business. */
+/*
+ * A count of things to make. Counts that would use up much of the machine's memory are not part of this test.
+ */
 static uint32_t amount(struct fuzz *fuzz, uint32_t usual)
 {
 	uint32_t n = roll(fuzz, 4) ? 1 + roll(fuzz, usual) : size(fuzz);
@@ -82,7 +84,7 @@ static uint32_t amount(struct fuzz *fuzz, uint32_t usual)
 	return n > 4096 && n < 1 << 23 ? n % 4096 : n;
 }
 
-/* Of a queue pair's capabilities: none, the least, any, the most that there may be, and one more. */
+/* A capability of a queue pair: none, one, any, the maximum, or one more. */
 static uint32_t corner(struct fuzz *fuzz, uint32_t usual, uint32_t most)
 {
 	uint32_t corners[] = { 0, 1, amount(fuzz, usual), most, most + 1 };
@@ -90,7 +92,7 @@ static uint32_t corner(struct fuzz *fuzz, uint32_t usual, uint32_t most)
 	return corners[roll(fuzz, ARRAY_SIZE(corners))];
 }
 
-/* --- right commands ------------------------------------------------------------------ */
+/* --- valid commands ------------------------------------------------------------------ */
 
 static void fill_nothing(struct fuzz *fuzz, void *body)
 {
@@ -186,7 +188,7 @@ static void fill_create_qp(struct fuzz *fuzz, void *body)
 	command->pd_handle = handle(fuzz, PD);
 	command->send_cq_handle = handle(fuzz, CQ);
 	command->recv_cq_handle = handle(fuzz, CQ);
-	/* The most would take a good part of the machine's memory. */
+	/* The maximum would use up much of the machine's memory. */
 	command->max_send_wr = corner(fuzz, 100, 2047);
 	command->max_recv_wr = corner(fuzz, 100, 2047);
 	command->max_send_sge = corner(fuzz, 32, 32);
@@ -214,7 +216,7 @@ static void fill_dest(struct fuzz *fuzz, struct ib_uverbs_qp_dest *dest)
 	dest->port_num = roll(fuzz, 16) ? 1 : size(fuzz);
 }
 
-/* The state that a queue pair has is not known, so every step is often refused. */
+/* The state of the queue pair is unknown, so many transitions are refused. */
 static void fill_modify_qp(struct fuzz *fuzz, void *body)
 {
 	static const uint32_t masks[] = {
@@ -268,7 +270,7 @@ static void fill_create_ah(struct fuzz *fuzz, void *body)
 	command->attr.port_num = roll(fuzz, 16) ? 1 : size(fuzz);
 }
 
-/* The requests of a user are in its rings; here is a command that brings some along. */
+/* A process posts requests through its rings; this command carries requests itself. */
 static void fill_post_send(struct fuzz *fuzz, void *body)
 {
 	struct ib_uverbs_post_send *command = body;
@@ -311,8 +313,8 @@ FILL_DESTROY(AH, ah_handle, destroy_ah)
 struct command {
 	uint32_t id;
 	void (*fill)(struct fuzz *fuzz, void *body);
-	size_t in, out;		/* bytes behind the header, and of the answer with the driver's */
-	bool answers;		/* begins with where to */
+	size_t in, out;		/* bytes behind the header, and of the response with the driver's part */
+	bool answers;		/* begins with the address of the response */
 	enum type makes, ends;
 };
 
@@ -362,9 +364,9 @@ static const struct command commands[] = {
 	{ COMMAND(DESTROY_AH, destroy_ah), .ends = AH },
 };
 
-/* --- wrong ones, and sending ------------------------------------------------------------- */
+/* --- invalid commands, and sending ------------------------------------------------------- */
 
-/* As it goes to the kernel. */
+/* A command as the kernel receives it. */
 struct message {
 	struct ib_uverbs_cmd_hdr header;
 	uint32_t words[MAX_WORDS];
@@ -378,7 +380,7 @@ static uint64_t pointer(struct fuzz *fuzz)
 	return pointers[roll(fuzz, ARRAY_SIZE(pointers))];
 }
 
-/* Counts stay as they are kept by amount(): it is the other words that may be anything. */
+/* Changes a word. Counts stay as amount() chose them; the other words may become anything. */
 static void wrong_word(struct fuzz *fuzz, const struct command *command, struct message *message)
 {
 	size_t first = command->answers ? 2 : 0, n = command->in / 4;
@@ -426,7 +428,7 @@ static void keep(struct fuzz *fuzz, enum type type)
 	fuzz->objects[type][fuzz->n[type]++] = made;
 }
 
-/* Of a command that has gone as it was; others the process does not keep account of. */
+/* Keeps account of a command that was sent unchanged; objects of other commands are not tracked. */
 static void account(struct fuzz *fuzz, const struct command *command, uint32_t object)
 {
 	fuzz->tally->done++;
@@ -480,7 +482,7 @@ static void fuzz_open(struct fuzz *fuzz)
 					sizeof(command), &answer, sizeof(answer)), 0);
 }
 
-/* A process that goes on with the same objects, at the same time. */
+/* Forks a process that goes on with the same objects at the same time. */
 static void fork_one(struct fuzz *fuzz, uint64_t steps)
 {
 	int pid = fork();
@@ -495,7 +497,7 @@ static void fork_one(struct fuzz *fuzz, uint64_t steps)
 	_exit(0);
 }
 
-/* Ends with all of its objects still there. */
+/* Exits with all of its objects still there. */
 static void fuzz_child(void *arg)
 {
 	struct fuzz *fuzz = arg;
@@ -537,7 +539,7 @@ static void round_of(const struct home *home, struct tally *tally, uint64_t roun
 		int status = child_wait(pids[i]);
 
 		if (status)
-			fail_msg("seed %llu, round %llu: process %d's status is %#x",
+			fail_msg("seed %llu, round %llu: process %d has status %#x",
 				 (unsigned long long)options.seed, (unsigned long long)round, i, status);
 	}
 }
@@ -562,7 +564,7 @@ static void test_commands(void **state)
 	}
 	census_same(&before);
 	messages = witness_stop(&witness);
-	printf("# %llu commands in %llu rounds: %llu right ones done, %llu objects made, %llu forks; "
+	printf("# %llu commands in %llu rounds: %llu valid ones done, %llu objects made, %llu forks; "
 	       "%llu honest messages\n", (unsigned long long)tally->commands,
 	       (unsigned long long)round, (unsigned long long)tally->done,
 	       (unsigned long long)tally->made, (unsigned long long)tally->forks,
@@ -571,7 +573,7 @@ static void test_commands(void **state)
 	assert_true(tally->made > count / 20);
 }
 
-/* A user's requests are in its ring. Some that come with the command went past all checks. */
+/* Requests belong into the ring. Requests that came with the command once bypassed all checks. */
 static void test_requests_in_command(void **state)
 {
 	struct {
@@ -591,7 +593,7 @@ static void test_requests_in_command(void **state)
 	expect_quiet(pair.a.scq, 20);
 }
 
-/* The largest that the device says it can, one after the other. */
+/* Makes the largest completion queues that the device reports, one after the other. */
 static void test_largest_cq(void **state)
 {
 	struct ibv_context *ctx = device_open(options.device);

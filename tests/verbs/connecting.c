@@ -12,7 +12,7 @@ struct flood {
 	struct target *target;
 };
 
-/* The middle of a message that has no beginning, at the PSN that the queue pair used to expect. */
+/* Floods the queue pair with a middle packet of a message, at the PSN that the queue pair expected before. */
 static void flood_child(void *arg)
 {
 	struct flood *flood = arg;
@@ -29,8 +29,8 @@ static void flood_child(void *arg)
 }
 
 /*
- * A queue pair on its way to RTR took a packet with the old PSN, answered with a NAK and was in
- * the error state before its owner came to RTS.
+ * A regression: a queue pair on its way to RTR took a packet with the old PSN, answered with a NAK, and was
+ * in the error state before its owner could move it to RTS.
  */
 static void test_connecting(void **state)
 {

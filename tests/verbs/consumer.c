@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Consumers in the kernel, which post in any context and register memory by requests: tests of the
- * module verbs_test (tests/kernel/consumer_tests.c), one after the other.
+ * Consumers in the kernel, which post in any context and register memory with requests: runs the tests of the
+ * module verbs_test (tests/kernel/consumer_tests.c) one after the other.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static int module_open(void)
 	int fd;
 
 	if (access(VERBS_TEST_DEVICE, F_OK) && system("insmod /run/vm/modules/verbs_test.ko"))
-		fail_msg("verbs_test.ko is not loaded, nor does it load from where tools/vm puts it");
+		fail_msg("verbs_test.ko is not loaded, and cannot be loaded from the place where tools/vm puts it");
 	fd = open(VERBS_TEST_DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		fail_msg("%s: %s", VERBS_TEST_DEVICE, strerror(errno));
@@ -40,7 +40,7 @@ static void test_in_kernel(void **state)
 	snprintf(run.device, sizeof(run.device), "%s", options.device);
 	snprintf(run.peer, sizeof(run.peer), "%s", options.peer);
 	if (ioctl(module_open(), VERBS_TEST_RUN, &run))
-		fail_msg("the module does not run it: %s", strerror(errno));
+		fail_msg("the module does not run the test: %s", strerror(errno));
 	if (run.failure[0])
 		fail_msg("%s", run.failure);
 }

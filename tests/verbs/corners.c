@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Queue pairs made with every corner of their capabilities, and every request in every slot: none
- * brings more than there is room for, and none writes over another.
+ * Queue pairs with every extreme of their capabilities, and every request in every slot: no request has more
+ * elements than its slot has room for, and none overwrites another.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,18 +13,18 @@
 #include "lib/test.h"
 #include "lib/uverbs.h"
 
-#define OPCODES 16	/* those a ring may hold, and some that there are not */
-#define ATOMIC_WRITE 15	/* an older rdma-core has no name for it */
+#define OPCODES 16	/* the opcodes that a ring may hold, and some unknown ones */
+#define ATOMIC_WRITE 15	/* not defined by an older rdma-core */
 #define MAX_INLINE 512
 #define DEEP 1000	/* requests: more than may be under way */
 
-enum { RQ, SQ, RINGS };		/* in the order in which the library makes them */
+enum { RQ, SQ, RINGS };		/* in the order in which the library makes the rings */
 
 struct rig {
 	struct pair pair;
 	struct ring rq, sq;	/* of the sending end */
 	struct ring peer_rq;
-	struct buf memory;	/* the other end's */
+	struct buf memory;	/* at the other end */
 };
 
 static void rig_open_ends(struct rig *rig, const struct rc *rc)
@@ -54,7 +54,7 @@ static void rig_close_qps(struct rig *rig)
 	undo(rig->pair.b.qp);
 }
 
-/* What of a slot there is for a list or inline data. */
+/* Bytes of a slot for a list or inline data. */
 static size_t slot_room(const struct ring *ring, size_t header)
 {
 	return (1u << ring->shift) - header;
@@ -85,8 +85,8 @@ static void ring_publish(struct ring *ring, uint32_t n)
 /* --- the word of an ATOMIC WRITE ------------------------------------------------------ */
 
 /*
- * It is not counted in any capability. With neither a list nor inline data it went over the next
- * request's wr_id, and of the last slot's over whatever the kernel has there.
+ * A regression: no capability counts this word. In a slot with room for neither a list nor inline data it
+ * overwrote the next request's wr_id; in the last slot, the kernel's memory behind the ring.
  */
 static void write_words(struct rig *rig, uint32_t first)
 {
@@ -130,7 +130,10 @@ static void test_atomic_write(void **state)
 
 static const uint32_t types[] = { IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD };
 
-/* A whole ring of one kind, and each is told of by its own name, however it ends. */
+/*
+ * Fills a whole ring with one kind of request; each request completes with its own wr_id, whatever its
+ * status.
+ */
 static void fill_ring(struct rig *rig, uint32_t opcode, uint32_t count, uint32_t flags)
 {
 	uint32_t n = rig->sq.mask;
@@ -176,7 +179,7 @@ static void requests(struct rig *rig)
 	}
 }
 
-/* A message for each kind of receive request; whether it is taken is not asked here. */
+/* Sends one message for each kind of receive request; whether it is received does not matter here. */
 static void receives(struct rig *rig)
 {
 	uint32_t room = slot_room(&rig->peer_rq, sizeof(struct rxe_recv_wqe));
@@ -235,7 +238,7 @@ static void test_corners(void **state)
 
 /* --- more than may be under way --------------------------------------------------------- */
 
-/* One doorbell for all of them: each is executed and told of, in order. */
+/* Rings one doorbell for all of them: each is executed and completed, in order. */
 static void post_deep(struct rig *rig, uint32_t opcode, enum ibv_wc_status status)
 {
 	for (uint32_t i = 0; i < DEEP; i++)
@@ -260,7 +263,7 @@ static void test_deep(void **state)
 		pair_connect(&rig.pair);
 		post_deep(&rig, IBV_WR_RDMA_WRITE, IBV_WC_SUCCESS);
 	}
-	/* It has not sent anything before, and all it does is flush. */
+	/* A queue pair that has not sent anything before, and only flushes. */
 	rig_close_qps(&rig);
 	rig_open_qps(&rig);
 	qp_init(rig.pair.a.qp, &rc);

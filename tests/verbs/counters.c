@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The port's packets and bytes: in hw_counters, as performance management has them in counters, and as
- * a peer is told that asks.
+ * The port's packets and bytes: in hw_counters, in counters as performance management reports them, and in
+ * the reply to a peer that asks.
  */
 #include <endian.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 #define MESSAGES 40
 #define MESSAGE 3000
-/* Of each packet: BTH and ICRC, UDP, IPv4 or IPv6 */
+/* Bytes of each packet's headers: BTH and ICRC, UDP, IPv4 or IPv6 */
 #define LEAST 44
 #define MOST 200
 
@@ -33,7 +33,7 @@ static long port_file(const char *device, const char *name)
 	return number;
 }
 
-/* All that the core has a name for can be read. */
+/* Every counter that the core has a name for can be read. */
 static void test_files(void **state)
 {
 	static const char *const names[] = {
@@ -54,7 +54,7 @@ static void test_files(void **state)
 	}
 }
 
-/* What connection management asks for before it connects. */
+/* The attributes that connection management asks for before it connects. */
 static void test_attributes(void **state)
 {
 	struct ibv_context *ctx = device_open(options.device);
@@ -69,8 +69,8 @@ static void test_attributes(void **state)
 }
 
 struct traffic {
-	long sent, rcvd, sent_bytes, rcvd_bytes;	/* hw_counters, and what took no packets */
-	long xmit, rcv, xmit_words, rcv_words;		/* counters */
+	long sent, rcvd, sent_bytes, rcvd_bytes;	/* hw_counters, with what took no packets */
+	long xmit, rcv, xmit_words, rcv_words;		/* the standard counters */
 };
 
 static struct traffic traffic_now(const char *device)
@@ -97,13 +97,13 @@ static void moved_as_counted(const struct traffic *was, const struct traffic *is
 	assert_true(labs(is->rcv_words - was->rcv_words - (is->rcvd_bytes - was->rcvd_bytes) / 4) <= 1);
 }
 
-/* @packets carry the messages. */
+/* @packets carry the messages and their headers. */
 static void in_bounds(long bytes, long packets)
 {
 	assert_in_range(bytes, MESSAGES * MESSAGE,
 			MESSAGES * MESSAGE + packets * MOST);
 	if (packets > 0 && bytes < MESSAGES * MESSAGE + packets * LEAST)
-		fail_msg("%ld bytes in %ld packets: without their headers", bytes, packets);
+		fail_msg("%ld bytes in %ld packets: the headers are missing", bytes, packets);
 }
 
 static void move_some(enum ibv_qp_type type, enum ibv_wr_opcode opcode)
@@ -149,7 +149,7 @@ static void test_packets(void **state)
 	count_traffic(IBV_QPT_UD, IBV_WR_SEND);
 }
 
-/* What takes no packets between queue pairs of one device is traffic all the same. */
+/* Traffic between queue pairs of one device that takes no packets is counted, too. */
 static void test_without_packets(void **state)
 {
 	struct traffic was, is;
@@ -162,12 +162,12 @@ static void test_without_packets(void **state)
 	assert_true(is.sent_bytes - was.sent_bytes >= MESSAGES * MESSAGE);
 }
 
-/* --- asked by a peer ----------------------------------------------------------------------- */
+/* --- a peer asks --------------------------------------------------------------------------- */
 
 #define MAD 256
 #define GSI_QKEY 0x80010000
 
-/* The beginning of a datagram of performance management, and of what it carries. */
+/* The header of a performance management datagram, and the beginning of its payload. */
 struct pma {
 	uint8_t base_version, mgmt_class, class_version, method;
 	uint16_t status, class_specific;

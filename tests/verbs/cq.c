@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/async.h"
 #include "lib/rc.h"
 #include "lib/test.h"
 
@@ -21,7 +22,7 @@ static void message(struct pair *pair, uint64_t wr_id, unsigned int flags)
 	post_empty(&pair->a, wr_id, flags);
 }
 
-/* Many at once, in order, none twice. */
+/* Polls many completions at once: in order, none twice. */
 static void test_poll_many(void **state)
 {
 	struct rc rc = rc_default();
@@ -50,7 +51,7 @@ static void test_poll_many(void **state)
 	expect_quiet(pair.a.scq, 5);
 }
 
-/* Only the signalled ones, and errors. */
+/* Only signaled requests and errors have completions. */
 static void test_unsignalled(void **state)
 {
 	struct rc rc = rc_default();
@@ -71,7 +72,7 @@ static void test_unsignalled(void **state)
 	expect_wc(pair.a.scq, 99, IBV_WC_WR_FLUSH_ERR);
 }
 
-/* Many more work requests than the send queue is long, through its wrap. */
+/* Many more work requests than the send queue has slots, so that the ring wraps. */
 static void test_queue_wraps(void **state)
 {
 	struct rc rc = rc_default();
@@ -102,7 +103,7 @@ static bool event_within(struct end *end, struct ibv_cq *cq, int ms)
 	return true;
 }
 
-/* One event for one request of notification, when the next completion comes. */
+/* Each request for notification gives one event, when the next completion comes. */
 static void test_events(void **state)
 {
 	struct rc rc = rc_default();
@@ -140,7 +141,7 @@ static void test_solicited_events(void **state)
 	assert_true(event_within(&pair.b, pair.b.rcq, PATIENCE));
 	expect_wc(pair.b.rcq, 2, IBV_WC_SUCCESS);
 
-	/* an error counts as solicited */
+	/* An error counts as solicited. */
 	assert_int_equal(ibv_req_notify_cq(pair.b.rcq, 1), 0);
 	post_recv(&pair.b, 3, NULL, 0);
 	qp_to(pair.b.qp, IBV_QPS_ERR);
@@ -148,7 +149,7 @@ static void test_solicited_events(void **state)
 	expect_wc(pair.b.rcq, 3, IBV_WC_WR_FLUSH_ERR);
 }
 
-/* What is in the queue stays, in order, whatever size it gets. */
+/* A resize keeps the completions in the queue, in order, whatever the new size. */
 static void test_resize(void **state)
 {
 	struct rc rc = rc_default();
@@ -192,20 +193,7 @@ static void test_bad_sizes(void **state)
 	assert_int_not_equal(ibv_resize_cq(end.scq, attr.max_cqe + 1), 0);
 }
 
-static struct ibv_async_event next_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&fd, 1, PATIENCE) != 1)
-		fail_msg("no asynchronous event within %d ms", PATIENCE);
-	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-	ibv_ack_async_event(&event);
-	assert_int_equal(event.event_type, type);
-	return event;
-}
-
-/* Once: who goes on to lose completions is not told of each. */
+/* The event comes once: further lost completions give no further events. */
 static void no_event(struct ibv_context *ctx)
 {
 	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
@@ -214,8 +202,8 @@ static void no_event(struct ibv_context *ctx)
 }
 
 /*
- * More completions than there is room for: events say so, nothing is made up, and the queue pair,
- * which cannot say any more what it has done, does nothing more.
+ * More completions than the queue has room for: an event reports it, no completion is invented, and the queue
+ * pair, which can no longer report its work, does no more work.
  */
 static void test_overflow(void **state)
 {
@@ -232,8 +220,8 @@ static void test_overflow(void **state)
 
 		post_send(&pair.a, &wr);
 	}
-	assert_ptr_equal(next_event(pair.a.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.a.scq);
-	assert_ptr_equal(next_event(pair.a.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.a.qp);
+	assert_ptr_equal(expect_event(pair.a.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.a.scq);
+	assert_ptr_equal(expect_event(pair.a.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.a.qp);
 	expect_state(pair.a.qp, IBV_QPS_ERR);
 	no_event(pair.a.ctx);
 	for (; got <= pair.a.scq->cqe && ibv_poll_cq(pair.a.scq, 1, &wc) == 1; got++)
@@ -241,7 +229,10 @@ static void test_overflow(void **state)
 	assert_true(got <= pair.a.scq->cqe);
 }
 
-/* The receiver's: its peer does not take for received what the receiver's owner never hears of. */
+/*
+ * An overflow at the receiver: its peer must not take messages for received of which the receiver's owner
+ * gets no completion.
+ */
 static void test_receive_overflow(void **state)
 {
 	static const enum ibv_qp_type types[] = { IBV_QPT_RC, IBV_QPT_UC };
@@ -256,13 +247,13 @@ static void test_receive_overflow(void **state)
 		rc.cqe = 3;
 		pair_open_ends(&pair, &rc);
 		room = pair.b.rcq->cqe;
-		/* That of the sender is large enough. */
+		/* The sender's queue is large enough. */
 		assert_int_equal(ibv_resize_cq(pair.a.scq, 64), 0);
 		pair_open_qps(&pair);
 		for (int n = 0; n <= room + 1; n++)
 			message(&pair, n, IBV_SEND_SIGNALED);
-		assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
-		assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.b.qp);
+		assert_ptr_equal(expect_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
+		assert_ptr_equal(expect_event(pair.b.ctx, IBV_EVENT_QP_FATAL).element.qp, pair.b.qp);
 		expect_state(pair.b.qp, IBV_QPS_ERR);
 		for (int n = 0; n < room; n++)
 			expect_wc(pair.a.scq, n, IBV_WC_SUCCESS);
@@ -272,7 +263,7 @@ static void test_receive_overflow(void **state)
 	}
 }
 
-/* What is flushed while its queue is full is no news. */
+/* A flush into a full queue reports nothing new. */
 static void test_flush_overflow(void **state)
 {
 	struct rc rc = rc_default();
@@ -284,7 +275,7 @@ static void test_flush_overflow(void **state)
 	for (int n = 0; n <= pair.b.rcq->cqe; n++)
 		post_recv(&pair.b, n, NULL, 0);
 	qp_to(pair.b.qp, IBV_QPS_ERR);
-	assert_ptr_equal(next_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
+	assert_ptr_equal(expect_event(pair.b.ctx, IBV_EVENT_CQ_ERR).element.cq, pair.b.rcq);
 	no_event(pair.b.ctx);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many who wait for pages at once: none of them holds up one who need not wait as long, another region
- * or another process, and none makes a peer send again.
+ * Many queue pairs that wait for pages at once: none of them delays, for as long as it waits itself, a queue
+ * pair, region or process that need not wait, and none makes a peer retransmit.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 #include "lib/test.h"
 #include "lib/uffd.h"
 
-#define STUCK 48		/* queue pairs that wait for a page each that does not come */
+#define STUCK 48		/* queue pairs that each wait for a missing page */
 #define SOON (300u * options.slow)	/* ms; a page that does not come takes 1000 and more */
 
 #define TIMEOUT 20		/* of the connections */
@@ -62,13 +62,8 @@ static void rig_open(struct rig *rig, size_t lanes, size_t len)
 
 static void lane_write(struct rig *rig, size_t lane, size_t offset, size_t len)
 {
-	struct ibv_sge list = sge(&rig->from, offset, len);
-	struct ibv_send_wr wr = {
-		.wr_id = lane, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->to.p + offset, rig->to.mr->rkey },
-	};
-
-	post_send(&rig->lanes[lane].a, &wr);
+	post_rdma(&rig->lanes[lane].a, lane, IBV_WR_RDMA_WRITE, sge(&rig->from, offset, len),
+		  (uintptr_t)rig->to.p + offset, rig->to.mr->rkey);
 }
 
 /* Lanes 1.. wait for the first pages of the leaf. */
@@ -90,10 +85,10 @@ static void unstick(struct rig *rig, int fd)
 	uffd_answer(fd, UFFD_MISSING, rig->to.p, STUCK * PAGE, NULL);
 	for (size_t i = 1; i <= STUCK; i++)
 		assert_int_equal(wait_wc(rig->a.scq).status, IBV_WC_SUCCESS);
-	pattern_check(rig->to.p, STUCK * PAGE, 0, 1, "what waited");
+	pattern_check(rig->to.p, STUCK * PAGE, 0, 1, "written by the waiting lanes");
 }
 
-/* A page of the same 2 MiB, of the same region. */
+/* A present page in the same 2 MiB of the same region. */
 static void test_queue_pair(void **state)
 {
 	struct rig rig;
@@ -109,7 +104,7 @@ static void test_queue_pair(void **state)
 	unstick(&rig, fd);
 }
 
-/* A message that begins with a page that is there, and others want pages behind it. */
+/* One message begins with a present page; others wait for the pages behind it. */
 static void test_overlap(void **state)
 {
 	struct rig rig;
@@ -121,7 +116,7 @@ static void test_overlap(void **state)
 	uffd_watch(fd, UFFD_MISSING, rig.to.p + 4 * PAGE, PAGE);
 	lane_write(&rig, 0, 0, 8 * PAGE);
 	uffd_wait(fd);
-	/* What the other one has written before it got stuck goes again. */
+	/* Remove the pages that the first message wrote before it got stuck. */
 	assert_int_equal(madvise(rig.to.p, 4 * PAGE, MADV_DONTNEED), 0);
 	start = now_ms();
 	lane_write(&rig, 1, 0, 2 * PAGE);
@@ -150,7 +145,7 @@ static void stuck_child(void *arg)
 
 #define ROUNDS 25
 
-/* The usual time, in ms, for a WRITE to memory of which no page is there. */
+/* Returns the median time, in ms, of a WRITE to memory without present pages. */
 static uint64_t cold_write_ms(struct rig *rig)
 {
 	uint64_t took[ROUNDS];
@@ -168,7 +163,7 @@ static uint64_t cold_write_ms(struct rig *rig)
 	return percentile(took, ROUNDS, 500);
 }
 
-/* Cold memory beside another process that does @child. */
+/* Faults in cold memory beside another process that runs @child. */
 static void beside(void (*child)(void *arg), size_t len, unsigned int times)
 {
 	struct stuck_child *shared = map_shared(sizeof(*shared));
@@ -192,11 +187,11 @@ static void test_process(void **state)
 	beside(stuck_child, MIB, 4);
 }
 
-/* --- who faults without end ----------------------------------------------------------------- */
+/* --- endless faults ------------------------------------------------------------------------- */
 
 #define GREEDY 64
 
-/* All lanes write to pages that a thread takes away all the time. */
+/* All lanes write to pages that this thread removes all the time. */
 static void *take_away(void *arg)
 {
 	struct rig *rig = arg;
@@ -224,7 +219,7 @@ static void greedy_child(void *arg)
 	}
 }
 
-/* The processors are shared; no more than that. */
+/* The other process may take its share of the CPUs, but no more. */
 static void test_greedy_process(void **state)
 {
 	(void)state;
@@ -258,8 +253,8 @@ static void *pageout(void *arg)
 }
 
 /*
- * A fault delays the packets behind it; they must not come again for that (damming). Many queue
- * pairs miss pages at once; what they send again must not multiply (flood).
+ * A fault delays the packets behind it; they must not be retransmitted for that (damming). When many queue
+ * pairs miss pages at once, their retransmissions must not multiply (flood).
  */
 static void test_flood(void **state)
 {
@@ -303,7 +298,7 @@ static void test_flood(void **state)
 		      port_counter(options.peer, "page_fault_waits") - waits,
 		      port_counter(options.peer, "page_fault_rnr") - rnr);
 	if (again)
-		fail_msg("%ld packets were sent again", again);
+		fail_msg("%ld packets were retransmitted", again);
 	if (tail > TIMEOUT_US)
 		fail_msg("p99.9 is %lu us", tail);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The direct way: SEND, WRITE and READ between queue pairs of one device, without packets. What they do is the
- * same, in the same order, whichever way they go and however often that changes.
+ * The direct way: SEND, WRITE and READ between queue pairs of one device, without packets. Results and their
+ * order are the same on both ways, however often the way changes.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,34 +13,32 @@
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
+#include "lib/rig.h"
 #include "lib/test.h"
 #include "lib/uffd.h"
 
 #define LEN (300 * 1024ul)
 #define MTU 1024
 
-struct rig {
-	struct pair pair;
-	struct buf a, b;
-};
-
-static void rig_open_bufs(struct rig *rig)
+static void fill_bufs(struct rig *rig)
 {
-	int odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-
-	rig->a = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS | odp);
-	rig->b = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS | odp);
 	pattern_fill(rig->a.p, LEN, 0, 1);
 	pattern_fill(rig->b.p, LEN, 0, 2);
+}
+
+static void open_bufs(struct rig *rig)
+{
+	rig_open_bufs(rig, LEN);
+	fill_bufs(rig);
 }
 
 static void rig_open(struct rig *rig, const struct rc *rc)
 {
 	pair_open(&rig->pair, rc);
-	rig_open_bufs(rig);
+	open_bufs(rig);
 }
 
-/* From @list of @near to @at of @far, or back. */
+/* Posts a request from @list of @near to offset @at of @far, or back. */
 static void post_list(struct end *near, struct buf *far, enum ibv_wr_opcode opcode,
 		      struct ibv_sge *list, int n, size_t at, unsigned int flags)
 {
@@ -83,7 +81,7 @@ static void set_direct(const char *value)
 	set_parameter("rdma_rxe", "direct", value);
 }
 
-/* What is sent ends up in elements that are others than it comes from. */
+/* The receive list has other elements than the send list. */
 static void send_some(struct rig *rig)
 {
 	struct ibv_sge out[3] = {
@@ -186,7 +184,7 @@ static void test_switched_off(void **state)
 	assert_true(after.sent - before.sent >= SOME_PACKETS);
 }
 
-/* A queue pair that is its own peer. */
+/* A queue pair that is connected to itself. */
 static void test_with_itself(void **state)
 {
 	struct rc rc = rc_default();
@@ -202,8 +200,7 @@ static void test_with_itself(void **state)
 	rig.pair.b = rig.pair.a;
 	rig.a = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
 	rig.b = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
-	pattern_fill(rig.a.p, LEN, 0, 1);
-	pattern_fill(rig.b.p, LEN, 0, 2);
+	fill_bufs(&rig);
 	before = port_counter(options.device, "direct_pkts");
 	some_of_each(&rig);
 	assert_int_equal(port_counter(options.device, "direct_pkts") - before, SOME_PACKETS);
@@ -211,11 +208,15 @@ static void test_with_itself(void **state)
 
 /* --- order ----------------------------------------------------------------------------------- */
 
-/* A page at @end, on demand, that comes when the userfaultfd that is returned says so. */
-static int watched_page(struct end *end, struct buf *page, struct ibv_sge *list)
+/* Opens @rig, and at @end an on-demand @page that arrives when the returned userfaultfd is answered. */
+static int open_with_page(struct rig *rig, struct end *end, struct buf *page, struct ibv_sge *list)
 {
-	int fd = uffd_open(UFFD_MISSING);
+	struct rc rc = rc_default();
+	int fd;
 
+	rc.timeout = 20;
+	rig_open(rig, &rc);
+	fd = uffd_open(UFFD_MISSING);
 	need_odp(end->ctx);
 	*page = buf_anon(end->pd, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	uffd_watch(fd, UFFD_MISSING, page->p, PAGE);
@@ -223,26 +224,23 @@ static int watched_page(struct end *end, struct buf *page, struct ibv_sge *list)
 	return fd;
 }
 
-/* A WRITE behind a SEND that waits for a page is not done before it. */
-static void test_waits_for_its_turn(void **state)
+/* A WRITE behind a SEND that waits for a page is not executed before the SEND. */
+static void test_write_waits_for_send(void **state)
 {
-	struct rc rc = rc_default();
 	struct ibv_sge list;
 	struct buf cold;
 	struct rig rig;
 	int fd;
 
 	(void)state;
-	rc.timeout = 20;
-	rig_open(&rig, &rc);
-	fd = watched_page(&rig.pair.b, &cold, &list);
+	fd = open_with_page(&rig, &rig.pair.b, &cold, &list);
 	post_recv(&rig.pair.b, 1, &list, 1);
 	post(&rig, IBV_WR_SEND, 0, 0, 100, 0);
 	post(&rig, IBV_WR_RDMA_WRITE, 1000, 2000, 3000, 0);
 	post(&rig, IBV_WR_RDMA_READ, 9000, 8000, 3000, 0);
 	uffd_wait(fd);
 	expect_quiet(rig.pair.a.scq, 100);
-	pattern_check(rig.b.p, LEN, 0, 2, "what is not to be written yet");
+	pattern_check(rig.b.p, LEN, 0, 2, "not to be written yet");
 	uffd_answer(fd, UFFD_MISSING, cold.p, PAGE, NULL);
 	expect_wc(rig.pair.b.rcq, 1, IBV_WC_SUCCESS);
 	for (int i = 0; i < 3; i++)
@@ -252,19 +250,16 @@ static void test_waits_for_its_turn(void **state)
 	same_bytes(rig.a.p + 9000, rig.b.p + 8000, 3000, "read");
 }
 
-/* A WRITE behind a READ of which the data has come, but not the page that it is for. */
-static void test_behind_a_response(void **state)
+/* A WRITE behind a READ whose data has arrived but whose local page is still missing. */
+static void test_write_waits_for_read(void **state)
 {
-	struct rc rc = rc_default();
 	struct ibv_sge list;
 	struct buf cold;
 	struct rig rig;
 	int fd;
 
 	(void)state;
-	rc.timeout = 20;
-	rig_open(&rig, &rc);
-	fd = watched_page(&rig.pair.a, &cold, &list);
+	fd = open_with_page(&rig, &rig.pair.a, &cold, &list);
 	set_direct("N");
 	post_list(&rig.pair.a, &rig.b, IBV_WR_RDMA_READ, &list, 1, 77, 0);
 	uffd_wait(fd);
@@ -273,12 +268,12 @@ static void test_behind_a_response(void **state)
 	expect_quiet(rig.pair.a.scq, 100);
 	uffd_answer(fd, UFFD_MISSING, cold.p, PAGE, NULL);
 	finish(&rig);
-	pattern_check(cold.p, 100, 77, 2, "read before the write");
+	pattern_check(cold.p, 100, 77, 2, "read before the WRITE");
 	finish(&rig);
 	pattern_check(rig.b.p + 77, 100, 0, 1, "written");
 }
 
-/* More READs than may be under way, in one go, and one that is fenced. */
+/* Posts more READs at once than may be under way, and a fenced request. */
 static void test_many_reads(void **state)
 {
 	struct rc rc = rc_default();
@@ -294,10 +289,10 @@ static void test_many_reads(void **state)
 		finish(&rig);
 	for (int i = 0; i < 20; i++)
 		pattern_check(rig.a.p + i * 5000, 5000, i * 5001, 2, "read");
-	same_bytes(rig.b.p + 200000, rig.a.p, 100000, "written behind them");
+	same_bytes(rig.b.p + 200000, rig.a.p, 100000, "written behind the READs");
 }
 
-/* --- turns ----------------------------------------------------------------------------------- */
+/* --- switching between the ways --------------------------------------------------------------- */
 
 static bool flipping;
 
@@ -315,7 +310,7 @@ static void *flip(void *arg)
 	return NULL;
 }
 
-/* Eight at a time, each in an eighth of the memory, so that their order does not matter. */
+/* Eight requests at a time, each in its own eighth of the memory, so that their order does not matter. */
 #define BATCH 8
 #define SHARE (LEN / BATCH)
 
@@ -343,7 +338,7 @@ static void post_any(struct rig *rig, struct dice *dice, size_t share, uint8_t *
 	}
 }
 
-static void test_turns(void **state)
+static void test_switching_ways(void **state)
 {
 	uint8_t *want_a = scratch(LEN), *want_b = scratch(LEN);
 	int rounds = options.full ? 20000 : 1000;
@@ -385,7 +380,7 @@ static void test_turns(void **state)
 struct side {
 	struct end *end;
 	struct buf *near, *far;
-	size_t from;		/* of a half of the memory that is its own */
+	size_t from;		/* start of its half of the memory */
 	int rounds;
 };
 
@@ -403,7 +398,7 @@ static void *keep_copying(void *arg)
 	return NULL;
 }
 
-/* Each is the other's responder while it is busy. */
+/* Each queue pair is the other's responder while its own requests are under way. */
 static void test_both_ways(void **state)
 {
 	struct rc rc = rc_default();
@@ -417,15 +412,15 @@ static void test_both_ways(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, keep_copying, &a), 0);
 	keep_copying(&b);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	pattern_check(rig.a.p, LEN / 2, 0, 1, "a's own");
-	pattern_check(rig.b.p, LEN / 2, 0, 1, "a's at b");
-	pattern_check(rig.b.p + LEN / 2, LEN / 2, LEN / 2, 2, "b's own");
-	pattern_check(rig.a.p + LEN / 2, LEN / 2, LEN / 2, 2, "b's at a");
+	pattern_check(rig.a.p, LEN / 2, 0, 1, "a's bytes");
+	pattern_check(rig.b.p, LEN / 2, 0, 1, "a's bytes at b");
+	pattern_check(rig.b.p + LEN / 2, LEN / 2, LEN / 2, 2, "b's bytes");
+	pattern_check(rig.a.p + LEN / 2, LEN / 2, LEN / 2, 2, "b's bytes at a");
 }
 
 /* --- receive requests ------------------------------------------------------------------------ */
 
-/* The sender asks again until there is one; what follows goes without packets again. */
+/* The sender retries until there is a receive request; later messages go without packets again. */
 static void test_not_ready(void **state)
 {
 	struct rc rc = rc_default();
@@ -441,13 +436,13 @@ static void test_not_ready(void **state)
 	post_recv(&rig.pair.b, 1, &list, 1);
 	finish(&rig);
 	assert_int_equal(expect_wc(rig.pair.b.rcq, 1, IBV_WC_SUCCESS).byte_len, 70000);
-	pattern_check(rig.b.p, 70000, 0, 1, "sent at last");
+	pattern_check(rig.b.p, 70000, 0, 1, "sent after the retries");
 	direct = port_counter(options.device, "direct_pkts");
 	send_some(&rig);
 	assert_int_equal(port_counter(options.device, "direct_pkts") - direct, SENT_PACKETS);
 }
 
-/* Requests of a shared queue, in their order. */
+/* The requests of a shared receive queue are used in order. */
 static void test_shared_queue(void **state)
 {
 	struct rc rc = rc_default();
@@ -458,7 +453,7 @@ static void test_shared_queue(void **state)
 	pair_open_ends(&rig.pair, &rc);
 	end_srq(&rig.pair.b, 8, 1);
 	pair_open_qps(&rig.pair);
-	rig_open_bufs(&rig);
+	open_bufs(&rig);
 	for (int i = 0; i < 8; i++) {
 		struct ibv_sge list = sge(&rig.b, i * 5000, 5000);
 
@@ -475,9 +470,9 @@ static void test_shared_queue(void **state)
 	assert_int_equal(port_counter(options.device, "direct_pkts") - direct, 8 * 4);
 }
 
-/* --- what is wrong --------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
-/* What is before it has been written; the status is that of packets. */
+/* The elements before the invalid one are written; the status is the same as with packets. */
 static void test_wrong_element(void **state)
 {
 	struct rc rc = rc_default();
@@ -490,8 +485,8 @@ static void test_wrong_element(void **state)
 	list[1] = sge(&rig.a, LEN - 10, 11);
 	post_list(&rig.pair.a, &rig.b, IBV_WR_RDMA_WRITE, list, 2, 0, 0);
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_LOC_PROT_ERR);
-	pattern_check(rig.b.p, 40 * MTU, 0, 1, "what was right");
-	pattern_check(rig.b.p + 40 * MTU, LEN - 40 * MTU, 40 * MTU, 2, "what was not");
+	pattern_check(rig.b.p, 40 * MTU, 0, 1, "before the invalid element");
+	pattern_check(rig.b.p + 40 * MTU, LEN - 40 * MTU, 40 * MTU, 2, "behind the invalid element");
 }
 
 static void test_no_right(void **state)
@@ -507,10 +502,13 @@ static void test_no_right(void **state)
 	post(&rig, IBV_WR_RDMA_WRITE, 0, 0, 100, 0);
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_INV_REQ_ERR);
 	expect_state(rig.pair.b.qp, IBV_QPS_ERR);
-	pattern_check(rig.b.p, LEN, 0, 2, "what may not be written");
+	pattern_check(rig.b.p, LEN, 0, 2, "must not be written");
 }
 
-/* Longer than what it is for: both hear of it, and nothing lies behind what it is for. */
+/*
+ * A message longer than its receive request: both sides get an error, and nothing is written behind the
+ * request's buffer.
+ */
 static void test_too_long(void **state)
 {
 	struct rc rc = rc_default();
@@ -524,10 +522,10 @@ static void test_too_long(void **state)
 	post(&rig, IBV_WR_SEND, 0, 0, 40 * MTU, 0);
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_INV_REQ_ERR);
 	expect_wc(rig.pair.b.rcq, 1, IBV_WC_LOC_LEN_ERR);
-	pattern_check(rig.b.p + 1000 + 40 * MTU - 1, 1000, 1000 + 40 * MTU - 1, 2, "behind it");
+	pattern_check(rig.b.p + 1000 + 40 * MTU - 1, 1000, 1000 + 40 * MTU - 1, 2, "behind the buffer");
 }
 
-/* The responder's list is its own mistake: the sender hears that it could not. */
+/* An invalid receive list is the responder's error: the sender gets a remote operational error. */
 static void test_wrong_receive(void **state)
 {
 	struct rc rc = rc_default();
@@ -542,11 +540,11 @@ static void test_wrong_receive(void **state)
 	post(&rig, IBV_WR_SEND, 0, 0, 40 * MTU, 0);
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_OP_ERR);
 	expect_wc(rig.pair.b.rcq, 1, IBV_WC_LOC_PROT_ERR);
-	pattern_check(rig.b.p, 20 * MTU, 0, 1, "what was right");
-	pattern_check(rig.b.p + 20 * MTU, LEN - 20 * MTU, 20 * MTU, 2, "what was not");
+	pattern_check(rig.b.p, 20 * MTU, 0, 1, "before the invalid element");
+	pattern_check(rig.b.p + 20 * MTU, LEN - 20 * MTU, 20 * MTU, 2, "behind the invalid element");
 }
 
-static void test_page_that_cannot_be(void **state)
+static void test_unmapped_page(void **state)
 {
 	struct rc rc = rc_default();
 	struct rig rig;
@@ -558,7 +556,7 @@ static void test_page_that_cannot_be(void **state)
 	assert_int_equal(munmap(rig.b.p + 40 * PAGE, PAGE), 0);
 	post(&rig, IBV_WR_RDMA_WRITE, 0, 0, LEN, 0);
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_ACCESS_ERR);
-	pattern_check(rig.b.p, 40 * PAGE, 0, 1, "what is before the hole");
+	pattern_check(rig.b.p, 40 * PAGE, 0, 1, "before the hole");
 	assert_ptr_equal(mmap(rig.b.p + 40 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
 			      MAP_FIXED, -1, 0), rig.b.p + 40 * PAGE);
 }
@@ -569,10 +567,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_without_packets),
 		cmocka_unit_test(test_switched_off),
 		cmocka_unit_test(test_with_itself),
-		cmocka_unit_test(test_waits_for_its_turn),
-		cmocka_unit_test(test_behind_a_response),
+		cmocka_unit_test(test_write_waits_for_send),
+		cmocka_unit_test(test_write_waits_for_read),
 		cmocka_unit_test(test_many_reads),
-		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_switching_ways),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_shared_queue),
@@ -580,7 +578,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_no_right),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_wrong_receive),
-		cmocka_unit_test(test_page_that_cannot_be),
+		cmocka_unit_test(test_unmapped_page),
 	};
 
 	parse_options(argc, argv);

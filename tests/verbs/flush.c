@@ -16,7 +16,7 @@ struct rig {
 static void need_flush(struct ibv_context *ctx)
 {
 	if (!HAVE_FLUSH || !device_can(ctx, CAN_FLUSH))
-		skip_because("FLUSH is not known to this kernel or rdma-core");
+		skip_because("this kernel or this rdma-core has no FLUSH");
 }
 
 static void rig_open(struct rig *rig, int qp_access, int access)
@@ -66,7 +66,7 @@ static void ranges(int access)
 	flush(&rig, 0, LEN + 1, RANGE, IBV_WC_REM_ACCESS_ERR);
 	flush(&rig, -1, 2, RANGE, IBV_WC_REM_ACCESS_ERR);
 	flush(&rig, 1, LEN, RANGE, IBV_WC_REM_ACCESS_ERR);
-	/* Of a region as a whole the range says nothing. */
+	/* A flush of a whole region ignores the range. */
 	flush(&rig, LEN, LEN, WHOLE_REGION, IBV_WC_SUCCESS);
 }
 

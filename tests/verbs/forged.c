@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Right packets that are made by hand are taken as a peer's: whole, in fragments, with IP options, in a
- * train of one frame, and as answers. So what packets.c does is wrong only where it means to be.
+ * Correct packets made by hand are accepted as a peer's packets: whole, in fragments, with IP options, in a
+ * train of one frame, and as responses. So the packets of packets.c are wrong only where that test makes them
+ * wrong.
  */
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #include "lib/test.h"
 #include "lib/wire.h"
 
-/* A SEND that is executed when all before it is. */
+/* Sends a SEND that is executed after everything before it. */
 static void barrier(struct attack *attack, struct target *target, uint8_t opcode)
 {
 	struct roce roce = plain(target, opcode);
@@ -54,7 +55,7 @@ static void forge_write(struct attack *attack, struct target *target)
 	landed(&roce);
 }
 
-/* Through a window, which the same peer takes back: then it is nobody's any more. */
+/* Writes through a memory window, which the same peer then invalidates: afterwards the key is invalid. */
 static void forge_window(struct attack *attack, struct target *target)
 {
 	struct roce roce, last;
@@ -83,7 +84,7 @@ static void forge_fragments(struct attack *attack, struct target *target)
 	struct roce roce;
 	int n;
 
-	target->path.id = 0xf0;		/* packets may have left some behind */
+	target->path.id = 0xf0;		/* packets.c may have left some fragments behind */
 	roce = forged_write(attack, target, 250);
 	n = frame_fragment(&attack->spare, 64, attack->pieces, ARRAY_SIZE(attack->pieces));
 	assert_int_equal(n, 5);
@@ -122,7 +123,7 @@ static void forge_train(struct attack *attack, struct target *target)
 	landed(&roce[2]);
 }
 
-/* The same again but for its checksum, which must not land, and be no gap either. */
+/* Sends a copy with a wrong checksum, which must not be written, and must not count as a gap. */
 static void forge_badly(struct attack *attack, struct target *target)
 {
 	struct roce roce = forged_write(attack, target, 77);
@@ -166,7 +167,7 @@ static void test_right(void **state)
 	struct attack *attack = attack_open();
 
 	(void)state;
-	/* Nobody sends a packet by hand again that has come too early. */
+	/* Nobody retransmits a hand-made packet that arrives too early. */
 	wire_in_order();
 	for (size_t i = 0; i < RELIABLE * ARRAY_SIZE(forge); i++) {
 		struct target *target = &attack->targets[i % RELIABLE];

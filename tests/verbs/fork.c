@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Processes that fork, exec and end with the device open, and with a fault that nobody will ever
- * answer. A region belongs to the address space it was registered in, whoever holds the device.
+ * Processes that fork, exec and exit with the device open, and with a fault that nobody will ever answer. A
+ * region belongs to the address space in which it was registered, whoever holds the device.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,11 +26,6 @@ struct rig {
 	struct buf from, to;
 };
 
-static int odp(struct ibv_context *ctx)
-{
-	return device_has_odp(ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-}
-
 static void rig_open(struct rig *rig)
 {
 	struct rc rc = rc_default();
@@ -44,14 +39,7 @@ static void rig_open(struct rig *rig)
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t addr, uint32_t rkey,
 		 enum ibv_wc_status status)
 {
-	struct ibv_sge list = sge(&rig->from, 0, LEN);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { addr, rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	pair_rdma(&rig->pair, opcode, sge(&rig->from, 0, LEN), addr, rkey, status);
 }
 
 static void write_and_check(struct rig *rig, uint64_t seed, const char *what)
@@ -86,7 +74,7 @@ static void test_children_exit(void **state)
 	}
 }
 
-/* To the half of the peer's memory that @wr_id, 0 or 1, names. */
+/* Writes to half 0 or 1 of the peer's memory; the half is the wr_id. */
 static int post_half(struct rig *rig, int half)
 {
 	struct ibv_sge list = sge(&rig->from, half * LEN / 2, LEN / 2);
@@ -98,7 +86,7 @@ static int post_half(struct rig *rig, int half)
 	return ibv_post_send(rig->pair.a.qp, &wr, &bad);
 }
 
-/* It shares the rings with its parent, but uverbs takes its doorbell for a stranger's. */
+/* A child shares the rings with its parent, but uverbs rejects the doorbell of another process. */
 static void post_by_child(void *arg)
 {
 	struct rig *rig = arg;
@@ -107,7 +95,10 @@ static void post_by_child(void *arg)
 	assert_int_equal(post_half(rig, 0), EACCES);
 }
 
-/* What it has left in the ring goes with the parent's next request, and so do the parent's bytes. */
+/*
+ * The request that the child left in the ring is sent with the parent's next request, with the parent's
+ * bytes.
+ */
 static void test_child_posts(void **state)
 {
 	struct rig rig;
@@ -120,8 +111,8 @@ static void test_child_posts(void **state)
 	assert_int_equal(post_half(&rig, 1), 0);
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_SUCCESS);
 	expect_wc(rig.pair.a.scq, 1, IBV_WC_SUCCESS);
-	pattern_check(rig.from.p, LEN, 0, 1, "what the child wrote over");
-	pattern_check(rig.to.p, LEN, 0, 1, "what the child and its parent sent");
+	pattern_check(rig.from.p, LEN, 0, 1, "overwritten by the child");
+	pattern_check(rig.to.p, LEN, 0, 1, "sent by the child and its parent");
 }
 
 struct own_region {
@@ -143,7 +134,7 @@ static void region_of_child(void *arg)
 	pattern_check(buf.p, LEN, 0, 7, "the child's region");
 }
 
-/* In a process of its own, whose end takes the child's region along. */
+/* In a process of its own, whose exit takes the child's region away. */
 static void parent_of_registrar(void *unused)
 {
 	struct address *address = map_shared(2 * sizeof(*address));
@@ -162,7 +153,7 @@ static void parent_of_registrar(void *unused)
 	assert_int_equal(child_wait(pid), 0);
 	rdma(&rig, IBV_WR_RDMA_WRITE, address->addr, address->rkey, IBV_WC_REM_ACCESS_ERR);
 	pair_connect(&rig.pair);
-	write_and_check(&rig, 8, "after the child's region has lost its process");
+	write_and_check(&rig, 8, "after the process of the child's region has exited");
 }
 
 static void test_child_registers(void **state)
@@ -188,15 +179,15 @@ static void test_exec(void **state)
 	write_and_check(&rig, 1, "after a child's exec");
 }
 
-/* --- processes that others outlive ---------------------------------------------------- */
+/* --- a device that outlives its opener ------------------------------------------------ */
 
 enum how { KILLED, EXITS, DESTROYS, DEREGISTERS, ANSWERS };
 
 struct meeting {
 	struct address owner, peer;
 	atomic_bool ready, leave, held, written;
-	bool early;	/* userfaultfd before the device */
-	enum how how;	/* the owner ends */
+	bool early;	/* opens the userfaultfd before the device */
+	enum how how;	/* how the owner ends */
 	int uffd;
 };
 
@@ -213,7 +204,7 @@ static void owner_meet(struct meeting *meeting, struct end *end, struct buf *buf
 	struct rc rc = impatient();
 
 	end->qp = end_qp(end, &rc);
-	*buf = buf_anon(end->pd, LEN, ALL_ACCESS | odp(end->ctx));
+	*buf = buf_anon(end->pd, LEN, ALL_ACCESS | odp_access(end->ctx));
 	address_tell(&meeting->owner, end, buf);
 	address_wait(&meeting->peer);
 	end_join(end, &rc, &meeting->peer);
@@ -225,7 +216,7 @@ static void wait_for(const atomic_bool *flag, const char *what)
 
 	while (!*flag) {
 		if (now_ms() > end)
-			fail_msg("%s: not within %d ms", what, PATIENCE);
+			fail_msg("%s did not come within %d ms", what, PATIENCE);
 		sleep_ms(1);
 	}
 }
@@ -242,7 +233,7 @@ static void peer_meet(struct meeting *meeting, struct end *end, struct buf *buf)
 	end_join(end, &rc, &meeting->owner);
 }
 
-/* The owner's child holds the device open after its parent's end. */
+/* The owner's child keeps the device open after its parent's exit. */
 static void owner_with_heir(void *arg)
 {
 	struct meeting *meeting = arg;
@@ -321,7 +312,7 @@ static void owner_of_stuck(void *arg)
 }
 
 struct stuck {
-	bool early;		/* userfaultfd is older than the device: files are closed in turn */
+	bool early;		/* the userfaultfd is older than the device: files are closed in order */
 	bool elsewhere;		/* another process holds the userfaultfd, too */
 	enum how how;
 };
@@ -342,7 +333,7 @@ static int close_fd(void *object)
 	return close((intptr_t)object - 1);
 }
 
-/* A peer's WRITE to an owner whose page never comes, or comes late. */
+/* A peer's WRITE to an owner whose page never arrives, or arrives late. */
 struct stuck_rig {
 	struct meeting *meeting;
 	struct end end;
@@ -383,12 +374,12 @@ static void test_stuck(void **state)
 	rig.meeting->leave = true;
 	assert_int_equal(child_wait(rig.pid), stuck->how == KILLED ? SIGKILL : 0);
 	wc = wait_wc(rig.end.scq);
-	/* A handler may go before the queue pair does: then the page comes, and is written to. */
+	/* If the handler goes before the queue pair does, the page arrives and is written. */
 	if (stuck->elsewhere || stuck->how == DESTROYS || stuck->how == DEREGISTERS)
 		assert_int_not_equal(wc.status, IBV_WC_SUCCESS);
 }
 
-/* Longer than the driver waits at a time. */
+/* Answered later than the driver waits at a time. */
 static void test_late_answer(void **state)
 {
 	struct stuck_rig rig;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A memory cgroup that is full, of tables more than of anything else: they go before anybody is killed,
- * whoever wants the memory.
+ * A full memory cgroup, filled mostly with translation tables: the tables are freed before anybody is killed,
+ * whoever needs the memory.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-#define LEAF (2 * MIB)		/* what one table is for */
-#define WINDOW (512 * MIB)	/* what one notifier is for */
+#define LEAF (2 * MIB)		/* covered by one table */
+#define WINDOW (512 * MIB)	/* covered by one notifier */
 
 struct rig {
 	struct pair pair;
@@ -23,7 +23,7 @@ struct rig {
 	struct ibv_mr *mr;
 };
 
-/* @n spans of @step bytes, of each of which the CPU has read a byte. */
+/* Maps @n spans of @step bytes; the CPU has read one byte of each. */
 static void rig_open(struct rig *rig, size_t n, size_t step)
 {
 	struct rc rc = rc_default();
@@ -33,29 +33,22 @@ static void rig_open(struct rig *rig, size_t n, size_t step)
 	rig->into = buf_anon(rig->pair.a.pd, PAGE, ALL_ACCESS);
 	rig->sparse = map_reserved(n * step);
 	if (!rig->sparse)
-		skip_because("no room for so many addresses");
+		skip_because("the address space has no room");
 	madvise(rig->sparse, n * step, MADV_NOHUGEPAGE);
 	rig->mr = reg(rig->pair.b.pd, rig->sparse, n * step, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	for (size_t i = 0; i < n; i++)
 		sum += rig->sparse[i * step];
 }
 
-/* 8 bytes of each span, one after the other; the owner polls meanwhile. */
+/* READs 8 bytes of each span, one after the other; the owner polls meanwhile. */
 static void read_all(struct rig *rig, size_t n, size_t step)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct ibv_sge list = sge(&rig->into, 0, 8);
-		struct ibv_send_wr wr = {
-			.wr_id = 1, .opcode = IBV_WR_RDMA_READ, .sg_list = &list, .num_sge = 1,
-			.wr.rdma = { (uintptr_t)rig->sparse + i * step, rig->mr->rkey },
-		};
-
-		post_send(&rig->pair.a, &wr);
-		expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
-	}
+	for (size_t i = 0; i < n; i++)
+		pair_rdma(&rig->pair, IBV_WR_RDMA_READ, sge(&rig->into, 0, 8), (uintptr_t)rig->sparse + i * step,
+			  rig->mr->rkey, IBV_WC_SUCCESS);
 }
 
-/* @fn runs in a group of @max bytes. */
+/* Runs @fn in a control group of @max bytes. */
 static void nobody_is_killed(size_t max, void (*fn)(void *arg), const char *who)
 {
 	struct cgroup *cgroup = cgroup_make_small("full", max);
@@ -81,9 +74,9 @@ static void need_on_demand(void)
 	need_odp(end.ctx);
 }
 
-/* --- who wants a table ---------------------------------------------------------------- */
+/* --- memory for a table -------------------------------------------------------------- */
 
-/* Page tables of 24 MiB that stay, and tables of 24 MiB, in 40. */
+/* 24 MiB of page tables that stay, and 24 MiB of translation tables, in a group of 40 MiB. */
 #define LEAVES 6000ul
 
 static void reader(void *cgroup)
@@ -100,12 +93,12 @@ static void test_tables(void **state)
 {
 	(void)state;
 	need_on_demand();
-	nobody_is_killed(40 * MIB, reader, "a table more than fits");
+	nobody_is_killed(40 * MIB, reader, "more tables than fit");
 }
 
-/* --- who wants a window --------------------------------------------------------------- */
+/* --- memory for a window -------------------------------------------------------------- */
 
-/* Each has a window and a table of 8 KiB, and page tables of 6 that stay, in 16 MiB. */
+/* Each has a window and a table of 8 KiB; the page tables of 6 MiB stay; all in a group of 16 MiB. */
 #define WINDOWS 1500ul
 
 static void wide_reader(void *cgroup)
@@ -121,10 +114,10 @@ static void test_windows(void **state)
 {
 	(void)state;
 	need_on_demand();
-	nobody_is_killed(16 * MIB, wide_reader, "a window more than fits");
+	nobody_is_killed(16 * MIB, wide_reader, "more windows than fit");
 }
 
-/* --- who wants pages ------------------------------------------------------------------ */
+/* --- memory for pages ----------------------------------------------------------------- */
 
 #define IDLE 2500ul
 #define PAGES (16 * MIB)
@@ -137,7 +130,7 @@ static void writer(void *cgroup)
 	cgroup_enter(cgroup);
 	rig_open(&rig, IDLE, LEAF);
 	read_all(&rig, IDLE, LEAF);
-	/* 12 MiB of page tables, 10 of tables, and these, in 36. */
+	/* 12 MiB of page tables, 10 MiB of translation tables and these pages, in a group of 34 MiB. */
 	p = map_anon(PAGES);
 	memset(p, 1, PAGES);
 }
@@ -146,13 +139,13 @@ static void test_pages(void **state)
 {
 	(void)state;
 	need_on_demand();
-	nobody_is_killed(34 * MIB, writer, "the CPU's pages, more than fit");
+	nobody_is_killed(34 * MIB, writer, "more CPU pages than fit");
 }
 
 static struct CMUnitTest tests[] = {
-	{ .name = "tables make room for tables", .test_func = test_tables },
-	{ .name = "windows make room for windows", .test_func = test_windows },
-	{ .name = "tables make room for pages", .test_func = test_pages },
+	{ .name = "tables are freed for tables", .test_func = test_tables },
+	{ .name = "windows are freed for windows", .test_func = test_windows },
+	{ .name = "tables are freed for pages", .test_func = test_pages },
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ICRC of packets of all lengths, seen on their way and worked out again bit by bit: two ends that make
- * the same mistake understand each other.
+ * The ICRC of packets of all lengths, captured on the wire and recomputed bit by bit: two ends with the same
+ * mistake would understand each other.
  */
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -25,7 +25,7 @@
 struct rig {
 	struct pair pair;
 	struct buf from, to;
-	int tap;		/* sees what passes the peer's netdev */
+	int tap;		/* captures the packets of the peer's netdev */
 };
 
 static int tap_close(void *tap)
@@ -70,14 +70,8 @@ static void rig_open(struct rig *rig, bool v6)
 
 static void post(struct rig *rig, enum ibv_wr_opcode opcode, size_t len)
 {
-	struct ibv_sge list = sge(&rig->from, 0, len);
-	struct ibv_send_wr wr = {
-		.opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)rig->to.p, rig->to.mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 0, IBV_WC_SUCCESS);
+	pair_rdma(&rig->pair, opcode, sge(&rig->from, 0, len), (uintptr_t)rig->to.p, rig->to.mr->rkey,
+		  IBV_WC_SUCCESS);
 }
 
 static bool is_roce(const struct frame *frame)
@@ -100,7 +94,7 @@ static void check(struct frame *frame, size_t len)
 		fail_msg("opcode 0x%02x of a message of %zu bytes", *frame_bth(frame), len);
 }
 
-/* Checks all that has passed; how many packets of @opcode? */
+/* Checks all captured packets; returns how many had @opcode. */
 static int drain(struct rig *rig, uint8_t opcode, size_t len)
 {
 	struct frame frame;
@@ -125,7 +119,7 @@ static void check_length(struct rig *rig, size_t len)
 	assert_int_equal(drain(rig, ROCE_READ_ONLY, len), 1);
 }
 
-/* All of them, or those around a power of two and its multiples. */
+/* Tests all lengths, or those around a power of two and its multiples. */
 static void test_lengths(void **state)
 {
 	struct rig rig;

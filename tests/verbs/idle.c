@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What an idle queue pair costs: no more memory than the kernel's own driver takes for it. */
+/* The memory cost of an idle queue pair: no more than with the kernel's own driver. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-/* Queue pairs of a size, and what one takes with --driver stock: KiB, on uml (7.3). */
+/* Queue pairs of one size, and the memory of one with --driver stock, in KiB, on uml (7.3). */
 struct size {
 	const char *name;
 	unsigned int send_wr, recv_wr;
@@ -22,8 +22,8 @@ static const struct size sizes[] = {
 };
 
 /*
- * What the kernel has allocated, and this process. Not the free memory: the lists of each processor hold
- * megabytes more or less at any time.
+ * Memory that the kernel and this process have allocated. Free memory would not do: the per-CPU lists vary it
+ * by megabytes at any time.
  */
 static long allocated_kib(void)
 {
@@ -37,7 +37,7 @@ static long allocated_kib(void)
 	return sum;
 }
 
-/* Once objects that were given back have been freed. */
+/* Reads it once freed objects have been released. */
 static long settled_kib(void)
 {
 	long now, before;
@@ -62,7 +62,7 @@ static double cost(struct end *end, const struct rc *rc, unsigned int n)
 {
 	long before;
 
-	make(end, rc, n / 4 + 16);	/* what comes in pages at a time is there then */
+	make(end, rc, n / 4 + 16);	/* fills what is allocated in whole pages */
 	before = settled_kib();
 	make(end, rc, n);
 	return (double)(settled_kib() - before) / n;
@@ -83,15 +83,15 @@ static void test_idle(void **state)
 	kib = cost(&end, &rc, size->n);
 	printf("# %s: %.1f KiB\n", size->name, kib);
 	if (kernel_has("kasan_report") || kernel_has("lockdep_init_map_type"))
-		skip_because("objects are larger in this kernel");
+		skip_because("objects are larger in this debug kernel");
 	assert_true(kib < size->stock);
 }
 
 #define PAIRS 10000
 
 /*
- * Connected pairs, of which a few are made: 283 MiB with --driver stock. The ABI gives each
- * ring of a queue pair a page, which is 156 MiB of it.
+ * Connected pairs, of which a few are made: 283 MiB with --driver stock. The ABI gives each ring of a queue
+ * pair a page, which is 156 MiB of it.
  */
 static void test_connected(void **state)
 {
@@ -114,7 +114,7 @@ static void test_connected(void **state)
 	mib = (double)(settled_kib() - before) / n * PAIRS / 1024;
 	printf("# %d pairs: %.0f MiB\n", PAIRS, mib);
 	if (kernel_has("kasan_report") || kernel_has("lockdep_init_map_type"))
-		skip_because("objects are larger in this kernel");
+		skip_because("objects are larger in this debug kernel");
 	assert_true(mib < 283);
 }
 

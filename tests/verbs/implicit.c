@@ -18,7 +18,7 @@
 
 struct rig {
 	struct pair pair;
-	struct ibv_mr *a, *b;	/* everything, for either end */
+	struct ibv_mr *a, *b;	/* regions over everything, one for each end */
 };
 
 static struct ibv_mr *everything(struct ibv_pd *pd, int access)
@@ -45,13 +45,8 @@ static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, void *local, void *
 		 uint32_t len, enum ibv_wc_status status)
 {
 	struct ibv_sge list = { (uintptr_t)local, len, rig->a->lkey };
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)remote, rig->b->rkey },
-	};
 
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	pair_rdma(&rig->pair, opcode, list, (uintptr_t)remote, rig->b->rkey, status);
 }
 
 static void write_is_right(struct rig *rig, uint8_t *from, uint8_t *to, const char *what)
@@ -121,7 +116,7 @@ static void test_atomic(void **state)
 	assert_int_equal(word[17], 1011);
 }
 
-/* What is mapped later, elsewhere, and again where something else was. */
+/* Writes to memory that is mapped later, at another place, and in place of an older mapping. */
 static void test_later_mappings(void **state)
 {
 	uint8_t *from, *to;
@@ -137,7 +132,7 @@ static void test_later_mappings(void **state)
 	}
 	assert_ptr_equal(mmap(to, LEN + PAGE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), to);
-	write_is_right(&rig, from, to + 1, "a mapping in the place of another");
+	write_is_right(&rig, from, to + 1, "a mapping in place of another");
 	to = map_memfd(LEN + PAGE, &fd);
 	write_is_right(&rig, from, to, "a file");
 }
@@ -154,7 +149,7 @@ static void test_stack_and_data(void **state)
 	write_is_right(&rig, stack, data, "the data segment");
 }
 
-/* Two mappings side by side, and nothing behind them. */
+/* Two adjacent mappings, with nothing mapped behind them. */
 static void test_edges(void **state)
 {
 	uint8_t *from, *two;
@@ -178,7 +173,7 @@ static void refused(void *remote)
 	rdma(&rig, IBV_WR_RDMA_WRITE, map_anon(PAGE), remote, 64, IBV_WC_REM_ACCESS_ERR);
 }
 
-static void test_nothing_there(void **state)
+static void test_unmapped_memory(void **state)
 {
 	(void)state;
 	refused((void *)8);
@@ -187,7 +182,7 @@ static void test_nothing_there(void **state)
 	refused((void *)-64);
 }
 
-/* --- who may have a key for peers ---------------------------------------------------------- */
+/* --- who may give a key to peers ------------------------------------------------------------ */
 
 static int error_of(struct ibv_pd *pd, int access)
 {
@@ -200,7 +195,7 @@ static int error_of(struct ibv_pd *pd, int access)
 }
 
 struct wish {
-	int local, remote;	/* what is expected, errno */
+	int local, remote;	/* expected errno */
 };
 
 static void nobody_child(void *arg)
@@ -209,7 +204,7 @@ static void nobody_child(void *arg)
 	struct rc rc = rc_default();
 	struct end end;
 
-	/* The device is opened as root: its file is not everybody's. */
+	/* Opened as root: only root may open the device file. */
 	end_open(&end, options.device, &rc);
 	assert_int_equal(setresuid(NOBODY, NOBODY, NOBODY), 0);
 	assert_int_equal(error_of(end.pd, IBV_ACCESS_LOCAL_WRITE), wish->local);
@@ -242,7 +237,7 @@ static void test_policy(void **state)
 	assert_int_equal(error_of(end.pd, IBV_ACCESS_LOCAL_WRITE), 0);
 }
 
-/* A key of some region tells nothing about the key to everything. */
+/* The key of a region gives no hint of the key of the implicit region. */
 static void test_keys_are_not_guessed(void **state)
 {
 	struct rc rc = rc_default();
@@ -262,7 +257,7 @@ static void test_keys_are_not_guessed(void **state)
 	assert_in_range(near, 0, 2);
 }
 
-static void test_zero_is_not_everything(void **state)
+static void test_only_exact_range_is_implicit(void **state)
 {
 	struct rc rc = rc_default();
 	struct end end;
@@ -282,10 +277,10 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_later_mappings),
 	cmocka_unit_test(test_stack_and_data),
 	cmocka_unit_test(test_edges),
-	cmocka_unit_test(test_nothing_there),
+	cmocka_unit_test(test_unmapped_memory),
 	cmocka_unit_test(test_policy),
 	cmocka_unit_test(test_keys_are_not_guessed),
-	cmocka_unit_test(test_zero_is_not_everything),
+	cmocka_unit_test(test_only_exact_range_is_implicit),
 };
 
 int main(int argc, char **argv)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every allocation that a verb makes fails once. The verb says that there is no memory and leaves
- * nothing behind, the same verb works at once, and what gives something back does so without
- * memory. Somebody else's traffic goes on meanwhile.
+ * Every allocation of a verb fails once. The verb then reports that there is no memory and leaves nothing
+ * behind, and the same verb works at once afterwards. What frees something does so without memory. Another
+ * process's traffic goes on meanwhile.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct scene {
 	struct witness witness;
 	struct pair pair;
 	int nldev, device;
-	uint8_t *memory;	/* REGION bytes on both sides of a window's border */
+	uint8_t *memory;	/* REGION bytes on both sides of a window boundary */
 	struct buf sink;	/* of pair.b */
 	struct ibv_qp *qp;	/* not connected */
 	struct ibv_cq *cq;
@@ -36,7 +36,7 @@ struct scene {
 	struct ibv_mr *mr;
 };
 
-/* The core keeps half a GiB together, so a region across a border takes two of everything. */
+/* The core has one window for half a GiB, so a region across a boundary needs two of everything. */
 static void map_across_border(struct scene *s)
 {
 	uintptr_t room = (uintptr_t)map_reserved(2 * GIB);
@@ -70,15 +70,15 @@ static void scene_open(struct scene *s)
 	assert_true(s->device >= 0);
 }
 
-/* --- what is made and destroyed -------------------------------------------- */
+/* --- objects that are made and destroyed ----------------------------------- */
 
 struct thing {
 	const char *name;
 	void *(*make)(struct scene *s);
 	undo_fn destroy;
 	void (*before)(struct scene *s);
-	bool numbered;		/* from a table of the driver's */
-	int other_errno;	/* what else than ENOMEM says that there is no memory */
+	bool numbered;		/* its number comes from one of the driver's tables */
+	int other_errno;	/* another errno that also reports a lack of memory */
 };
 
 static void *make_context(struct scene *s)
@@ -136,16 +136,11 @@ static void *make_on_demand(struct scene *s)
 static void write_from(struct scene *s, struct ibv_mr *mr)
 {
 	struct ibv_sge list = { (uintptr_t)s->memory, REGION, mr->lkey };
-	struct ibv_send_wr wr = {
-		.opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)s->sink.p, .rkey = s->sink.mr->rkey },
-	};
 
-	post_send(&s->pair.a, &wr);
-	expect_wc(s->pair.a.scq, 0, IBV_WC_SUCCESS);
+	pair_rdma(&s->pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)s->sink.p, s->sink.mr->rkey, IBV_WC_SUCCESS);
 }
 
-/* With its pages found, so that there is something to give back. */
+/* A region with translations, so that there is something to free. */
 static void *make_used(struct scene *s)
 {
 	struct ibv_mr *mr = make_on_demand(s);
@@ -229,8 +224,8 @@ static void *make_qp_ex(struct scene *s)
 }
 
 /*
- * The library tries a device file of another name when it cannot open the first, and the kernel's
- * routing says ENOBUFS.
+ * The library tries a device file of another name when it cannot open the first one, and the kernel's routing
+ * reports ENOBUFS.
  */
 static const struct thing things[] = {
 	{ "context", make_context, (undo_fn)ibv_close_device, NULL, false, ENOENT },
@@ -256,11 +251,11 @@ static const struct thing used_region = {
 	"on-demand region in use", make_used, (undo_fn)ibv_dereg_mr, untouch, false, 0,
 };
 
-/* --- what is done ---------------------------------------------------------- */
+/* --- calls ----------------------------------------------------------------- */
 
 struct deed {
 	const char *name;
-	int (*call)(struct scene *s);		/* 0 or an errno */
+	int (*call)(struct scene *s);		/* returns 0 or an errno */
 	void (*before)(struct scene *s);
 	int other_errno;
 };
@@ -332,7 +327,7 @@ static int resize_srq(struct scene *s)
 	return to_errno(ibv_modify_srq(s->srq, &attr, IBV_SRQ_MAX_WR));
 }
 
-/* The library has no such call for this driver, the kernel has. */
+/* The library does not support this call for this driver; the kernel does. */
 static int reregister(struct scene *s, int flags, int access)
 {
 	struct ib_uverbs_rereg_mr_resp answer;
@@ -476,7 +471,7 @@ static struct held held(const struct scene *s)
 	return held;
 }
 
-/* @name has failed with @err when its allocation @n did: it is as if it had not been called. */
+/* @name has failed with @err because its allocation @n failed: everything is as before the call. */
 static void check_failure(const struct scene *s, const char *name, unsigned int n, int err,
 			  int other_errno, const struct held *before)
 {
@@ -485,11 +480,11 @@ static void check_failure(const struct scene *s, const char *name, unsigned int 
 	if (err != ENOMEM && err != other_errno)
 		fail_msg("%s, allocation %u: %s", name, n, strerror(err));
 	if (strcmp(before->text, after.text))
-		fail_msg("%s, allocation %u, leaves: %s; before it: %s", name, n, after.text,
+		fail_msg("%s, allocation %u, leaves behind: %s; before: %s", name, n, after.text,
 			 before->text);
 }
 
-/* One allocation on from the last; says whether there was one. */
+/* Makes the next allocation fail; @failed is false if there was none. */
 static void *make_failing(struct scene *s, const struct thing *thing, unsigned int n, bool *failed)
 {
 	struct held before = held(s);
@@ -527,7 +522,7 @@ static bool destroy_failing(const struct thing *thing, void *object, unsigned in
 
 static void told(struct scene *s, const char *name, unsigned int n)
 {
-	printf("# %s: each of %u allocations\n", name, n - 1);
+	printf("# %s: %u allocations failed in turn\n", name, n - 1);
 	assert_true(n < ENDLESS);
 	witness_stop(&s->witness);
 }
@@ -608,8 +603,8 @@ static int bind_window(struct scene *s, struct ibv_mw *mw)
 }
 
 /*
- * A window is bound by a request, and the kernel's uverbs wants memory to hear a doorbell: without
- * it says so when the request is in the ring already. The next doorbell is for it, too.
+ * A request binds a window. The kernel's uverbs needs memory for a doorbell; if there is none, it reports
+ * that although the request is in the ring already. The next doorbell covers that request, too.
  */
 static bool bind_failing(struct scene *s, unsigned int n)
 {
@@ -645,9 +640,9 @@ static void test_bind(void **state)
 }
 
 /*
- * Objects have numbers, and the table of a kind's numbers grows when they have gone on far enough.
- * The numbers of the kernel's own tables do not go on where each object goes before the next. Where
- * the table cannot grow, numbers begin again in the part that there is, if there is one.
+ * Objects have numbers. The table of a kind's numbers grows when the numbers have advanced far enough. The
+ * numbers of the kernel's own tables do not advance while each object is destroyed before the next one is
+ * made. If the table cannot grow, the numbers start again in the existing part, if there is one.
  */
 static void test_number(void **state)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every allocation fails once while a link is made or deleted, and while the modules are loaded:
- * nothing is left of what did not come to be, and the same works at once. Links come and go slowly,
- * so without -f it is a sample, another one for each seed (-s), of a size that -c says.
+ * Every allocation fails once while a link is made or deleted, and while the modules are loaded: nothing of a
+ * failed attempt remains, and the same operation then works at once. Making and deleting a link is slow, so
+ * without -f the test takes a sample: another one for each seed (-s), with the size of -c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,31 +22,31 @@
 
 #define LINK "rxe9"
 #define NETDEV "dummy9"
-/* More allocations than any of it makes. */
+/* More allocations than any of these operations makes. */
 #define ENDLESS 50000
 
 static void need_loop(void)
 {
 	if (have_wire())
-		skip_because("nothing of this is about a wire");
+		skip_because("this test needs no wire");
 }
 
 /* --- which allocations ------------------------------------------------------------ */
 
-/* Without memory for the fields of a tracepoint, the kernel loads the module and warns. */
+/* If the fields of a tracepoint cannot be allocated, the kernel loads the module and only warns. */
 #define TRACING "ftrace_event_field"
 
 /*
- * A link has thousands of files in sysfs, three for each of its GIDs. They are alike, so their
- * nodes and names are spared, but for a few.
+ * A link has thousands of files in sysfs, three for each of its GIDs. They are alike, so the allocations of
+ * their nodes and names do not fail, except for a few.
  */
 static const char *const but_sysfs[] = { TRACING, "kernfs_node_cache", "kmalloc-8", NULL };
 static const char *const all[] = { TRACING, NULL };
 
-/* Lets allocation @n fail. Returns how many allocations are missing to it. */
+/* Makes allocation @n fail. Returns how many more allocations that would have taken. */
 typedef unsigned int (*failing_fn)(void *object, unsigned int n);
 
-/* @samples of the allocations, or all if there are fewer; other ones for every seed. */
+/* Takes @samples of the allocations, or all if there are fewer; other samples for each seed. */
 static void sweep(const char *what, failing_fn failing, void *object, unsigned int samples)
 {
 	unsigned int total = ENDLESS - failing(object, ENDLESS), failures = 0;
@@ -55,7 +55,7 @@ static void sweep(const char *what, failing_fn failing, void *object, unsigned i
 	assert_true(total > 0 && total < ENDLESS);
 	for (double at = step > 1 ? mix64(options.seed) % (unsigned int)step : 0; at < total; at += step)
 		failures += !failing(object, 1 + (unsigned int)at);
-	printf("# %s: %u of %u allocations\n", what, failures, total);
+	printf("# %s: %u of %u allocations failed\n", what, failures, total);
 	assert_true(failures > 0);
 }
 
@@ -82,7 +82,7 @@ static int leave_namespace(void *object)
 	return ret;
 }
 
-/* A namespace that has no link, so that the first one makes the sockets, too. */
+/* A new namespace has no link, so the first link creates the sockets, too. */
 static void enter_namespace(void)
 {
 	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -94,7 +94,7 @@ static void enter_namespace(void)
 	      "ip address add 198.51.100.1/24 dev " NETDEV);
 }
 
-/* Netlink and sockets have words of their own for it. */
+/* Netlink and sockets report a lack of memory with errnos of their own. */
 static bool is_shortage(int err)
 {
 	return err == ENOMEM || err == ENOBUFS || err == ENFILE;
@@ -226,7 +226,7 @@ static void unload(struct module *module)
 	module->loaded = false;
 }
 
-/* As the guest and tests/run have made it. */
+/* Restores the links as the guest and tests/run have made them. */
 static int restore(void *unused)
 {
 	(void)unused;
@@ -270,7 +270,7 @@ static void test_modules(void **state)
 	need_loop();
 	need_inject();
 	if (access(MODULES "rdma_rxe.ko", R_OK))
-		skip_because("the modules are not where a guest has them");
+		skip_because("the modules are not at their place in a guest");
 	remove_all();
 	sweep_twice("loading the core", load_failing, &core);
 	assert_int_equal(load(&core), 0);

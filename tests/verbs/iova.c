@@ -15,7 +15,7 @@
 struct place {
 	const char *name;
 	uint64_t iova;
-	bool relative;	/* to the virtual address */
+	bool relative;	/* relative to the virtual address */
 };
 
 static const struct place places[] = {
@@ -23,9 +23,9 @@ static const struct place places[] = {
 	{ "0", 0, false },
 	{ "an odd page", 0x1000, false },
 	{ "below the virtual address", -0x7654321000ull, true },
-	{ "2 MiB less one page further", 0x1ff000, true },
-	{ "beyond what a program can have", 0xfedcba9876000000, false },
-	{ "the last page but one as its end", -(uint64_t)LEN - PAGE, false },
+	{ "2 MiB minus one page above", 0x1ff000, true },
+	{ "above the addresses of a program", 0xfedcba9876000000, false },
+	{ "ends at the last page but one", -(uint64_t)LEN - PAGE, false },
 };
 
 struct rig {
@@ -60,19 +60,12 @@ static void rig_open(struct rig *rig, const struct place *place, bool odp)
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t remote,
 		 enum ibv_wc_status status)
 {
-	struct ibv_sge list = sge(&rig->local, 3, MESSAGE);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = remote, .rkey = rig->mr->rkey },
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, status);
+	pair_rdma(&rig->pair, opcode, sge(&rig->local, 3, MESSAGE), remote, rig->mr->rkey, status);
 }
 
 static const size_t offsets[] = { 0, 1, 4095, 4096, 2 * MIB - 3, LEN - MESSAGE };
 
-/* As the target and the source of the peer, and as this side's own buffer. */
+/* As target and source of the peer, and as this side's own buffer. */
 static void check_place(const struct place *place, bool odp)
 {
 	struct rig rig;
@@ -100,7 +93,10 @@ static void check_place(const struct place *place, bool odp)
 	}
 }
 
-/* The first byte before and the first behind are outside, whatever lies at the virtual address. */
+/*
+ * The first byte before and the first byte behind the region are out of bounds, whatever lies at the virtual
+ * address.
+ */
 static void check_bounds(const struct place *place, bool odp)
 {
 	struct rig rig;
@@ -131,7 +127,7 @@ static void test_odp(void **state)
 	check_bounds(*state, true);
 }
 
-/* A region that wraps round the end of the address space is no region. */
+/* A region that wraps around the end of the address space is refused. */
 static void test_wraps(void **state)
 {
 	struct rc rc = rc_default();

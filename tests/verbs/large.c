@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Regions far larger than the memory, registered by a user who may pin 64 KiB: on demand it costs
+ * Regions far larger than the memory, registered by a user who may pin 64 KiB: an on-demand region costs
  * nothing and pins nothing.
  */
 #include <errno.h>
@@ -33,7 +33,7 @@ static int raise_limit(void *object)
 	return setrlimit(RLIMIT_MEMLOCK, object);
 }
 
-/* From here on without privileges and with 64 KiB of memory that may be pinned. */
+/* From here on the process has no privileges, and may pin 64 KiB of memory. */
 static void become_nobody(void)
 {
 	struct rlimit *old = scratch(sizeof(*old)), low = { .rlim_cur = 64 * 1024 };
@@ -51,21 +51,14 @@ static void *reserve(size_t len)
 	void *p = map_reserved(len);
 
 	if (!p)
-		skip_because("a program has no %zu GiB of addresses here", len / GIB);
+		skip_because("a program cannot have %zu GiB of addresses here", len / GIB);
 	return p;
 }
 
 static void rdma(struct pair *pair, struct buf *local, enum ibv_wr_opcode opcode, uint64_t addr,
 		 uint32_t rkey)
 {
-	struct ibv_sge list = sge(local, 0, MESSAGE);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = addr, .rkey = rkey },
-	};
-
-	post_send(&pair->a, &wr);
-	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
+	pair_rdma(pair, opcode, sge(local, 0, MESSAGE), addr, rkey, IBV_WC_SUCCESS);
 }
 
 static void nothing_pinned(void)
@@ -74,7 +67,7 @@ static void nothing_pinned(void)
 	assert_int_equal(file_number("/proc/self/status", "VmLck:"), 0);
 }
 
-/* Places in it that are far from each other. */
+/* Accesses offsets of the region that are far from each other. */
 static void touch(struct pair *pair, struct buf *local, uint8_t *p, size_t len, uint32_t rkey)
 {
 	const size_t offsets[] = { 0, 2 * MIB - 100, GIB - 5, len / 2 + 3, len - MESSAGE };
@@ -110,12 +103,12 @@ static void test_size(void **state)
 	mr = reg(pair.b.pd, p, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	took = now_ms() - start;
 	if (took > 1000)
-		fail_msg("to register %zu GiB took %d ms", len / GIB, (int)took);
+		fail_msg("registering %zu GiB took %d ms", len / GIB, (int)took);
 	touch(&pair, &local, p, len, mr->rkey);
 	nothing_pinned();
 }
 
-/* The limit holds for who pins. */
+/* The limit applies to a pinned region. */
 static void test_limit_holds(void **state)
 {
 	struct rc rc = rc_default();
@@ -129,7 +122,7 @@ static void test_limit_holds(void **state)
 	nothing_pinned();
 }
 
-/* All that a program has and will have, in one region. */
+/* One region for everything that a program has now and will have later. */
 static void test_implicit(void **state)
 {
 	struct rc rc = rc_default();
@@ -145,7 +138,7 @@ static void test_implicit(void **state)
 	touch(&pair, &local, reserve(4 * GIB), 4 * GIB, mr->rkey);
 }
 
-/* Millions of packets take longer than anything else that is waited for. */
+/* Waits longer than PATIENCE: millions of packets take that long. */
 static void wait_long(struct end *end)
 {
 	uint64_t limit = now_ms() + 20 * PATIENCE;
@@ -162,14 +155,14 @@ static void wait_long(struct end *end)
 #define PARTS 32ul
 #define MOST_PART (2 * GIB / PARTS)
 
-/* The same memory again and again: uml cannot map as many pages as the message has. */
+/* Repeats the same memory in the list: uml cannot map as many pages as the message has. */
 static void fill_parts(struct ibv_sge *list, const struct buf *buf, size_t len)
 {
 	for (size_t i = 0; i < PARTS; i++)
 		list[i] = sge(buf, 0, len / PARTS + (i ? 0 : len % PARTS));
 }
 
-/* One message of @len bytes, and one behind it: both ends stand where they should. */
+/* Sends one message of @len bytes and one behind it: both ends have the right PSN. */
 static void longest(struct pair *pair, struct buf *from, struct buf *to, size_t len)
 {
 	struct ibv_sge list[PARTS];
@@ -186,14 +179,14 @@ static void longest(struct pair *pair, struct buf *from, struct buf *to, size_t 
 	post_send(&pair->a, &wr);
 	wait_long(&pair->a);
 	assert_int_equal(expect_wc(pair->b.rcq, 2, IBV_WC_SUCCESS).byte_len, len);
-	pattern_check(to->p, len / PARTS + len % PARTS, 0, len, "of a long message");
+	pattern_check(to->p, len / PARTS + len % PARTS, 0, len, "a long message");
 	wr.num_sge = 0;
 	post_send(&pair->a, &wr);
 	expect_wc(pair->a.scq, 1, IBV_WC_SUCCESS);
 	expect_wc(pair->b.rcq, 3, IBV_WC_SUCCESS);
 }
 
-/* As long as the device says that a message may be, also where that takes the most packets. */
+/* A message of the maximal length that the device reports, also with the MTU that takes the most packets. */
 static void test_longest(void **state)
 {
 	struct rc rc = rc_default();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the device says it can do it does; what is beyond it is refused with an errno. */
+/* The device can do everything that it reports; anything beyond that is refused with an errno. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static void test_region_rights(void **state)
 	reg(rig.end.pd, p + PAGE, PAGE, IBV_ACCESS_REMOTE_READ);
 }
 
-/* Of one byte, of odd sizes, of the same bytes many times. */
+/* Regions of one byte, of odd sizes, and over the same bytes many times. */
 static void test_odd_regions(void **state)
 {
 	struct rc rc = rc_default();
@@ -101,23 +101,17 @@ static void test_odd_regions(void **state)
 		size_t at = 2 * PAGE - len / 2 - 1;
 		struct ibv_mr *mr = reg(pair.b.pd, memory.p + at, len, ALL_ACCESS);
 		struct ibv_sge list = sge(&local, 0, len);
-		struct ibv_send_wr wr = {
-			.wr_id = len, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-			.wr.rdma = { .remote_addr = (uintptr_t)mr->addr, .rkey = mr->rkey },
-		};
 
 		pattern_fill(local.p, len, 0, len);
-		post_send(&pair.a, &wr);
-		expect_wc(pair.a.scq, len, IBV_WC_SUCCESS);
+		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey, IBV_WC_SUCCESS);
 		pattern_check(memory.p + at, len, 0, len, "an odd region");
 		list.length++;
-		post_send(&pair.a, &wr);
-		expect_wc(pair.a.scq, len, IBV_WC_REM_ACCESS_ERR);
+		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey, IBV_WC_REM_ACCESS_ERR);
 		pair_connect(&pair);
 	}
 }
 
-/* Every key is its own, and keys of regions that are gone do not come back at once. */
+/* Every key is unique, and the keys of deregistered regions are not reused at once. */
 static void test_keys(void **state)
 {
 	enum { N = 200 };
@@ -143,7 +137,7 @@ static void test_keys(void **state)
 	}
 }
 
-/* The longest gather and scatter lists, with empty pieces between. */
+/* The longest gather and scatter lists, with empty elements in between. */
 static void test_most_pieces(void **state)
 {
 	struct ibv_device_attr attr;
@@ -182,7 +176,10 @@ static void test_most_pieces(void **state)
 		pattern_check((void *)(uintptr_t)to[i].addr, to[i].length, at, 3, "a piece");
 }
 
-/* The queue takes at least what was asked for, then says that it is full, and works on. */
+/*
+ * The queue takes at least as many requests as it was created for, then reports that it is full, and goes on
+ * working.
+ */
 static void test_full_queue(void **state)
 {
 	struct ibv_send_wr wr = { .opcode = IBV_WR_SEND }, *bad;

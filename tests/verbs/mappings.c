@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a peer may read and write through an on-demand region, mapping by mapping: the table of
- * Documentation/infiniband/on-demand-paging.rst, a test a line. What pinning says (get_user_pages()) is
- * looked at, too: the two agree where the table does not say that they differ.
+ * What a peer may read and write through an on-demand region, for each kind of mapping: the table of
+ * Documentation/infiniband/on-demand-paging.rst, one test for each line. Each test also pins the mapping
+ * (get_user_pages()): both agree except where the table says that they differ.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +23,15 @@
 #endif
 #define SYS_SHADOW_STACK 453
 #define SYS_SEAL 462
-#define TYPE_DROPPABLE 0x08		/* of a mapping */
+#define TYPE_DROPPABLE 0x08		/* MAP_DROPPABLE, a type of mapping */
 #define ADVICE_GUARD 102		/* MADV_GUARD_INSTALL */
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
 /* A line of the table. */
 struct line {
-	void *(*map)(void);		/* a page; skips the test where the kernel has none */
-	bool read, write;		/* by a peer */
-	bool pin_read, pin_write;	/* when a region is pinned */
+	void *(*map)(void);		/* makes a page; skips the test if the kernel lacks such mappings */
+	bool read, write;		/* allowed for a peer */
+	bool pin_read, pin_write;	/* allowed when a region is pinned */
 };
 
 static int page_unmap(void *p)
@@ -44,12 +44,12 @@ static void *page_map(int protection, int flags, int fd)
 	void *p = mmap(NULL, PAGE, protection, flags, fd, 0);
 
 	if (p == MAP_FAILED)
-		skip_because("no such mapping: %s", strerror(errno));
+		skip_because("this kernel has no such mapping: %s", strerror(errno));
 	defer(page_unmap, p);
 	return p;
 }
 
-/* With something in it, and then protected. */
+/* A page with contents, protected afterwards. */
 static void *page_protect(int protection)
 {
 	void *p = page_map(PROT_READ | PROT_WRITE, PRIVATE, -1);
@@ -123,7 +123,7 @@ static void *map_sealed_file(void)
 	return p;
 }
 
-/* The start of the mapping that /proc/self/maps calls so. */
+/* Returns the start of the mapping with @name in /proc/self/maps. */
 static void *map_named(const char *name)
 {
 	FILE *file = fopen("/proc/self/maps", "r");
@@ -136,7 +136,7 @@ static void *map_named(const char *name)
 	if (file)
 		fclose(file);
 	if (!found)
-		skip_because("no %s", name);
+		skip_because("this process has no %s mapping", name);
 	return (void *)start;
 }
 
@@ -169,7 +169,7 @@ static void *map_shadow_stack(void)
 	void *p = (void *)syscall(SYS_SHADOW_STACK, 0, PAGE, 0);
 
 	if (p == MAP_FAILED)
-		skip_because("no shadow stacks here");
+		skip_because("this machine has no shadow stacks");
 	defer(page_unmap, p);
 	return p;
 }
@@ -183,7 +183,7 @@ static void *map_guarded(void)
 	return p;
 }
 
-/* Stays until the program ends: nobody can unmap it. */
+/* The page stays until the program ends: nobody can unmap it. */
 static void *page_seal(int protection)
 {
 	void *p = mmap(NULL, PAGE, protection, PRIVATE | MAP_POPULATE, -1, 0);
@@ -212,7 +212,7 @@ static void *map_droppable(void)
 	return p;
 }
 
-/* The page below the end of a stack that has not grown there. */
+/* Returns the page below the end of a stack that has not grown down to it. */
 static void *map_below_stack(void)
 {
 	uint8_t *p = mmap(NULL, 16 * PAGE, PROT_NONE, PRIVATE | MAP_NORESERVE, -1, 0);
@@ -232,7 +232,7 @@ static void *map_keyed(void)
 	int key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
 
 	if (key < 0)
-		skip_because("no protection keys here");
+		skip_because("this machine has no protection keys");
 	assert_int_equal(pkey_mprotect(p, PAGE, PROT_READ | PROT_WRITE, key), 0);
 	return p;
 }
@@ -243,15 +243,10 @@ static void access_expect(struct pair *pair, const struct buf *local, void *p, s
 			  bool write, bool allowed)
 {
 	enum ibv_wc_status want = allowed ? IBV_WC_SUCCESS : IBV_WC_REM_ACCESS_ERR;
-	struct ibv_sge list = sge(local, 0, PAGE);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .sg_list = &list, .num_sge = 1,
-		.opcode = write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
-		.wr.rdma = { (uintptr_t)p, mr->rkey },
-	};
 	struct ibv_wc wc;
 
-	post_send(&pair->a, &wr);
+	post_rdma(&pair->a, 1, write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ, sge(local, 0, PAGE), (uintptr_t)p,
+		  mr->rkey);
 	wc = wait_wc(pair->a.scq);
 	if (wc.status != want)
 		fail_msg("%s: %s, expected: %s", write ? "WRITE" : "READ", ibv_wc_status_str(wc.status),
@@ -282,10 +277,10 @@ static void test_line(void **state)
 	p = line->map();
 	mr = reg(pair.b.pd, p, PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	access_expect(&pair, &local, p, mr, false, line->read);
-	/* What reading has entered gives no right to write. */
+	/* A translation made for reading gives no right to write. */
 	access_expect(&pair, &local, p, mr, true, line->write);
 	access_expect(&pair, &local, p, mr, false, line->read);
-	/* Before, memory is pinned by force, and for writing in any case. */
+	/* Older kernels pin with force, and always for writing. */
 	if (!kernel_at_least(6, 3))
 		return;
 	assert_int_equal(can_pin(pair.b.pd, p, IBV_ACCESS_REMOTE_READ), line->pin_read);
@@ -295,12 +290,12 @@ static void test_line(void **state)
 #define LINE(name, map, ...) \
 	{ name, test_line, NULL, NULL, &(struct line){ map, __VA_ARGS__ } }
 
-/* Reading and writing by a peer; for reading and for writing pinned. */
+/* Reading and writing by a peer, then pinning for reading and for writing. */
 static struct CMUnitTest tests[] = {
 	LINE("readable and writable", map_plain, true, true, true, true),
 	LINE("readable", map_readable, true, false, true, false),
 	LINE("PROT_NONE", map_nothing, false, false, false, false),
-	/* differs: write-only memory can be pinned for writing */
+	/* Differs: write-only memory can be pinned for writing. */
 	LINE("write-only", map_writable, false, false, false, true),
 	LINE("execute-only", map_executable, false, false, false, false),
 	LINE("a file, shared, for reading", map_file_shared, true, false, true, false),
@@ -309,14 +304,14 @@ static struct CMUnitTest tests[] = {
 	LINE("vdso", map_vdso, true, false, true, false),
 	LINE("vvar", map_vvar, false, false, false, false),
 	LINE("memfd_secret()", map_secret, false, false, false, false),
-	/* differs: a shadow stack can be pinned for reading */
+	/* Differs: a shadow stack can be pinned for reading. */
 	LINE("a shadow stack", map_shadow_stack, false, false, true, false),
 	LINE("a guard region", map_guarded, false, false, false, false),
 	LINE("mseal(), readable and writable", map_sealed, true, true, true, true),
 	LINE("mseal(), readable", map_sealed_readable, true, false, true, false),
 	LINE("MAP_DROPPABLE", map_droppable, true, true, true, true),
 	LINE("below a stack that has not grown", map_below_stack, false, false, false, false),
-	/* differs: a region is pinned by a thread, whose rights count */
+	/* Differs: a thread pins a region, so the thread's protection keys count. */
 	LINE("a protection key without rights", map_keyed, true, true, false, false),
 };
 

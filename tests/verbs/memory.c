@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every kind of memory and every thing that can happen to it, seen through on-demand regions: what
- * RDMA reads is what is there, what RDMA writes is what the CPU, the file and no one else gets.
+ * Every kind of memory and every event that can happen to it, seen through on-demand regions: RDMA reads the
+ * current bytes, and what RDMA writes reaches the CPU and the file, and nobody else.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "lib/rc.h"
 #include "lib/test.h"
 
-#define EDGE 100	/* what a write leaves alone at both ends */
+#define EDGE 100	/* bytes at both ends that a write leaves alone */
 #define ROUNDS 2
 
 struct rig {
@@ -43,16 +43,8 @@ static void rig_open(struct rig *rig, const struct cell *cell)
 
 static void rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)
 {
-	struct ibv_sge list = sge(&rig->staging, offset, len);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = {
-			.remote_addr = (uintptr_t)rig->area.at + offset, .rkey = rig->mr->rkey,
-		},
-	};
-
-	post_send(&rig->pair.a, &wr);
-	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
+	pair_rdma(&rig->pair, opcode, sge(&rig->staging, offset, len), (uintptr_t)rig->area.at + offset,
+		  rig->mr->rkey, IBV_WC_SUCCESS);
 }
 
 static void rdma_write(struct rig *rig, uint64_t seed)
@@ -71,25 +63,25 @@ static void rdma_read(struct rig *rig, const char *when)
 	same_bytes(rig->staging.p, rig->area.want, rig->area.span, when);
 }
 
-/* RDMA looks first, so that it is RDMA that faults. */
+/* RDMA accesses the memory first, so that RDMA takes the fault. */
 static void test_cell(void **state)
 {
 	const struct cell *cell = *state;
 	struct rig rig;
 
 	rig_open(&rig, cell);
-	rdma_read(&rig, "RDMA read before");
+	rdma_read(&rig, "RDMA read before the event");
 	for (int round = 0; round < ROUNDS; round++) {
 		cell->event->apply(&rig.area);
-		rdma_read(&rig, "RDMA read after it");
-		area_check(&rig.area, "the CPU's view after it");
+		rdma_read(&rig, "RDMA read after the event");
+		area_check(&rig.area, "the CPU's view after the event");
 		rdma_write(&rig, 100 + round);
 		area_check(&rig.area, "the CPU's view of an RDMA write");
 
 		cell->event->apply(&rig.area);
 		rdma_write(&rig, 200 + round);
 		rdma_read(&rig, "RDMA read of an RDMA write");
-		area_check(&rig.area, "the CPU's view of an RDMA write after it");
+		area_check(&rig.area, "the CPU's view of an RDMA write after the event");
 	}
 	area_check_child(&rig.area);
 }

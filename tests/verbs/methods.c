@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Methods of the kernel's verbs, called as the library calls them but for one thing: every ioctl
- * that it makes goes through here, where an attribute, its length or its pointer is changed, by
- * several processes that end in the middle.
+ * Methods of the kernel's verbs, called as the library calls them except for one thing: this test intercepts
+ * every ioctl of the library and changes an attribute, its length or its pointer. Several processes do so,
+ * and some exit in the middle.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ struct tally {
 	volatile uint64_t methods, spoiled, accepted, killed;
 };
 
-/* Of this process. */
+/* The state of this process. */
 static struct tally *tally;
 static struct dice dice;
 static bool spoil;
@@ -44,13 +44,13 @@ static uint64_t roll(uint64_t n)
 	return dice_below(&dice, n);
 }
 
-/* Counts of things that are made stay small: this is no test of how much memory there is. */
+/* Counts of objects stay small: this test must not use up the memory. */
 static uint64_t tame(uint64_t value)
 {
 	return (uint32_t)value > 4096 && (uint32_t)value < 1 << 23 ? value % 4096 : value;
 }
 
-/* The kernel writes to some of these: it must not be to what the process lives on. */
+/* The kernel writes to some of these pointers: they must not point to memory that the process needs. */
 static uint64_t pointer(void)
 {
 	uint64_t pointers[] = { 0, 8, (uintptr_t)arena, (uintptr_t)arena + ARENA - 4, 1ull << 47,
@@ -66,7 +66,7 @@ static void spoil_attr(struct ib_uverbs_attr *attr)
 		attr->attr_id = roll(2) ? roll(16) : roll(16) | roll(2) << 12;
 		break;
 	case 1:
-		/* What is longer than it was must lie where there is as much. */
+		/* A longer attribute must lie where there is enough memory. */
 		attr->data = attr->data > 1 << 20 ? (uintptr_t)arena : attr->data;
 		attr->len = roll(2) ? roll(72) : dice_size(&dice);
 		break;
@@ -106,7 +106,7 @@ static void spoil_header(struct ib_uverbs_ioctl_hdr *header)
 	}
 }
 
-/* A copy is spoiled: where the answer goes to is still the library's own. */
+/* Changes a copy: responses still go to the library's own buffers. */
 static int spoiled_call(int fd, unsigned long request, const struct ib_uverbs_ioctl_hdr *right)
 {
 	uint64_t space[(sizeof(*right) + MAX_ATTRS * sizeof(right->attrs[0])) / 8] = {};
@@ -140,7 +140,7 @@ int ioctl(int fd, unsigned long request, ...)
 	return syscall(SYS_ioctl, fd, request, arg);
 }
 
-/* --- what the library is made to do ------------------------------------------------------ */
+/* --- calls of the library ---------------------------------------------------------------- */
 
 struct user {
 	struct end end;
@@ -189,7 +189,7 @@ static void use_cq(struct user *user, struct ibv_cq **cq)
 		*cq = ibv_cq_ex_to_cq(ibv_create_cq_ex(user->end.ctx, &attr));
 }
 
-/* Of a queue pair's capabilities: none, the least, any, the most that there may be. */
+/* A capability of a queue pair: none, one, any, or the maximum. */
 static uint32_t corner(uint32_t usual, uint32_t most)
 {
 	uint32_t corners[] = { 0, 1, 1 + roll(usual), most };
@@ -203,7 +203,7 @@ static struct ibv_qp *make_qp(struct user *user)
 		.send_cq = user->end.scq, .recv_cq = user->end.rcq, .pd = user->pd,
 		.qp_type = roll(8) ? IBV_QPT_RC : 2 + roll(8),
 		.comp_mask = IBV_QP_INIT_ATTR_PD,
-		/* The most requests would take a good part of the machine's memory. */
+		/* The maximal requests would use up much of the machine's memory. */
 		.cap = { corner(60, 1023), corner(60, 1023), corner(8, 32), corner(8, 32),
 			 corner(100, 512) },
 	};
@@ -291,7 +291,7 @@ struct life {
 	uint64_t seed;
 };
 
-/* The library believes what it is told, so that it may fall over a spoiled answer. */
+/* The library believes what it is told, so a changed response may crash it. */
 static void life(void *arg)
 {
 	const struct life *own = arg;
@@ -339,8 +339,8 @@ static bool in_futex(int pid)
 }
 
 /*
- * A process of one thread that waits for another is the library, which was told of events that
- * there never were. One that waits in anything else must come to an end.
+ * A process with one thread that waits for another thread was told by a changed response of events that never
+ * happened: the library waits. A process that waits for anything else must exit.
  */
 static int life_wait(int pid)
 {
@@ -389,8 +389,8 @@ static void test_methods(void **state)
 	}
 	census_same(&before);
 	messages = witness_stop(&witness);
-	printf("# %llu methods in %llu rounds: %llu spoiled, %llu of them accepted; %llu processes fell "
-	       "over their library; %llu honest messages\n", (unsigned long long)shared->methods,
+	printf("# %llu methods in %llu rounds: %llu spoiled, %llu of them accepted; %llu processes crashed "
+	       "in their library; %llu honest messages\n", (unsigned long long)shared->methods,
 	       (unsigned long long)round, (unsigned long long)shared->spoiled,
 	       (unsigned long long)shared->accepted, (unsigned long long)shared->killed,
 	       (unsigned long long)messages);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many address spaces behind one device: those that are gone keep nothing, and a registration does not take
- * longer for those that are there.
+ * Many address spaces behind one device: a process that has exited keeps nothing, and living processes do not
+ * make a registration slower.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -21,32 +21,28 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-#define MIRRORS "/sys/kernel/debug/ib_umem_odp/mirrors"
-
 static long processes(void)
 {
 	return options.count ? (long)options.count : options.full ? 2000 : 80;
 }
 
-/* Mirrors that the core knows of. */
+/* Number of mirrors that the core has. */
 static long mirrors(void)
 {
 	char line[512];
-	long n = -1;	/* the first line has the columns' names */
-	FILE *file;
+	long n = -1;	/* the first line has the column names */
+	FILE *file = mirrors_open();
 
-	if (access(MIRRORS, R_OK) && system("mount -t debugfs none /sys/kernel/debug"))
-		skip_because("no debugfs");
-	file = fopen(MIRRORS, "re");
-	if (!file)
-		skip_because("no " MIRRORS);
 	while (fgets(line, sizeof(line), file))
 		n++;
 	fclose(file);
 	return n;
 }
 
-/* Registers by what was inherited, which keeps the region, and is gone. @touch: has it mapped, too. */
+/*
+ * A child registers with the inherited context, which keeps the region, and exits. @touch: the region has
+ * translations, too.
+ */
 static int ephemeral(struct ibv_pd *pd, bool touch)
 {
 	void *p = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -76,10 +72,10 @@ static void run_ephemeral(struct ibv_pd *pd, bool touch)
 	assert_int_equal(status, 0);
 }
 
-/* The address space of a process that was killed may end later than it. */
+/* The address space of a killed process may end later than the process. */
 static void falls_to(long (*count)(void), long most, const char *what)
 {
-	uint64_t end = now_ms() + PATIENCE / 2;	/* of that of the parent */
+	uint64_t end = now_ms() + PATIENCE / 2;	/* half of the parent's limit */
 
 	while (count() > most) {
 		if (now_ms() > end)
@@ -93,7 +89,7 @@ static long table_bytes(void)
 	return port_counter(options.device, "odp_table_bytes");
 }
 
-/* The device's file keeps the regions of the children; it goes with the process that opened it. */
+/* The device's file keeps the children's regions; the file is closed with the process that opened it. */
 static void parent_of_touching(void *unused)
 {
 	struct rc rc = rc_default();
@@ -106,11 +102,11 @@ static void parent_of_touching(void *unused)
 	known = mirrors();
 	for (long i = 0; i < processes(); i++)
 		run_ephemeral(end.pd, true);
-	falls_to(table_bytes, before, "bytes of tables of processes that are gone");
-	falls_to(mirrors, known, "mirrors of processes that are gone");
+	falls_to(table_bytes, before, "bytes of tables of exited processes");
+	falls_to(mirrors, known, "mirrors of exited processes");
 }
 
-/* Without a fault nothing tells of the end; whoever comes next finds out. */
+/* Without a fault nothing reports the end of the address space; the next registration finds out. */
 static void parent_of_untouching(void *unused)
 {
 	struct rc rc = rc_default();
@@ -123,10 +119,10 @@ static void parent_of_untouching(void *unused)
 	for (long i = 0; i < processes(); i++)
 		run_ephemeral(end.pd, false);
 	if (mirrors() > known + processes() / 4)
-		fail_msg("%ld mirrors of processes that are gone", mirrors() - known);
+		fail_msg("%ld mirrors of exited processes", mirrors() - known);
 }
 
-/* In a process of its own; mirrors() finds out whether they can be counted. */
+/* Runs @fn in a process of its own; mirrors() skips the test if mirrors cannot be counted. */
 static void in_a_process(void (*fn)(void *arg))
 {
 	struct rc rc = rc_default();
@@ -150,11 +146,11 @@ static void test_gone_untouched(void **state)
 	in_a_process(parent_of_untouching);
 }
 
-/* --- a stranger's registration ---------------------------------------------------------- */
+/* --- registration among many processes -------------------------------------------------- */
 
 #define ROUNDS 101
 
-/* The median, in ns, of the first region of a process. */
+/* The median time, in ns, of the first registration in a process. */
 static uint64_t register_ns(struct ibv_pd *pd)
 {
 	uint64_t took[ROUNDS];
@@ -171,7 +167,7 @@ static uint64_t register_ns(struct ibv_pd *pd)
 	return percentile(took, ROUNDS, 500);
 }
 
-/* Processes that live, each with a region, by what they inherited; they end with the caller. */
+/* Starts processes that each keep a region of the inherited context; they exit with the caller. */
 static void crowd(struct ibv_pd *pd, long n)
 {
 	int ready[2];
@@ -223,14 +219,14 @@ static void test_strangers(void **state)
 	assert_int_equal(child_wait(child_start(stranger, figures)), 0);
 	print_message("a region: %lu ns; beside %ld other processes' %lu ns\n", figures->alone, processes(),
 		      figures->crowded);
-	/* A list of 2000 took twice as long; what else the machine does may be as much. */
+	/* A list of 2000 mirrors took twice as long; the machine's other load may cost as much. */
 	if (options.full && figures->crowded > figures->alone + figures->alone / 2)
 		fail_msg("%lu ns alone, %lu in a crowd", figures->alone, figures->crowded);
 }
 
 static struct CMUnitTest tests[] = {
-	{ .name = "what the dead leave", .test_func = test_gone },
-	{ .name = "what the dead leave who touched nothing", .test_func = test_gone_untouched },
+	{ .name = "what exited processes leave behind", .test_func = test_gone },
+	{ .name = "what exited processes without a fault leave behind", .test_func = test_gone_untouched },
 	{ .name = "a registration in a crowd", .test_func = test_strangers },
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Links that are seen in the network namespace of their netdev and nowhere else. The kernel changes to
- * this mode only as long as there is no other namespace: before a test that wants a wire.
+ * Links that are visible in the network namespace of their netdev and nowhere else. The kernel switches to
+ * this mode only while there is no other namespace: this test runs before tests that need a wire.
  */
 
 #include "lib/test.h"
@@ -18,7 +18,7 @@ static int end_of_own(void *unused)
 {
 	(void)unused;
 	shell("ip netns delete own");
-	/* Namespaces go later than they are deleted. */
+	/* Namespaces are destroyed some time after they are deleted. */
 	for (int i = 0; i < 100 && !shell_works("rdma system set netns shared 2>/dev/null"); i++)
 		sleep_ms(100);
 	return 0;
@@ -28,7 +28,7 @@ static void test_exclusive(void **state)
 {
 	(void)state;
 	if (shell_works("ip netns list | grep -q ."))
-		skip_because("there are namespaces already");
+		skip_because("other network namespaces exist already");
 	shell("rdma system set netns exclusive");
 	defer(shared_again, NULL);
 	shell("ip netns add own");
@@ -36,7 +36,7 @@ static void test_exclusive(void **state)
 	shell("ip -n own link add own0 type dummy && ip -n own link set own0 up && "
 	      "ip -n own address add 203.0.113.9/24 dev own0");
 	shell("ip netns exec own rdma link add rxeown type rxe netdev own0");
-	/* Before 6.16 a device begins where all were. */
+	/* Before 6.16 a new device is in the initial namespace. */
 	if (!shell_works("ip netns exec own rdma link | grep -qw rxeown"))
 		shell("rdma dev set rxeown netns own");
 	assert_true(shell_works("ip netns exec own ibv_devices | grep -qw rxeown"));
@@ -46,12 +46,12 @@ static void test_exclusive(void **state)
 	shell("ip netns exec own rdma link delete rxeown");
 }
 
-/* The namespace goes, and the link with it. */
+/* When the namespace is deleted, the link is deleted with it. */
 static void test_gone(void **state)
 {
 	(void)state;
 	if (shell_works("ip netns list | grep -q ."))
-		skip_because("there are namespaces already");
+		skip_because("other network namespaces exist already");
 	shell("ip netns add own");
 	shell("ip -n own link add own0 type dummy && ip -n own link set own0 up");
 	shell("ip netns exec own rdma link add rxeown type rxe netdev own0");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What networks do below a link: VLANs upon its netdev, links upon a bond, addresses of IPv6 that only
- * mean something together with a netdev, other MTUs and names.
+ * Networks below a link: VLANs upon its netdev, links upon a bond, IPv6 addresses that only have a meaning
+ * together with a netdev, other MTUs and names.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -13,9 +13,9 @@
 #include "lib/wire.h"
 
 #define LONGEST 8193
-#define MANY_BYTES 10000	/* more than the network says of its own accord */
+#define MANY_BYTES 10000	/* more than the network sends on its own */
 
-/* Here, and at the other end of the wire, the same command for 1 and for 2. */
+/* Runs the same command here with 1, and at the other end of the wire with 2. */
 static void at_both_ends(const char *format)
 {
 	static const char *const where[] = { "", "ip netns exec peer " };
@@ -67,7 +67,7 @@ static struct side there(const char *address)
 	return (struct side){ options.peer, address };
 }
 
-/* Queue pairs of @type from one address to another, which carry the right bytes. */
+/* Connects queue pairs of @type from one address to another and checks the bytes that they carry. */
 static void move_between(enum ibv_qp_type type, struct side a, struct side b)
 {
 	struct ibv_ah *ah = NULL;
@@ -128,7 +128,7 @@ static void test_vlan(void **state)
 	assert_true(sent_through(VLAN_NETDEV) > before + MANY_BYTES);
 }
 
-/* The one that listens there answers there: it is told the VLAN of the request. */
+/* A listener on a VLAN answers there: the request tells it the VLAN. */
 static void test_vlan_cm(void **state)
 {
 	union cm_address address = cm_address("198.51.100.2");
@@ -159,8 +159,8 @@ static int run(void *command)
 }
 
 /*
- * A link upon a bond of two netdevs, of which one carries packets until it is down; the other side has
- * a bridge of both.
+ * A link upon a bond of two netdevs; one of them carries the packets until it goes down. The other side has a
+ * bridge over both.
  */
 static void test_bond(void **state)
 {
@@ -223,7 +223,7 @@ static void test_link_local(void **state)
 	move_between(IBV_QPT_UD, here(a), there(b));
 }
 
-/* --- datagrams to an address, wherever it is --------------------------------------- */
+/* --- datagrams to an address, on whichever netdev it is ---------------------------- */
 
 struct letters {
 	struct pair pair;
@@ -255,7 +255,7 @@ static void letters_receive(struct letters *letters)
 	post_recv(&letters->pair.b, 7, &list, 1);
 }
 
-/* From now on they go to @address. */
+/* From now on the datagrams go to @address. */
 static void letters_to(struct letters *letters, const char *address)
 {
 	struct end to = letters->pair.b;
@@ -268,7 +268,7 @@ static void letters_to(struct letters *letters, const char *address)
 	letters->ah = end_ah(&letters->pair.a, &to);
 }
 
-/* One more. Does it arrive? */
+/* Sends one more datagram; returns whether it arrives. */
 static bool letter_arrives(struct letters *letters)
 {
 	struct pair *pair = &letters->pair;
@@ -293,7 +293,7 @@ static bool letter_arrives(struct letters *letters)
 	return false;
 }
 
-/* It is some time before the device, or the netdev, knows. */
+/* The device and the netdev learn of a change some time later. */
 static void wait_arrives(struct letters *letters, bool arrives, const char *what)
 {
 	uint64_t end = now_ms() + PATIENCE;
@@ -307,7 +307,7 @@ static void wait_arrives(struct letters *letters, bool arrives, const char *what
 
 #define GUEST "203.0.113.9"
 
-/* The device has an address as long as any netdev of its own has it. */
+/* The device has an address as long as one of its own netdevs has it. */
 static void test_address_moves(void **state)
 {
 	struct letters letters;
@@ -329,12 +329,12 @@ static void test_address_moves(void **state)
 		sleep_ms(10);
 	}
 	shell("ip -n peer address del " GUEST "/32 dev veth1.7");
-	wait_arrives(&letters, false, "an address that is gone");
+	wait_arrives(&letters, false, "a removed address");
 }
 
-/* --- multicast, wherever it comes in ----------------------------------------------- */
+/* --- multicast, on whichever netdev it arrives ------------------------------------- */
 
-/* What the groups of letters_to() are as a queue pair is attached to them. */
+/* The GIDs to attach a queue pair to the groups of letters_to(). */
 static union ibv_gid group_gid(const char *group)
 {
 	union ibv_gid gid = { .raw = { [10] = 0xff, 0xff } };
@@ -366,7 +366,7 @@ static void wait_joined(const char *netdev, const char *group, bool joined)
 	}
 }
 
-/* The queue pair that is attached to a group. */
+/* A queue pair that is attached to a group. */
 static struct attached {
 	struct ibv_qp *qp;
 	union ibv_gid gid;
@@ -417,7 +417,10 @@ static void speak_in_vlan(struct letters *letters)
 	wait_arrives(letters, true, "multicast on a VLAN");
 }
 
-/* VLANs that come after the queue pair is attached, go while it is, and are elsewhere in between. */
+/*
+ * VLANs that appear after the queue pair is attached, disappear while it is, and are in another namespace in
+ * between.
+ */
 static void test_vlan_comes_and_goes(void **state)
 {
 	struct letters letters;
@@ -458,7 +461,7 @@ static void test_vlan_comes_and_goes(void **state)
 	wait_joined("veth1", GROUP4, false);
 }
 
-/* --- what netdevs become --------------------------------------------------------- */
+/* --- changes of a netdev --------------------------------------------------------- */
 
 static enum ibv_mtu active_mtu(void)
 {
@@ -481,7 +484,7 @@ static int mtu_again(void *unused)
 	return 0;
 }
 
-/* Path MTUs are for the application to agree upon; a connection that has one keeps to it. */
+/* The application chooses the path MTU; an existing connection keeps its own. */
 static void test_mtu(void **state)
 {
 	static const struct { int bytes; enum ibv_mtu mtu; } sizes[] = {
@@ -512,7 +515,7 @@ static int old_name(void *unused)
 	return 0;
 }
 
-/* The link is of the netdev, whatever its name. */
+/* The link belongs to the netdev, whatever the netdev's name. */
 static void test_renamed(void **state)
 {
 	struct rc rc = rc_default();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A wire that loses, doubles, reorders and damages packets: everything arrives once, in order, as
- * it was sent, and atomics happen exactly once.
+ * A wire that loses, duplicates, reorders and damages packets: everything arrives once, in order and
+ * unchanged, and atomics are executed exactly once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static const struct trouble troubles[] = {
 	{ "all of it", "delay 1ms reorder 20% loss 3% duplicate 5% corrupt 2%" },
 };
 
-/* What one test does. */
+/* One test: a wire and the traffic over it. */
 struct trial {
 	const struct trouble *trouble;
 	const struct stream *stream;
@@ -38,7 +38,7 @@ static void test_trial(void **state)
 	struct rig rig;
 
 	need_wire();
-	rig_open(&rig);
+	streams_open(&rig);
 	wire_impair(trial->trouble->netem);
 	trial->stream->run(&rig, options.full ? 400 : 100);
 }

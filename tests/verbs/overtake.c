@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets that others have passed on their way.
+ * Reordered packets.
  *
- * The NAK that ends a connection arrives before the READ responses that were sent before it. Found
- * on two processors, where packets of one queue pair sent on different ones pass each other: the
- * NAK was thrown away, and its sender has nothing more to say.
+ * The NAK that ends a connection arrives before the READ responses that were sent before it. This happens
+ * with two CPUs: packets of one queue pair that are sent on different CPUs may be reordered. The requester
+ * dropped that NAK, and its sender sends nothing further.
  *
- * What comes before its turn is kept: when what it has passed arrives, nothing has to be sent again.
- * Found by "retry" and "order" on slow kernels, where each gap brought the rest of a message again.
+ * Packets that arrive early are kept: when the missing packets arrive, nothing has to be retransmitted. Found
+ * by "retry" and "order" on slow kernels, where each gap caused the rest of a message to be retransmitted.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -27,7 +27,7 @@ struct rig {
 	uint64_t timeouts;
 };
 
-/* Opcodes stand behind 20 + 8 bytes; those of READ responses of several packets are 0x0d to 0x0f. */
+/* The opcode is behind 20 + 8 bytes; READ responses of several packets have 0x0d to 0x0f. */
 #define RESPONSES "match u8 0x0c 0xfc at 28"
 #define READ_FIRST "match u8 0x0d 0xff at 28"
 #define READ_MIDDLE "match u8 0x0e 0xff at 28"
@@ -50,24 +50,13 @@ static void rig_open(struct rig *rig)
 	wire_delay_from_peer(RESPONSES, "20ms");
 }
 
-static void post_from(struct end *end, struct ibv_sge list, enum ibv_wr_opcode opcode,
-		      uint64_t wr_id, const void *remote, uint32_t rkey)
-{
-	struct ibv_send_wr wr = {
-		.wr_id = wr_id, .opcode = opcode, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)remote, .rkey = rkey },
-	};
-
-	post_send(end, &wr);
-}
-
 static void post(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t wr_id, size_t local,
 		 uint32_t rkey)
 {
-	post_from(&rig->pair.a, sge(&rig->local, local, LEN), opcode, wr_id, rig->remote.p, rkey);
+	post_rdma(&rig->pair.a, wr_id, opcode, sge(&rig->local, local, LEN), (uintptr_t)rig->remote.p, rkey);
 }
 
-/* What is read before is read, then comes the error. */
+/* The earlier READ completes, then the error arrives. */
 static void test_later_request(void **state)
 {
 	struct rig rig;
@@ -84,7 +73,7 @@ static void test_later_request(void **state)
 	expect_state(rig.pair.a.qp, IBV_QPS_ERR);
 }
 
-/* The NAK belongs to the READ itself: half of its memory is not there. */
+/* The NAK belongs to the READ itself: half of its memory does not exist. */
 static void test_same_request(void **state)
 {
 	struct rig rig;
@@ -100,7 +89,7 @@ static void test_same_request(void **state)
 	expect_state(rig.pair.a.qp, IBV_QPS_ERR);
 }
 
-/* The responses never come, but why they cannot is known. */
+/* The responses never arrive, but the reason does. */
 static void test_responses_lost(void **state)
 {
 	struct rig rig;
@@ -122,7 +111,9 @@ static uint64_t timeouts(void)
 	       port_counter(options.peer, "timeout_retry_err");
 }
 
-/* Packets of one kind are late; for what they make look lost there is one retry, and no time. */
+/*
+ * Packets of one kind are late. There is one retry for the packets that seem lost, and no time for a timeout.
+ */
 static void rig_late(struct rig *rig, const char *which)
 {
 	rig_connect(rig, 1);
@@ -161,14 +152,17 @@ static void test_requests_late(void **state)
 
 	(void)state;
 	rig_late(&rig, WRITE_BUT_LAST);
-	post_from(&rig.pair.b, sge(&rig.remote, 0, LEN), IBV_WR_RDMA_WRITE, 1, rig.local.p,
+	post_rdma(&rig.pair.b, 1, IBV_WR_RDMA_WRITE, sge(&rig.remote, 0, LEN), (uintptr_t)rig.local.p,
 		  rig.local.mr->rkey);
 	expect_wc(rig.pair.b.scq, 1, IBV_WC_SUCCESS);
 	pattern_check(rig.local.p, LEN, 0, 8, "written");
 	assert_int_equal(timeouts(), rig.timeouts);
 }
 
-/* The answers to two READs and to what is between them, all before what the first one lacks. */
+/*
+ * The responses of two READs and of the requests between them all arrive before the missing packet of the
+ * first READ.
+ */
 static void test_later_answers_kept(void **state)
 {
 	struct rig rig;

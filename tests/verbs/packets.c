@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets that no honest peer would send. They are aimed at queue pairs of ours, whose numbers,
- * PSNs and keys the attacker knows, half of them wrong in one thing only. What is outside of the
- * memory that they may reach stays as it is, and a connection beside them does not notice.
+ * Packets that no honest peer would send. They are aimed at queue pairs of this process, whose numbers, PSNs
+ * and keys the attacker knows; half of them are wrong in one thing only. Memory outside of what they may
+ * reach stays unchanged, and a connection beside them does not notice.
  *
- * Where the kernel tells which code they reach (KCOV), there is a second attacker: it goes on from
- * stories that got somewhere new.
+ * On a kernel that records which code they reach (KCOV), there is a second attacker: it starts from stories
+ * that reached new code.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@
 struct raid {
 	struct attack *attack;
 	struct witness witness;
-	struct cover *cover;	/* NULL where the kernel cannot */
+	struct cover *cover;	/* NULL if the kernel cannot record coverage */
 	uint64_t wrong, stories;
 	uint64_t received, answered, failed, unreliable;
 	bool over;
@@ -32,7 +32,7 @@ struct raid {
 
 /* --- sending ----------------------------------------------------------------------- */
 
-/* Only what is aimed at the honest process's queue pairs on purpose may reach them. */
+/* Only packets aimed at the honest process's queue pairs on purpose may reach them. */
 static bool at_honest(const struct raid *raid, struct frame *frame)
 {
 	uint8_t *qpn = frame_bth(frame) + 5;
@@ -41,7 +41,7 @@ static bool at_honest(const struct raid *raid, struct frame *frame)
 	return n == witness_qpn(&raid->witness, 0) || n == witness_qpn(&raid->witness, 1);
 }
 
-/* Some come in pieces, of which one may be lost, doubled or in the wrong place. */
+/* Splits some packets into fragments, of which one may be lost, duplicated or misplaced. */
 static void queue_fragments(struct attack *attack, struct frame *frame)
 {
 	int n = frame_fragment(frame, 8 * (1 + roll(attack, 100)), attack->pieces,
@@ -90,7 +90,7 @@ static void send_wrong(struct raid *raid, const struct target *target, struct ro
 	send_frame(raid, &attack->spare);
 }
 
-/* Packets of one size as one frame, as if the link's offload had put them together. */
+/* Sends packets of one size as one frame, as if the link's offload had merged them. */
 static void send_train(struct raid *raid, struct target *target)
 {
 	struct attack *attack = raid->attack;
@@ -120,7 +120,7 @@ static void send_train(struct raid *raid, struct target *target)
 	attack->sent += n - 1;
 }
 
-/* What would end or feed a connection, if it came from where it says. */
+/* A packet that would end a connection or complete its requests, if it came from the real peer. */
 static struct roce tempting(struct raid *raid, int end)
 {
 	static const uint8_t opcodes[] = { ROCE_ACK, ROCE_ACK, ROCE_READ_FIRST, ROCE_READ_MIDDLE,
@@ -137,7 +137,10 @@ static struct roce tempting(struct raid *raid, int end)
 	return roce;
 }
 
-/* Right in all but what must stop it, to a queue pair that must not notice. */
+/*
+ * Sends a packet that is correct except for the thing that must stop it, to a queue pair that must not
+ * notice.
+ */
 static void send_to_honest(struct raid *raid)
 {
 	static void (*const harmless[])(struct attack *attack, struct frame *frame) = {
@@ -158,7 +161,7 @@ static void send_to_honest(struct raid *raid)
 #define MAD 256
 #define GSI_QKEY 0x80010000
 
-/* A connection manager's datagram to queue pair 1, of which only the first header is right. */
+/* A connection manager's datagram to queue pair 1, of which only the first header is correct. */
 static void send_mad(struct raid *raid, const struct target *target)
 {
 	struct attack *attack = raid->attack;
@@ -194,7 +197,7 @@ static void post_recvs(struct attack *attack, struct target *target)
 		post_recv(&target->end, i, &list, 1);
 }
 
-/* Requests of the target's own. */
+/* Posts requests of the target's own. */
 static void post_requests(struct attack *attack, struct target *target)
 {
 	static const enum ibv_wr_opcode opcodes[] = {
@@ -319,7 +322,7 @@ static struct raid *raid_open(void)
 	return raid;
 }
 
-/* Enough of the packets were right to get somewhere. */
+/* Checks that enough packets were correct to have an effect. */
 static void raid_over(struct raid *raid, uint64_t start)
 {
 	uint64_t sent = raid->attack->sent, took = now_ms() - start;
@@ -332,7 +335,7 @@ static void raid_over(struct raid *raid, uint64_t start)
 	       (unsigned long long)raid->unreliable, (unsigned long long)raid->answered,
 	       (unsigned long long)raid->failed, (unsigned long long)honest_messages);
 	if (raid->cover)
-		printf("# %zu places of the code, %zu ways from one to the next\n",
+		printf("# %zu code locations, %zu steps between them\n",
 		       raid->cover->places.n, raid->cover->ways.n);
 	assert_true(raid->received > sent / 100);
 	assert_true(raid->unreliable > sent / 1000);
@@ -341,7 +344,7 @@ static void raid_over(struct raid *raid, uint64_t start)
 	raid->over = true;
 }
 
-/* Has @next tell stories until there were enough packets, @few in the short version. */
+/* Lets @next tell stories until there were enough packets, @few in the short version. */
 static void fight(struct raid *raid, uint64_t few, void (*next)(struct raid *raid, void *arg),
 		  void *arg)
 {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer that dies, goes away or takes its memory away in the middle of traffic: the survivor's
- * requests all complete, the last of them with errors, and nothing hangs.
+ * A peer that dies, disappears or takes its memory away in the middle of traffic: the survivor's requests all
+ * complete, the last of them with errors, and nothing hangs.
  */
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/async.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
+#include "lib/remote.h"
 #include "lib/test.h"
 #include "lib/wire.h"
 
@@ -28,34 +29,16 @@ static struct rc impatient(void)
 	return rc;
 }
 
-/* What each side must know of the other. */
-struct address {
-	union ibv_gid gid;
-	uint32_t qpn, rkey;
-	uint64_t addr;
-};
-
-/* A peer in a process of its own, which receives, answers and does nothing else. */
+/* A peer in a process of its own, which only receives and responds. */
 struct peer {
 	struct end end;
 	struct buf local;
-	struct address address;
-	int pid, to_child[2], from_child[2];
+	int pid;
+	struct {
+		struct address child, parent;
+		atomic_bool ready;	/* the child has posted its receive requests */
+	} *shared;
 };
-
-static struct address address_of(struct end *end, struct buf *buf)
-{
-	return (struct address){ end->gid, end->qp->qp_num, buf->mr->rkey, (uintptr_t)buf->p };
-}
-
-static void end_join(struct end *end, const struct address *other)
-{
-	struct rc rc = impatient();
-
-	qp_init(end->qp, &rc);
-	qp_rtr(end->qp, end, &rc, &other->gid, other->qpn);
-	qp_rts(end->qp, &rc);
-}
 
 static void end_make(struct end *end, struct buf *buf, const char *device)
 {
@@ -63,29 +46,27 @@ static void end_make(struct end *end, struct buf *buf, const char *device)
 
 	end_open(end, device, &rc);
 	end->qp = end_qp(end, &rc);
-	*buf = buf_anon(end->pd, LEN, ALL_ACCESS |
-			(device_has_odp(end->ctx) ? IBV_ACCESS_ON_DEMAND : 0));
+	*buf = buf_anon(end->pd, LEN, ALL_ACCESS | odp_access(end->ctx));
 }
 
 static void peer_child(void *arg)
 {
-	struct address address, other;
+	struct rc rc = impatient();
 	struct peer *peer = arg;
 	struct ibv_wc wc;
 	struct end end;
 	struct buf buf;
 
 	end_make(&end, &buf, options.peer);
-	address = address_of(&end, &buf);
-	assert_int_equal(write(peer->from_child[1], &address, sizeof(address)), sizeof(address));
-	assert_int_equal(read(peer->to_child[0], &other, sizeof(other)), sizeof(other));
-	end_join(&end, &other);
+	address_tell(&peer->shared->child, &end, &buf);
+	address_wait(&peer->shared->parent);
+	end_join(&end, &rc, &peer->shared->parent);
 	for (int i = 0; i < DEPTH; i++) {
 		struct ibv_sge list = sge(&buf, 0, LEN);
 
 		post_recv(&end, i, &list, 1);
 	}
-	assert_int_equal(write(peer->from_child[1], "", 1), 1);
+	peer->shared->ready = true;
 	for (;;) {
 		struct ibv_sge list = sge(&buf, 0, LEN);
 
@@ -98,22 +79,18 @@ static void peer_child(void *arg)
 
 static void peer_open(struct peer *peer)
 {
-	struct address mine;
-	char ready;
+	uint64_t limit = now_ms() + PATIENCE;
+	struct rc rc = impatient();
 
-	assert_int_equal(pipe(peer->to_child), 0);
-	assert_int_equal(pipe(peer->from_child), 0);
+	peer->shared = map_shared(sizeof(*peer->shared));
 	peer->pid = child_start(peer_child, peer);
 	end_make(&peer->end, &peer->local, options.device);
-	assert_int_equal(read(peer->from_child[0], &peer->address, sizeof(peer->address)),
-			 sizeof(peer->address));
-	mine = address_of(&peer->end, &peer->local);
-	assert_int_equal(write(peer->to_child[1], &mine, sizeof(mine)), sizeof(mine));
-	end_join(&peer->end, &peer->address);
-	assert_int_equal(read(peer->from_child[0], &ready, 1), 1);
-	for (int i = 0; i < 2; i++) {
-		close(peer->to_child[i]);
-		close(peer->from_child[i]);
+	address_tell(&peer->shared->parent, &peer->end, &peer->local);
+	address_wait(&peer->shared->child);
+	end_join(&peer->end, &rc, &peer->shared->child);
+	while (!peer->shared->ready) {
+		assert_true(now_ms() < limit);
+		sleep_ms(1);
 	}
 }
 
@@ -121,7 +98,7 @@ static const enum ibv_wr_opcode opcodes[] = {
 	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_SEND, IBV_WR_ATOMIC_FETCH_AND_ADD,
 };
 
-/* One of the opcodes after the other. */
+/* Posts one of the opcodes in turn. */
 static void post_some(struct end *end, struct buf *local, uint64_t addr, uint32_t rkey,
 		      unsigned int i)
 {
@@ -143,11 +120,11 @@ static void post_some(struct end *end, struct buf *local, uint64_t addr, uint32_
 }
 
 #define STATUS(name) (1u << IBV_WC_##name)
-/* A process that dies may lose its memory before its queue pair. */
+/* A dying process may lose its memory before its queue pair. */
 #define DYING (STATUS(RETRY_EXC_ERR) | STATUS(REM_ACCESS_ERR) | STATUS(REM_OP_ERR))
 
 /*
- * Traffic to the peer, DEPTH requests under way; @strike is called in the middle of it. The first
+ * Keeps DEPTH requests to the peer under way and calls @strike in the middle of the traffic. The first
  * request that fails has one of the @statuses.
  */
 static void traffic(struct end *end, struct buf *local, const struct address *peer,
@@ -189,12 +166,12 @@ static void test_killed(void **state)
 		struct peer peer;
 
 		peer_open(&peer);
-		traffic(&peer.end, &peer.local, &peer.address, kill_peer, &peer, DYING);
+		traffic(&peer.end, &peer.local, &peer.shared->child, kill_peer, &peer, DYING);
 		child_wait(peer.pid);
 	}
 }
 
-/* A process that is killed while its own requests are under way leaves nothing behind. */
+/* A process that is killed with its own requests under way leaves nothing behind. */
 static void sender_child(void *unused)
 {
 	struct rc rc = impatient();
@@ -243,7 +220,7 @@ static void rig_open(struct rig *rig)
 	pair_open(&rig->pair, &rc);
 	rig->local = buf_anon(rig->pair.a.pd, LEN, ALL_ACCESS);
 	rig->remote = buf_anon(rig->pair.b.pd, LEN, ALL_ACCESS);
-	rig->address = address_of(&rig->pair.b, &rig->remote);
+	address_tell(&rig->address, &rig->pair.b, &rig->remote);
 	for (int i = 0; i < 4 * DEPTH; i++) {
 		struct ibv_sge list = sge(&rig->remote, 0, LEN);
 
@@ -267,7 +244,7 @@ static void test_qp_destroyed(void **state)
 	traffic(&rig.pair.a, &rig.local, &rig.address, destroy_qp, &rig, STATUS(RETRY_EXC_ERR));
 }
 
-/* Destroyed with requests of its own under way, which then have no completions. */
+/* The queue pair is destroyed with its own requests under way, which then never complete. */
 static void test_own_qp_destroyed(void **state)
 {
 	struct rig rig;
@@ -297,14 +274,14 @@ static void test_qp_in_error(void **state)
 	traffic(&rig.pair.a, &rig.local, &rig.address, qp_to_error, &rig, STATUS(RETRY_EXC_ERR));
 }
 
-/* Deregistered, unmapped and mapped anew: what is there now is no one's business. */
+/* The memory is deregistered, unmapped and mapped again: no peer may touch the new memory. */
 static void take_memory(struct rig *rig)
 {
 	undo(rig->remote.mr);
 	buf_remap(&rig->remote);
 }
 
-/* Writes until one is refused. */
+/* Writes until a WRITE is refused. */
 static void writes(struct rig *rig)
 {
 	struct ibv_sge list = sge(&rig->local, 0, LEN);
@@ -340,32 +317,18 @@ static void test_memory_taken(void **state)
 		rig.local = buf_anon(rig.pair.a.pd, LEN, ALL_ACCESS);
 		rig.remote = buf_anon(rig.pair.b.pd, LEN,
 				      ALL_ACCESS | (odp ? IBV_ACCESS_ON_DEMAND : 0));
-		rig.address = address_of(&rig.pair.b, &rig.remote);
+		address_tell(&rig.address, &rig.pair.b, &rig.remote);
 		memset(rig.local.p, 0xff, LEN);
 		writes(&rig);
 		same_bytes(rig.remote.p, zeroes, LEN, "the new memory");
 	}
 }
 
-/* The netdev of the peer goes down, and comes back up. */
+/* The peer's netdev goes down and comes up again. */
 static void link_down(void *unused)
 {
 	(void)unused;
 	shell("ip -n peer link set veth1 down");
-}
-
-static void wait_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event = {};
-	uint64_t end = now_ms() + PATIENCE;
-
-	do {
-		if (now_ms() > end || poll(&fd, 1, PATIENCE) != 1)
-			fail_msg("no asynchronous event %d within %d ms", type, PATIENCE);
-		assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-		ibv_ack_async_event(&event);
-	} while (event.event_type != type);
 }
 
 static int link_up(void *unused)
@@ -398,7 +361,7 @@ static void test_netdev_down(void **state)
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_SUCCESS);
 }
 
-/* The peer's device is deleted under it; its process may hold on to it until it dies. */
+/* The peer's device is deleted while in use; the peer's process may keep it until the process exits. */
 static void delete_link(void *arg)
 {
 	struct peer *peer = arg;
@@ -424,7 +387,7 @@ static void test_link_deleted(void **state)
 	need_wire();
 	defer(add_link, NULL);
 	peer_open(&peer);
-	traffic(&peer.end, &peer.local, &peer.address, delete_link, &peer, DYING);
+	traffic(&peer.end, &peer.local, &peer.shared->child, delete_link, &peer, DYING);
 	child_wait(peer.pid);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who polls the last byte of a message finds all the others there, as with hardware whose last bytes
- * are the last to become visible: no completion tells of it.
+ * A program that polls the last byte of a message finds all other bytes written, as with hardware that writes
+ * the last bytes last: no completion is needed.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,13 +15,13 @@
 
 #define LONGEST (3 * PAGE)
 
-/* What a thread waits for; the main thread sets it between two messages. */
+/* The message that a thread waits for; the main thread changes it between two messages. */
 struct watch {
-	atomic_uint round;	/* of which it is to see the message; 0: the end */
-	atomic_uint seen;	/* of which it has */
+	atomic_uint round;	/* number of the message to wait for; 0: stop */
+	atomic_uint seen;	/* number of the last message seen */
 	uint8_t *at;
 	size_t len;
-	unsigned int torn;	/* messages that were not all there */
+	unsigned int torn;	/* messages that were incomplete */
 };
 
 static bool all_are(const volatile uint8_t *p, size_t len, uint8_t value)
@@ -50,7 +50,7 @@ static void *watch_run(void *arg)
 		while (*last != (uint8_t)round)
 			;
 		atomic_thread_fence(memory_order_acquire);
-		/* From the end: what was written last is looked at first. */
+		/* From the end: the bytes that were written last are checked first. */
 		for (size_t n = watch->len < 64 ? watch->len : 64; n; n--) {
 			if (last[1 - (ptrdiff_t)n] != (uint8_t)round) {
 				watch->torn++;
@@ -70,7 +70,7 @@ struct polling {
 	struct dice dice;
 };
 
-/* The values 1 to 255, so that each differs from the one before. */
+/* Uses the values 1 to 255, so that each message differs from the one before. */
 static void one_message(struct polling *x, unsigned int round, enum ibv_wr_opcode opcode)
 {
 	size_t len = 1 + dice_below(&x->dice, dice_one_in(&x->dice, 2) ? 64 : LONGEST - 64);
@@ -98,16 +98,16 @@ static void one_message(struct polling *x, unsigned int round, enum ibv_wr_opcod
 
 static void polled(enum ibv_wr_opcode opcode)
 {
-	/* Messages, or as many as there is time for: each takes as long as two processors take turns. */
+	/* A number of messages, or as many as there is time for: two CPUs have to take turns for each. */
 	uint64_t end = now_ms() + (options.full ? 60000 : 1000);
 	unsigned int n = 0;
 	struct polling *x = scratch(sizeof(*x));
 	struct rc rc = rc_default();
 	pthread_t thread;
 
-	/* Who polls keeps a processor. */
+	/* The polling thread occupies a CPU. */
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		skip_because("there is one processor");
+		skip_because("there is only one CPU");
 	memset(x, 0, sizeof(*x));
 	x->dice.seed = options.seed;
 	pair_open(&x->pair, &rc);
@@ -121,7 +121,7 @@ static void polled(enum ibv_wr_opcode opcode)
 	atomic_store(&x->watch.round, 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	if (x->watch.torn)
-		fail_msg("seed %llu: of %u messages %u were not all there with their last byte",
+		fail_msg("seed %llu: of %u messages %u were incomplete when their last byte was written",
 			 (unsigned long long)options.seed, n, x->watch.torn);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory pressure: traffic from and to on-demand memory four times as large as its owner may have; and
- * an owner that the OOM killer takes while a peer writes into it.
+ * Memory pressure: traffic from and to on-demand memory four times as large as its owner's limit; and an
+ * owner that the OOM killer kills while a peer writes into its memory.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 
 #define LIMIT (8 * MIB)
 #define AREA (4 * LIMIT)
-#define MOST (64 * 1024ul)	/* bytes of a message */
+#define MOST (64 * 1024ul)	/* bytes of a message, at most */
 
 /* --- swapping ------------------------------------------------------------------------ */
 
@@ -31,7 +31,7 @@ struct rig {
 	struct lanes lanes;
 };
 
-/* What the test itself works with stays in memory; the area comes after that, and does not. */
+/* The test's own memory is locked; the area is mapped later and is not. */
 static void rig_open(struct rig *rig, const struct cgroup *cgroup)
 {
 	*rig = (struct rig){ .lanes = { .name = "swapping", .seed = options.seed } };
@@ -118,13 +118,13 @@ static void wait_for_memory(const struct cgroup *cgroup)
 
 	while (cgroup_number(cgroup, "memory.current", "") > (long)MIB) {
 		if (now_ms() > end)
-			fail_msg("%ld bytes have not come back",
+			fail_msg("%ld bytes are still charged",
 				 cgroup_number(cgroup, "memory.current", ""));
 		sleep_ms(10);
 	}
 }
 
-/* Until an error; how many bytes the peer has taken. */
+/* Writes until an error; returns how many bytes the peer has taken. */
 static size_t flood(struct end *end, struct buf *buf, const struct address *to)
 {
 	enum ibv_wc_status status = IBV_WC_SUCCESS;
@@ -175,7 +175,7 @@ static void test_oom(void **state)
 
 static struct CMUnitTest tests[] = {
 	{ .name = "four times the limit", .test_func = test_swapping },
-	{ .name = "the OOM killer takes the owner", .test_func = test_oom },
+	{ .name = "the OOM killer kills the owner", .test_func = test_oom },
 };
 
 int main(int argc, char **argv)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whatever is taken away again meanwhile, a transfer comes to its end that the processor could do by
- * itself: memory of a pager that keeps few pages, memory of a cgroup that is smaller than the message.
- * What has come is used at once, and nobody waits for what nobody has asked for.
+ * A transfer that the CPU could do itself completes, whatever is taken away again meanwhile: memory of a
+ * pager that keeps few pages, memory of a cgroup that is smaller than the message. A page that has arrived is
+ * used at once, and no access waits for pages that nobody asked for.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,90 +14,44 @@
 #include "lib/cgroup.h"
 #include "lib/counters.h"
 #include "lib/mem.h"
+#include "lib/pager.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
-#include "lib/store.h"
 #include "lib/system.h"
 #include "lib/test.h"
+#include "lib/transfer.h"
 
-/* What the memory in question is to the transfer. */
-enum role { WRITTEN, READ_FROM, SENT_FROM, READ_INTO, RECEIVED_INTO };
+#define SGES TRANSFER_SGES
 
-#define SGES 30
-
-struct rig {
-	enum role role;
-	struct pair pair;
-	struct buf scarce, other;
-};
-
-static bool by_peer(enum role role)
+/* @p is the scarce memory. */
+static void open_over(struct transfer *x, enum role role, void *p, size_t len, const struct rc *rc)
 {
-	return role == WRITTEN || role == READ_FROM || role == RECEIVED_INTO;
+	transfer_connect(x, role, rc);
+	x->tested = (struct buf){ .p = p, .len = len, .fd = -1 };
+	x->tested.mr = reg(transfer_pd(x), p, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
+	transfer_make_other(x, len);
 }
 
-static bool into_scarce(enum role role)
-{
-	return role == WRITTEN || role == READ_INTO || role == RECEIVED_INTO;
-}
-
-/* @p: the memory that is scarce. */
-static void rig_open_over(struct rig *rig, enum role role, void *p, size_t len, const struct rc *rc)
-{
-	struct ibv_pd *pd;
-
-	rig->role = role;
-	pair_open(&rig->pair, rc);
-	need_odp(rig->pair.a.ctx);
-	pd = by_peer(role) ? rig->pair.b.pd : rig->pair.a.pd;
-	rig->scarce = (struct buf){ .p = p, .len = len, .fd = -1 };
-	rig->scarce.mr = reg(pd, p, len, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	rig->other = buf_anon(by_peer(role) ? rig->pair.a.pd : rig->pair.b.pd, len, ALL_ACCESS);
-	pattern_fill(rig->other.p, len, 0, 4);
-}
-
-static void rig_open(struct rig *rig, enum role role, size_t len, uint8_t rnr_retry)
+static void open_scarce(struct transfer *x, enum role role, size_t len, uint8_t rnr_retry)
 {
 	struct rc rc = rc_default();
 
 	rc.rnr_retry = rnr_retry;
-	rig_open_over(rig, role, map_anon(len), len, &rc);
+	open_over(x, role, map_anon(len), len, &rc);
 }
 
-/* The memory of either end in @n pieces: @len bytes, and the same again @step bytes behind. */
-static void post_pieces(struct rig *rig, size_t offset, size_t len, int n, size_t step)
+static void post(struct transfer *x, size_t offset, size_t len)
 {
-	struct buf *local = by_peer(rig->role) ? &rig->other : &rig->scarce;
-	struct buf *remote = by_peer(rig->role) ? &rig->scarce : &rig->other;
-	struct ibv_sge list[SGES], into[SGES];
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sg_list = list, .num_sge = n,
-		.wr.rdma = { (uintptr_t)remote->p + offset, remote->mr->rkey },
-	};
-
-	for (int i = 0; i < n; i++) {
-		list[i] = sge(local, offset + i * step, len);
-		into[i] = sge(remote, offset + i * step, len);
-	}
-	if (rig->role == READ_FROM || rig->role == READ_INTO)
-		wr.opcode = IBV_WR_RDMA_READ;
-	if (rig->role == RECEIVED_INTO || rig->role == SENT_FROM) {
-		wr.opcode = IBV_WR_SEND;
-		post_recv(&rig->pair.b, 2, into, n);
-	}
-	post_send(&rig->pair.a, &wr);
+	transfer_post(x, offset, len, 1, 0);
 }
 
-static void post(struct rig *rig, size_t offset, size_t len)
+/* Makes a pager for the scarce memory, with a store. */
+static struct pager *make_pager(struct transfer *x)
 {
-	post_pieces(rig, offset, len, 1, 0);
-}
+	struct pager *pager = pager_make(pager_open(), x->tested.p, x->tested.len);
 
-static void expect(struct rig *rig)
-{
-	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
-	if (rig->role == RECEIVED_INTO || rig->role == SENT_FROM)
-		expect_wc(rig->pair.b.rcq, 2, IBV_WC_SUCCESS);
+	pager_keep_content(pager);
+	return pager;
 }
 
 /* --- a pager that keeps few pages --------------------------------------------------- */
@@ -113,151 +67,151 @@ struct slow {
 static void test_pager(void **state)
 {
 	const struct slow *slow = *state;
-	struct rig *rig = scratch(sizeof(*rig));
-	struct store *store;
+	struct transfer *x = scratch(sizeof(*x));
+	struct pager *pager;
 	uint64_t start;
 
-	rig_open(rig, slow->role, PAGES * PAGE, 7);
-	store = store_open(&rig->scarce);
-	store->resident = RESIDENT;
-	store->page_us = slow->page_us;
-	pattern_fill(store->content, PAGES * PAGE, 0, 3);
-	store_start(store);
+	open_scarce(x, slow->role, PAGES * PAGE, 7);
+	pager = make_pager(x);
+	pager->resident = RESIDENT;
+	pager->page_us = slow->page_us;
+	pattern_fill(pager->content, PAGES * PAGE, 0, 3);
+	pager_start(pager);
 	start = now_ms();
-	post(rig, 0, PAGES * PAGE);
-	expect(rig);
+	post(x, 0, PAGES * PAGE);
+	transfer_expect(x);
 	print_message("%u pages, of which %u stay, %u us each: %llu ms, %lu faults\n", PAGES, RESIDENT,
-		      slow->page_us, (unsigned long long)(now_ms() - start), store->asked);
-	/* A page is asked for again where a packet has been dropped, or a page beside it has gone. */
-	assert_in_range(store->asked, PAGES, 4 * PAGES);
-	pattern_check(rig->scarce.p, PAGES * PAGE, 0, into_scarce(slow->role) ? 4 : 3, "the pager's memory");
-	pattern_check(rig->other.p, PAGES * PAGE, 0, into_scarce(slow->role) ? 4 : 3, "the other end");
+		      slow->page_us, (unsigned long long)(now_ms() - start), pager->asked);
+	/* A page is requested again if a packet was dropped, or if a page beside it was removed. */
+	assert_in_range(pager->asked, PAGES, 4 * PAGES);
+	pattern_check(x->tested.p, PAGES * PAGE, 0, role_is_target(slow->role) ? 4 : 3, "the pager's memory");
+	pattern_check(x->other.p, PAGES * PAGE, 0, role_is_target(slow->role) ? 4 : 3, "the other end");
 }
 
 /*
- * One packet from or to more pages than stay: pieces in as many pages, or one that lies in two pages where one
- * stays.
+ * One packet from or to more pages than stay: elements in as many pages, or one element that lies in two
+ * pages while one stays.
  */
 static void test_packet(void **state)
 {
 	const struct slow *slow = *state;
-	struct rig *rig = scratch(sizeof(*rig));
+	struct transfer *x = scratch(sizeof(*x));
 	struct rc rc = rc_default();
 	bool pieces = slow->page_us;
 	size_t at = PAGE - 64, len = 128, n = pieces ? SGES : 1, step = 2 * PAGE;
-	struct store *store;
+	struct pager *pager;
 	struct buf *to;
 
 	rc.mtu = IBV_MTU_4096;
 	rc.sge = SGES;
-	rig_open_over(rig, slow->role, map_anon(n * step), n * step, &rc);
-	store = store_open(&rig->scarce);
-	store->resident = pieces ? RESIDENT : 1;
-	pattern_fill(store->content, n * step, 0, 3);
-	store_start(store);
-	post_pieces(rig, at, len, n, step);
-	expect(rig);
-	print_message("%zu pages, %u stay: %lu faults\n", 2 * n, store->resident, store->asked);
-	to = into_scarce(slow->role) ? &rig->scarce : &rig->other;
+	open_over(x, slow->role, map_anon(n * step), n * step, &rc);
+	pager = make_pager(x);
+	pager->resident = pieces ? RESIDENT : 1;
+	pattern_fill(pager->content, n * step, 0, 3);
+	pager_start(pager);
+	transfer_post(x, at, len, n, step);
+	transfer_expect(x);
+	print_message("%zu pages, %u stay: %lu faults\n", 2 * n, pager->resident, pager->asked);
+	to = role_is_target(slow->role) ? &x->tested : &x->other;
 	for (size_t i = 0; i < n; i++)
 		pattern_check(to->p + at + i * step, len, at + i * (slow->role == READ_INTO ? len : step),
-			      into_scarce(slow->role) ? 4 : 3, "what has come");
-	assert_in_range(store->asked, 2 * n, 8 * n);
+			      role_is_target(slow->role) ? 4 : 3, "the transferred bytes");
+	assert_in_range(pager->asked, 2 * n, 8 * n);
 }
 
 /* --- a page that does not come -------------------------------------------------------- */
 
-/* What has come is written before the next page is waited for. */
+/* Bytes that have arrived are written before the next page is waited for. */
 static void test_half(void **state)
 {
-	struct rig *rig = scratch(sizeof(*rig));
-	struct store *store;
+	struct transfer *x = scratch(sizeof(*x));
+	struct pager *pager;
 	uint64_t end = now_ms() + PATIENCE;
 	size_t ready = 3;
 
 	(void)state;
-	rig_open(rig, WRITTEN, 8 * PAGE, 7);
-	store = store_open(&rig->scarce);
-	store->limit = ready;
-	store_start(store);
-	post(rig, 0, 8 * PAGE);
-	while (!store->early) {
+	open_scarce(x, WRITTEN, 8 * PAGE, 7);
+	pager = make_pager(x);
+	pager->limit = ready;
+	pager_start(pager);
+	post(x, 0, 8 * PAGE);
+	while (!pager->early) {
 		if (now_ms() > end)
-			fail_msg("the page behind has not been asked for");
+			fail_msg("the next page was not requested");
 		sleep_ms(1);
 	}
-	assert_int_equal(store->asked, ready);
-	assert_memory_equal(rig->scarce.p, rig->other.p, ready * PAGE);
-	expect_quiet(rig->pair.a.scq, 100);
-	store->limit = 8;
-	expect(rig);
-	pattern_check(rig->scarce.p, 8 * PAGE, 0, 4, "the pager's memory");
+	assert_int_equal(pager->asked, ready);
+	assert_memory_equal(x->tested.p, x->other.p, ready * PAGE);
+	expect_quiet(x->pair.a.scq, 100);
+	pager->limit = 8;
+	transfer_expect(x);
+	pattern_check(x->tested.p, 8 * PAGE, 0, 4, "the pager's memory");
 }
 
 /* --- looking ahead --------------------------------------------------------------------- */
 
 #define STREAM 64
 
-/* Page after page forward: a page is given when it is its turn, and not asked for before. */
+/* Page after page forward: a page is provided when it is its turn, and is not requested before. */
 static void test_turn(void **state)
 {
-	struct rig *rig = scratch(sizeof(*rig));
-	struct store *store;
+	struct transfer *x = scratch(sizeof(*x));
+	struct pager *pager;
 	uint64_t start, took, most = 0;
 
 	(void)state;
-	rig_open(rig, WRITTEN, STREAM * PAGE, 3);
-	store = store_open(&rig->scarce);
-	store->limit = 0;
-	store_start(store);
+	open_scarce(x, WRITTEN, STREAM * PAGE, 3);
+	pager = make_pager(x);
+	pager->limit = 0;
+	pager_start(pager);
 	for (size_t i = 0; i < STREAM; i++) {
-		store->limit = i + 1;
+		pager->limit = i + 1;
 		start = now_ms();
-		post(rig, i * PAGE, PAGE);
-		expect(rig);
+		post(x, i * PAGE, PAGE);
+		transfer_expect(x);
 		took = now_ms() - start;
 		most = took > most ? took : most;
 	}
 	print_message("slowest of %d writes of a page: %llu ms; %lu pages asked for before their turn\n",
-		      STREAM, (unsigned long long)most, store->early);
-	assert_int_equal(store->early, 0);
-	assert_int_equal(store->asked, STREAM);
+		      STREAM, (unsigned long long)most, pager->early);
+	assert_int_equal(pager->early, 0);
+	assert_int_equal(pager->asked, STREAM);
 }
 
-/* The same, 20 ms a page, with as few retries as backward they are enough. */
+/* The same with 20 ms for each page, and with as few retries as are enough backward. */
 static void test_stream(void **state)
 {
-	struct rig *rig = scratch(sizeof(*rig));
-	struct store *store;
+	struct transfer *x = scratch(sizeof(*x));
+	struct pager *pager;
 
 	(void)state;
-	rig_open(rig, WRITTEN, STREAM * PAGE, 3);
-	store = store_open(&rig->scarce);
-	store->page_us = 20000;
-	store_start(store);
+	open_scarce(x, WRITTEN, STREAM * PAGE, 3);
+	pager = make_pager(x);
+	pager->page_us = 20000;
+	pager_start(pager);
 	for (size_t i = 0; i < STREAM; i++) {
-		post(rig, i * PAGE, PAGE);
-		expect(rig);
+		post(x, i * PAGE, PAGE);
+		transfer_expect(x);
 	}
 }
 
-/* Without a pager the pages behind a stream come before they are asked for. */
+/* Without a pager the pages behind a stream are faulted in before they are needed. */
 static void test_ahead(void **state)
 {
-	struct rig *rig = scratch(sizeof(*rig));
+	struct transfer *x = scratch(sizeof(*x));
 	uint64_t end = now_ms() + PATIENCE;
 	size_t pages = 512;
 
 	(void)state;
-	rig_open(rig, WRITTEN, 2 * pages * PAGE, 7);
-	madvise(rig->scarce.p, rig->scarce.len, MADV_NOHUGEPAGE);
+	open_scarce(x, WRITTEN, 2 * pages * PAGE, 7);
+	madvise(x->tested.p, x->tested.len, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < 16; i++) {
-		post(rig, i * PAGE, PAGE);
-		expect(rig);
+		post(x, i * PAGE, PAGE);
+		transfer_expect(x);
 	}
-	while (resident_pages(rig->scarce.p, 32 * PAGE) < 18) {
+	while (resident_pages(x->tested.p, 32 * PAGE) < 18) {
 		if (now_ms() > end)
-			fail_msg("nothing has been guessed");
+			fail_msg("nothing was faulted in ahead");
 		sleep_ms(10);
 	}
 }
@@ -267,7 +221,9 @@ static void test_ahead(void **state)
 #define LIMIT (2 * MIB)
 #define MESSAGE (4 * MIB)
 
-/* All but the memory in question stays; that is first used, and charged, inside. */
+/*
+ * Locks everything except the memory under test; that memory is first used, and charged, inside the cgroup.
+ */
 static void stay_but_for(struct buf *buf)
 {
 	assert_int_equal(mlockall(MCL_CURRENT), 0);
@@ -278,35 +234,35 @@ static void stay_but_for(struct buf *buf)
 static void test_cgroup(void **state)
 {
 	const struct slow *slow = *state;
-	struct rig *rig = scratch(sizeof(*rig));
+	struct transfer *x = scratch(sizeof(*x));
 	uint64_t start, cpu;
 	long in;
 
 	need_swap();
-	rig_open(rig, slow->role, MESSAGE, 7);
-	stay_but_for(&rig->scarce);
-	madvise(rig->scarce.p, MESSAGE, MADV_NOHUGEPAGE);
+	open_scarce(x, slow->role, MESSAGE, 7);
+	stay_but_for(&x->tested);
+	madvise(x->tested.p, MESSAGE, MADV_NOHUGEPAGE);
 	cgroup_enter(cgroup_make_small("progress", LIMIT));
 	start = now_ms();
-	pattern_fill(rig->scarce.p, MESSAGE, 0, 3);
+	pattern_fill(x->tested.p, MESSAGE, 0, 3);
 	cpu = now_ms() - start;
 	in = file_number("/proc/vmstat", "pswpin ");
 	start = now_ms();
-	post(rig, 0, MESSAGE);
-	expect(rig);
+	post(x, 0, MESSAGE);
+	transfer_expect(x);
 	in = file_number("/proc/vmstat", "pswpin ") - in;
 	print_message("%lu MiB in a cgroup of %lu: %llu ms (the CPU %llu), %ld pages swapped in\n",
 		      MESSAGE / MIB, LIMIT / MIB, (unsigned long long)(now_ms() - start),
 		      (unsigned long long)cpu, in);
-	pattern_check(rig->scarce.p, MESSAGE, 0, into_scarce(slow->role) ? 4 : 3, "the memory");
-	pattern_check(rig->other.p, MESSAGE, 0, into_scarce(slow->role) ? 4 : 3, "the other end");
+	pattern_check(x->tested.p, MESSAGE, 0, role_is_target(slow->role) ? 4 : 3, "the memory");
+	pattern_check(x->other.p, MESSAGE, 0, role_is_target(slow->role) ? 4 : 3, "the other end");
 }
 
 /* --- packets that find no room while a page is missing ---------------------------------- */
 
 #define FEW 64
 
-/* The queue pairs stay charged to the group; what is allocated from now on is not. */
+/* The queue pairs stay charged to the group; later allocations are not. */
 static void leave_full(const struct cgroup *cgroup)
 {
 	assert_int_equal(write_file("/sys/fs/cgroup/cgroup.procs", "0"), 0);
@@ -314,32 +270,32 @@ static void leave_full(const struct cgroup *cgroup)
 }
 
 /*
- * The queue pairs' cgroup has no room for a packet. The last packets of a message are dropped then, and
- * nothing comes after them that would show it; they are sent again without a timeout.
+ * The queue pairs' cgroup has no room for a packet. Then the last packets of a message are dropped, and no
+ * later packet reveals that; they are retransmitted without a timeout.
  */
 static void test_dropped(void **state)
 {
 	const struct slow *slow = *state;
-	struct rig *rig = scratch(sizeof(*rig));
-	struct store *store;
+	struct transfer *x = scratch(sizeof(*x));
+	struct pager *pager;
 	struct cgroup *cgroup;
 	long timeouts;
 
 	cgroup = cgroup_make("progress", "memory");
-	/* What the process has allocated inside could not come back from there. */
+	/* Memory that the process allocated inside could not come back from swap there. */
 	cgroup_try(cgroup, "memory.swap.max", "0");
 	cgroup_enter(cgroup);
-	rig_open(rig, slow->role, FEW * PAGE, 7);
+	open_scarce(x, slow->role, FEW * PAGE, 7);
 	leave_full(cgroup);
-	store = store_open(&rig->scarce);
-	store->page_us = slow->page_us;
-	pattern_fill(store->content, FEW * PAGE, 0, 3);
-	store_start(store);
+	pager = make_pager(x);
+	pager->page_us = slow->page_us;
+	pattern_fill(pager->content, FEW * PAGE, 0, 3);
+	pager_start(pager);
 	timeouts = port_counter(options.device, "timeout_retry_err");
-	post(rig, 0, FEW * PAGE);
-	expect(rig);
+	post(x, 0, FEW * PAGE);
+	transfer_expect(x);
 	assert_int_equal(port_counter(options.device, "timeout_retry_err"), timeouts);
-	pattern_check(rig->scarce.p, FEW * PAGE, 0, 4, "the pager's memory");
+	pattern_check(x->tested.p, FEW * PAGE, 0, 4, "the pager's memory");
 }
 
 /* --- a disk that is slow, in such a cgroup ----------------------------------------------- */
@@ -352,7 +308,7 @@ struct disk {
 	int fd;
 };
 
-/* What has been written is on the disk, and nowhere else. */
+/* The written bytes are on the disk, and nowhere else. */
 static void forget(const struct disk *disk, struct buf *buf)
 {
 	buf_dontneed(buf);
@@ -372,7 +328,7 @@ static void file_make(struct disk *disk, size_t len)
 	assert_int_equal(write(disk->fd, p, len), len);
 }
 
-/* Its reading is throttled, and it may keep half of the message. */
+/* The group's reads are throttled, and it may keep half of the message in memory. */
 static void enter_slow_disk(const struct disk *disk)
 {
 	struct cgroup *cgroup = cgroup_make("progress", "memory io");
@@ -386,7 +342,7 @@ static void enter_slow_disk(const struct disk *disk)
 	cgroup_enter(cgroup);
 }
 
-/* What the processor needs for the same. */
+/* Time that the CPU needs for the same transfer. */
 static uint64_t by_cpu(const struct disk *disk, struct buf *buf)
 {
 	uint64_t start = now_ms();
@@ -394,7 +350,7 @@ static uint64_t by_cpu(const struct disk *disk, struct buf *buf)
 	uint8_t sum = 0;
 
 	for (size_t at = 0; at < buf->len; at += PAGE) {
-		if (into_scarce(disk->role))
+		if (role_is_target(disk->role))
 			p[at] = 1;
 		else
 			sum += p[at];
@@ -405,7 +361,7 @@ static uint64_t by_cpu(const struct disk *disk, struct buf *buf)
 static void test_disk(void **state)
 {
 	struct disk disk = *(const struct disk *)*state;
-	struct rig *rig = scratch(sizeof(*rig));
+	struct transfer *x = scratch(sizeof(*x));
 	struct rc rc = rc_default();
 	uint64_t start, cpu, took;
 	int wrote;
@@ -414,23 +370,23 @@ static void test_disk(void **state)
 	need_swap();
 	file_make(&disk, MESSAGE);
 	p = disk.private ? map_file_copy(disk.fd, MESSAGE) : map_file(disk.fd, MESSAGE);
-	rig_open_over(rig, disk.role, p, MESSAGE, &rc);
-	stay_but_for(&rig->scarce);
-	forget(&disk, &rig->scarce);
+	open_over(x, disk.role, p, MESSAGE, &rc);
+	stay_but_for(&x->tested);
+	forget(&disk, &x->tested);
 	enter_slow_disk(&disk);
-	cpu = by_cpu(&disk, &rig->scarce);
-	forget(&disk, &rig->scarce);
-	assert_true(resident_pages(rig->scarce.p, MESSAGE) < MESSAGE / PAGE / 4);
+	cpu = by_cpu(&disk, &x->tested);
+	forget(&disk, &x->tested);
+	assert_true(resident_pages(x->tested.p, MESSAGE) < MESSAGE / PAGE / 4);
 	start = now_ms();
-	post(rig, 0, MESSAGE);
-	expect(rig);
+	post(x, 0, MESSAGE);
+	transfer_expect(x);
 	took = now_ms() - start;
 	print_message("%lu MiB at %lu MiB/s in a cgroup of %lu: %llu ms (the CPU %llu)\n", MESSAGE / MIB,
 		      BYTES_A_SECOND / MIB, LIMIT / MIB, (unsigned long long)took,
 		      (unsigned long long)cpu);
-	wrote = into_scarce(disk.role) ? 4 : 3;
-	pattern_check(rig->scarce.p, MESSAGE, 0, wrote, "the memory");
-	pattern_check(rig->other.p, MESSAGE, 0, wrote, "the other end");
+	wrote = role_is_target(disk.role) ? 4 : 3;
+	pattern_check(x->tested.p, MESSAGE, 0, wrote, "the memory");
+	pattern_check(x->other.p, MESSAGE, 0, wrote, "the other end");
 	assert_in_range(took, 0, 3 * cpu + 1000 * options.slow);
 }
 
@@ -455,10 +411,10 @@ static struct CMUnitTest tests[] = {
 	WITH("a packet for two pages: sent from", test_packet, SENT_FROM, 0),
 	WITH("a packet for two pages: read into", test_packet, READ_INTO, 0),
 	WITH("a packet for two pages: received into", test_packet, RECEIVED_INTO, 0),
-	{ .name = "what has come is written at once", .test_func = test_half },
+	{ .name = "arrived bytes are written at once", .test_func = test_half },
 	{ .name = "a stream: no page before its turn", .test_func = test_turn },
-	{ .name = "a stream: few retries are enough", .test_func = test_stream },
-	{ .name = "a stream: guessed without a pager", .test_func = test_ahead },
+	{ .name = "a stream: needs few retries", .test_func = test_stream },
+	{ .name = "a stream: look-ahead without a pager", .test_func = test_ahead },
 	WITH("no room for packets: written", test_dropped, WRITTEN, 4000),
 	WITH("no room for packets: read into", test_dropped, READ_INTO, 4000),
 	WITH("no room for packets: received into", test_dropped, RECEIVED_INTO, 4000),

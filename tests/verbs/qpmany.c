@@ -35,7 +35,7 @@ static void rig_open(struct rig *rig, int pairs, bool odp)
 	struct rc rc = rc_default();
 
 	rc.send_wr = rc.recv_wr = 2 * ROUNDS;
-	rc.timeout = 18;	/* 1 s: so many share what there is of the machine */
+	rc.timeout = 18;	/* 1 s: this many queue pairs share the machine */
 	rc.cqe = 2 * ROUNDS * pairs;
 	end_open(&rig->a, options.device, &rc);
 	end_open(&rig->b, options.peer, &rc);
@@ -47,7 +47,7 @@ static void rig_open(struct rig *rig, int pairs, bool odp)
 	rig->to = buf_anon(rig->b.pd, pairs * SLOT, access);
 }
 
-/* Of one round: a write in each pair and an immediate that says which. */
+/* Posts one round: a WRITE of each pair, and an immediate that names the pair. */
 static void post(struct rig *rig, int i, int round)
 {
 	struct ibv_sge list = sge(&rig->from, i * SLOT, SLOT - 7 * i);
@@ -88,7 +88,7 @@ static void run(struct rig *rig, int pairs)
 		collect(rig->a.scq, pairs);
 		for (int i = 0; i < pairs; i++)
 			pattern_check(rig->to.p + i * SLOT, SLOT - 7 * i, 0, i * 1000 + round,
-				      "a pair's bytes");
+				      "the bytes of a pair");
 	}
 }
 
@@ -136,7 +136,7 @@ static void test_come_and_go(void **state)
 		undo(rig->qa[1]);
 		collect(rig->b.rcq, 1);
 		collect(rig->a.scq, 1);
-		pattern_check(rig->to.p, SLOT, 0, round, "the one that stays");
+		pattern_check(rig->to.p, SLOT, 0, round, "the queue pair that stays");
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Of everything that a device says how many there may be of there are so many and no more: the next
- * one is refused with ENOMEM, and can be had when one has gone. What is larger than it says is EINVAL.
+ * Of every kind of object the device allows exactly as many as it reports: the next one is refused with
+ * ENOMEM, and works when one has been destroyed. A size above the reported maximum is refused with EINVAL.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #define DEVICE "rxequota"
 #define MOST 48		/* of each type, in place of a million */
-#define KERNEL 8	/* of these the kernel has its own share */
+#define KERNEL 8	/* the kernel itself uses some of these */
 
 struct rig {
 	struct rc rc;
@@ -31,7 +31,7 @@ struct type {
 	const char *name;
 	void *(*make)(struct rig *rig);
 	int (*unmake)(void *object);
-	size_t max;	/* where in struct ibv_device_attr */
+	size_t max;	/* offset of the maximum in struct ibv_device_attr */
 };
 
 static void *make_pd(struct rig *rig)
@@ -100,7 +100,7 @@ static void make_all(struct rig *rig, const struct type *type)
 		fail_msg("%s: %d were made of %d", type->name, n, max);
 	if (errno != ENOMEM)
 		fail_msg("%s: refused with %s", type->name, strerror(errno));
-	/* A place is free again at once, and only one. */
+	/* A slot is free again at once, and only one. */
 	assert_int_equal(type->unmake(objects[--n]), 0);
 	objects[n] = type->make(rig);
 	assert_non_null(objects[n]);
@@ -116,7 +116,7 @@ static int link_delete(void *unused)
 	return 0;
 }
 
-/* On a link that is made for it. */
+/* Opens the device of a link made for this test. */
 static void rig_open(struct rig *rig)
 {
 	char number[16];
@@ -144,7 +144,7 @@ static void test_objects(void **state)
 			make_all(&rig, &types[i]);
 }
 
-/* What fails for another reason has not taken a place. */
+/* A call that fails for another reason has not used up a slot. */
 static void test_failures(void **state)
 {
 	struct ibv_qp_init_attr init;
@@ -203,7 +203,7 @@ static void test_members(void **state)
 		qps[i] = datagram_qp(&end, &rc);
 		assert_int_equal(ibv_attach_mcast(qps[i], &gid, 0), i < n ? 0 : ENOMEM);
 	}
-	/* A queue pair that is attached cannot go. */
+	/* An attached queue pair cannot be destroyed. */
 	for (int i = 0; i < n; i++)
 		assert_int_equal(ibv_detach_mcast(qps[i], &gid, 0), 0);
 }
@@ -254,7 +254,7 @@ static void test_sizes(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
-/* READs and atomics under way, asked for and answered. */
+/* READs and atomics under way, as requester and as responder. */
 static void test_rd_atomic(void **state)
 {
 	struct ibv_qp_attr change = { .qp_state = IBV_QPS_SQD };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keys that reach more memory than their owner has named: who may give one to peers, on whatever way,
- * and that nobody can guess a key from others.
+ * Keys that reach more memory than their owner has named: who may give such a key to peers, in any way, and
+ * that nobody can guess a key from other keys.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 #define ODP IBV_ACCESS_ON_DEMAND
 #define TIB (1024 * 1024 * MIB)
 
-/* Makes what follows somebody's without privileges. The device is opened as root: its file is not everybody's. */
+/* Drops all privileges of the process. Call it after opening the device: only root may open its file. */
 static void drop_privileges(void)
 {
 	assert_int_equal(setresuid(NOBODY, NOBODY, NOBODY), 0);
@@ -36,7 +36,7 @@ static int error_of(struct ibv_pd *pd, void *p, size_t len, int access)
 	return error;
 }
 
-/* Where the addresses of a program end, to a page. */
+/* Returns the end of a program's addresses, to a page. */
 static uintptr_t end_of_addresses(struct ibv_pd *pd)
 {
 	uintptr_t low = PAGE, high = 1ul << 57;
@@ -58,7 +58,7 @@ static const int lent[] = {
 	IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND,
 };
 
-/* A range of addresses gets any right that peers can have, or none. */
+/* Checks that a range of addresses can be registered with any access right of peers, or with none. */
 static void range_is(struct ibv_pd *pd, void *p, size_t len, int error)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(lent); i++)
@@ -92,7 +92,7 @@ static void wide_ranges_are(struct ibv_pd *pd, int error)
 	range_is(pd, hole, 6 * PAGE - 100, error);
 }
 
-/* What a program has mapped is its own to give, however it has mapped it. */
+/* A program may give away the memory that it has mapped, however it has mapped it. */
 static void buffers_are_granted(struct ibv_pd *pd)
 {
 	uint8_t *p = map_anon(16 * PAGE), *large = map_reserved(16 * TIB);
@@ -139,7 +139,7 @@ static void need_implicit_device(void)
 	open_end(&end);
 }
 
-static void test_nobody(void **state)
+static void test_unprivileged(void **state)
 {
 	(void)state;
 	need_implicit_device();
@@ -170,7 +170,7 @@ static void test_parameter(void **state)
 	buffers_are_granted(end.pd);
 }
 
-/* --- registered anew ----------------------------------------------------------------------- */
+/* --- reregistration ------------------------------------------------------------------------ */
 
 static int reregister(struct ibv_mr *mr, int flags, void *p, size_t len, int access)
 {
@@ -184,7 +184,10 @@ static int reregister(struct ibv_mr *mr, int flags, void *p, size_t len, int acc
 			      sizeof(command), &answer, sizeof(answer));
 }
 
-/* Nobody may, so that it need not be tried as somebody else, whose commands the core would refuse. */
+/*
+ * The parameter forbids it to everybody, so the test need not become another user, whose commands the core
+ * would refuse.
+ */
 static void test_registered_anew(void **state)
 {
 	struct ibv_mr *implicit, *buffer;
@@ -208,7 +211,7 @@ static void test_registered_anew(void **state)
 	assert_int_equal(reregister(buffer, IBV_REREG_MR_CHANGE_ACCESS, NULL, 0, ALL_ACCESS | ODP), 0);
 	assert_int_equal(reregister(buffer, IBV_REREG_MR_CHANGE_ACCESS, NULL, 0,
 				    IBV_ACCESS_LOCAL_WRITE | ODP), 0);
-	/* What is no longer there is not given away anew. */
+	/* Unmapped memory cannot be given away again. */
 	assert_int_equal(munmap(p + PAGE, PAGE), 0);
 	assert_int_equal(reregister(buffer, IBV_REREG_MR_CHANGE_ACCESS, NULL, 0, ALL_ACCESS | ODP),
 			 EPERM);
@@ -238,7 +241,7 @@ static enum ibv_wc_status bind(struct end *end, struct ibv_mw *mw, struct ibv_mr
 	return status;
 }
 
-/* What was granted is not to be had through a window once the administrator has said no. */
+/* A granted key cannot be used through a window once the administrator has forbidden it. */
 static void test_windows(void **state)
 {
 	uint8_t *p = map_anon(PAGE);
@@ -286,7 +289,7 @@ static void keys_are_random(const uint32_t *keys)
 		assert_in_range(same[byte], 0, 12);
 }
 
-/* The next key is none of those that lie beside the last. */
+/* The next key is not close to the last one. */
 static void test_keys(void **state)
 {
 	uint8_t *p = map_anon(PAGE);
@@ -310,7 +313,7 @@ static void test_keys(void **state)
 }
 
 static struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_nobody),
+	cmocka_unit_test(test_unprivileged),
 	cmocka_unit_test(test_privileged),
 	cmocka_unit_test(test_parameter),
 	cmocka_unit_test(test_registered_anew),

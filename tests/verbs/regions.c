@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Many regions over the same page: who takes it away does not wait for as many as there are. */
+/* Many regions over the same page: taking the page away does not take time for each of them. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void rig_open(struct rig *rig)
 	rig->mrs = scratch(most() * sizeof(*rig->mrs));
 }
 
-/* All of them over all of the file; as many as there may be. */
+/* Registers regions over the whole file; at most as many as the device allows. */
 static void register_up_to(struct rig *rig, long n)
 {
 	for (; rig->n < n; rig->n++) {
@@ -53,7 +53,7 @@ static void register_up_to(struct rig *rig, long n)
 	}
 }
 
-/* Has the region's translations, so that there is something to take away. */
+/* Prefetches the region's translations, so that there is something to take away. */
 static void prefetch(struct rig *rig)
 {
 	struct ibv_sge list = { (uintptr_t)rig->p, LEN, rig->mrs[0]->lkey };
@@ -63,7 +63,7 @@ static void prefetch(struct rig *rig)
 				       IBV_ADVISE_MR_FLAG_FLUSH, &list, 1), 0);
 }
 
-/* The median, in ns, of a hole of one page in the file. */
+/* The median time, in ns, to punch a hole of one page into the file. */
 static uint64_t hole_ns(struct rig *rig)
 {
 	uint64_t took[HOLES];
@@ -91,10 +91,10 @@ static void test_hole(void **state)
 	one = hole_ns(&rig);
 	register_up_to(&rig, most());
 	many = hole_ns(&rig);
-	print_message("a page's hole: beside 1 region %lu ns, beside %ld regions %lu ns\n", one, rig.n, many);
+	print_message("punching a one-page hole: with 1 region %lu ns, beside %ld regions %lu ns\n", one, rig.n, many);
 	for (long i = 0; i < rig.n; i++)
 		assert_int_equal(ibv_dereg_mr(rig.mrs[i]), 0);
-	/* It was 100 ns a region. */
+	/* It once was 100 ns for each region. */
 	if (many > one + 100000ul * options.slow)
 		fail_msg("beside 1 region %lu ns, beside %ld %lu ns", one, rig.n, many);
 }

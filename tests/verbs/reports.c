@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What others have reported of the kernel's rxe, siw and RDMA core, where no other program tries it:
+ * Defects that others reported in the kernel's rxe, siw and RDMA core, as far as no other program tests them:
  * Documentation/infiniband/public-reports.rst.
  */
 #include <errno.h>
@@ -57,7 +57,7 @@ static enum ibv_wc_status bind(struct end *end, struct ibv_mw *mw, struct buf *b
 	return wait_wc(end->scq).status;
 }
 
-/* "RDMA/rxe: Check PDs for memory window binds": the three must be of one domain. */
+/* "RDMA/rxe: Check PDs for memory window binds": window, region and queue pair must belong to one domain. */
 static void test_window_domains(void **state)
 {
 	int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND;
@@ -80,7 +80,7 @@ static void test_window_domains(void **state)
 	assert_int_equal(bind(&pair.a, window(other), &foreign), IBV_WC_MW_BIND_ERR);
 }
 
-/* --- registered anew ----------------------------------------------------------------------- */
+/* --- reregistration ------------------------------------------------------------------------ */
 
 static int reregister(struct ibv_mr *mr, int access, uint32_t *rkey)
 {
@@ -98,19 +98,13 @@ static int reregister(struct ibv_mr *mr, int access, uint32_t *rkey)
 
 static enum ibv_wc_status write_into(struct pair *pair, struct buf *from, void *to, uint32_t rkey)
 {
-	struct ibv_sge list = sge(from, 0, 100);
-	struct ibv_send_wr wr = {
-		.wr_id = 2, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)to, rkey },
-	};
-
-	post_send(&pair->a, &wr);
+	post_rdma(&pair->a, 2, IBV_WR_RDMA_WRITE, sge(from, 0, 100), (uintptr_t)to, rkey);
 	return wait_wc(pair->a.scq).status;
 }
 
 /*
- * "RDMA: During rereg_mr ensure that REREG_ACCESS is compatible": pages that were pinned for reading do
- * not become writable by a change of rights.
+ * "RDMA: During rereg_mr ensure that REREG_ACCESS is compatible": pages that were pinned for reading do not
+ * become writable when the access rights change.
  */
 static void test_readonly_stays(void **state)
 {
@@ -140,7 +134,10 @@ static void test_readonly_stays(void **state)
 	pattern_check(p, PAGE, 0, 1, "memory for reading");
 }
 
-/* "Reject IB_ACCESS_ON_DEMAND changes after MR creation": what is pinned stays so, and the other way round. */
+/*
+ * "Reject IB_ACCESS_ON_DEMAND changes after MR creation": a pinned region stays pinned, and an on-demand
+ * region on demand.
+ */
 static void test_kind_stays(void **state)
 {
 	int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
@@ -161,7 +158,7 @@ static void test_kind_stays(void **state)
 	}
 }
 
-/* --- answers that cannot be written -------------------------------------------------------- */
+/* --- responses that cannot be written ------------------------------------------------------ */
 
 #define UNREADABLE ((void *)64)
 
@@ -196,8 +193,8 @@ static int make_qp(struct end *end, size_t answer)
 }
 
 /*
- * "Fix slab-use-after-free Read in rxe_queue_cleanup", "Fix double free in rxe_srq_from_init", "Fix trying
- * to register non-static key in rxe_qp_do_cleanup": the end of what was half made.
+ * "Fix slab-use-after-free Read in rxe_queue_cleanup", "Fix double free in rxe_srq_from_init", "Fix trying to
+ * register non-static key in rxe_qp_do_cleanup": the clean-up of half-made objects.
  */
 static void test_answers(void **state)
 {
@@ -215,7 +212,7 @@ static void test_answers(void **state)
 					  sizeof(struct rxe_create_srq_resp)), EFAULT);
 		assert_int_equal(make_qp(&end, sizeof(struct ib_uverbs_create_qp_resp) +
 					 sizeof(struct rxe_create_qp_resp)), EFAULT);
-		/* And one that has no room for the driver's part */
+		/* And a response buffer without room for the driver's part */
 		assert_int_not_equal(make_cq(&end, sizeof(struct ib_uverbs_create_cq_resp)), 0);
 		assert_int_not_equal(make_srq(&end, sizeof(struct ib_uverbs_create_srq_resp)), 0);
 		assert_int_not_equal(make_qp(&end, sizeof(struct ib_uverbs_create_qp_resp)), 0);
@@ -226,8 +223,8 @@ static void test_answers(void **state)
 /* --- timers -------------------------------------------------------------------------------- */
 
 /*
- * CVE-2026-45910, "Fix race condition in QP timer handlers": timers that run out while their queue pair
- * goes, the retry timer's and the one of a receiver that is not ready.
+ * CVE-2026-45910, "Fix race condition in QP timer handlers": timers that expire while their queue pair is
+ * destroyed: the retry timer, and the timer of a requester whose receiver is not ready.
  */
 static void test_timers(void **state)
 {
@@ -281,7 +278,7 @@ static void sqd(struct ibv_qp *qp)
 
 /*
  * "Fix responder UAF on IB_QP_MAX_DEST_RD_ATOMIC modify_qp", "Fix OOB in free_rd_atomic_resources()": the
- * responder's room changes while its peer goes on asking. Each addition is made once.
+ * responder's resources change while its peer goes on sending requests. Each addition is executed once.
  */
 static void test_room_changes(void **state)
 {
@@ -333,7 +330,7 @@ static int peer_again(void *unused)
 	return 0;
 }
 
-/* Leaves packets of the device in a queue of the network's. */
+/* Leaves packets of the device in a queue of the network stack. */
 static void child_sends(void *arg)
 {
 	struct rc rc = rc_default();
@@ -360,7 +357,10 @@ static void child_sends(void *arg)
 	}
 }
 
-/* "Flush delayed SKBs while releasing RXE resources": they leave when their sender and its socket are gone. */
+/*
+ * "Flush delayed SKBs while releasing RXE resources": the packets are sent when their sender and its socket
+ * are gone.
+ */
 static void test_packets_outlive(void **state)
 {
 	(void)state;

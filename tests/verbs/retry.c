@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A wire that is cut: how long the sender tries, what it reports, and that it recovers. */
+/* A wire that is cut: how long the sender retries, which error it reports, and that it recovers. */
 #include <stdio.h>
 
 #include "lib/counters.h"
@@ -13,7 +13,7 @@
 #define CUT "loss 100%"
 #define TIMEOUT 14		/* 67.1 ms */
 #define TIMEOUT_MS 67
-/* To cut the wire and repair it takes four processes: seconds on a slow machine. */
+/* Cutting and repairing the wire takes four processes: seconds on a slow machine. */
 #define LONG_TIMEOUT 17		/* 537 ms */
 #define LONG_TIMEOUT_MS 537
 
@@ -54,8 +54,8 @@ static void post(struct rig *rig, enum ibv_wr_opcode opcode, uint64_t wr_id)
 }
 
 /*
- * The timer is between once and four times the timeout, and it runs out once more than there are
- * retries. A machine under load may add to that, but nothing may take away from it.
+ * The timer expires between one and four times the timeout, once more than there are retries. Load on the
+ * machine may make it later, but nothing may make it earlier.
  */
 static void test_exhausted(void **state)
 {
@@ -83,8 +83,8 @@ static void test_exhausted(void **state)
 }
 
 /*
- * A gap is a NAK, and one retry, however often the NAK arrives: nothing is lost here, so each is
- * enough. Found by "order" on a slow kernel, where a request ran out of its seven.
+ * A gap causes a NAK, and one retry, however often the NAK arrives. Nothing is lost here, so one retry is
+ * enough. Found by "order" on a slow kernel, where a request ran out of its seven retries.
  */
 static void test_doubled_nak(void **state)
 {
@@ -106,8 +106,8 @@ static const enum ibv_wr_opcode opcodes[] = {
 	IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ, IBV_WR_ATOMIC_FETCH_AND_ADD,
 };
 
-/* The wire is cut for less than the sender's patience. */
-static void test_comes_back(void **state)
+/* The wire is cut for less time than the sender retries. */
+static void test_wire_repaired_in_time(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(opcodes); i++) {
@@ -136,12 +136,12 @@ static struct ibv_mw *window_alloc(struct rig *rig)
 	return mw;
 }
 
-/* What is executed on this side is so once, whatever before it has to be sent again. */
-static void test_local(void **state)
+/* A request that is executed locally is executed once, whatever before it has to be retransmitted. */
+static void test_local_request_executed_once(void **state)
 {
 	struct ibv_send_wr bind = { .wr_id = 2, .opcode = IBV_WR_BIND_MW };
 	struct ibv_send_wr invalidate = { .wr_id = 4, .opcode = IBV_WR_LOCAL_INV };
-	/* On a slow kernel it takes seconds to mend the wire. */
+	/* On a slow kernel it takes seconds to repair the wire. */
 	unsigned int longer = options.slow > 1 ? 2 : 0;
 	struct ibv_mr *mr;
 	struct rig rig;
@@ -189,7 +189,7 @@ static void test_cuts_in_traffic(void **state)
 	}
 }
 
-/* Timeout 0: no timer. The next request, not the clock, finds out what was lost. */
+/* Timeout 0: no timer. The next request, not the timer, reveals what was lost. */
 static void test_no_timer(void **state)
 {
 	struct rig rig;
@@ -208,8 +208,8 @@ static void test_no_timer(void **state)
 	pattern_check(rig.b.p, LEN, 0, 5, "written");
 }
 
-/* After it gave up, the same queue pairs work again once they were reset. */
-static void test_again(void **state)
+/* After the retries are exhausted, the same queue pairs work again once they are reset. */
+static void test_works_after_reset(void **state)
 {
 	struct rig rig;
 
@@ -231,11 +231,11 @@ static void test_again(void **state)
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_exhausted),
 	cmocka_unit_test(test_doubled_nak),
-	cmocka_unit_test(test_comes_back),
-	cmocka_unit_test(test_local),
+	cmocka_unit_test(test_wire_repaired_in_time),
+	cmocka_unit_test(test_local_request_executed_once),
 	cmocka_unit_test(test_cuts_in_traffic),
 	cmocka_unit_test(test_no_timer),
-	cmocka_unit_test(test_again),
+	cmocka_unit_test(test_works_after_reset),
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A process that writes all over the rings that it shares with the driver while the driver works
- * on them, and one that maps rings that are not its own: only the guilty process has the damage.
+ * A process that writes all over the rings that it shares with the driver while the driver works on them, and
+ * a process that maps rings of others: only the guilty process is harmed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #include "lib/uverbs.h"
 #include "lib/zone.h"
 
-/* Mapped by all processes of a test. */
+/* Memory shared by all processes of a test. */
 static void *map_common(size_t len)
 {
 	int fd;
@@ -33,10 +33,10 @@ static void *map_common(size_t len)
 
 /* --- scribbling -------------------------------------------------------------------- */
 
-enum { SCQ, RCQ, RQ, SQ, RINGS };	/* in the order in which the library makes them */
+enum { SCQ, RCQ, RQ, SQ, RINGS };	/* in the order in which the library makes the rings */
 enum { OPEN, SOURCE, CLOSED, ZONES };
 
-/* What the processes tell each other. */
+/* State that the processes share. */
 struct common {
 	uint64_t guard;			/* the third process's memory, and its keys */
 	uint32_t guard_key;
@@ -89,7 +89,7 @@ static struct rxe_sge random_sge(struct culprit *culprit)
 	return sge;
 }
 
-/* @room: bytes of the slot from @dma on */
+/* @room: bytes of the slot from @dma on. */
 static void fill_list(struct culprit *culprit, struct rxe_dma_info *dma, size_t room)
 {
 	uint32_t n = roll(culprit, 5);
@@ -127,7 +127,7 @@ static void fill_receive(struct culprit *culprit, uint32_t index)
 	fill_list(culprit, &wqe->dma, (1u << ring->shift) - offsetof(struct rxe_recv_wqe, dma));
 }
 
-/* A request that is mostly right. */
+/* Writes a request that is mostly correct. */
 static void fill_send(struct culprit *culprit, uint32_t index)
 {
 	const struct ring *ring = &culprit->rings[SQ];
@@ -178,13 +178,13 @@ static void scribble(struct culprit *culprit)
 	}
 }
 
-/* A process, and no thread: on uml, threads of a process do not run at the same time. */
+/* A process, not a thread: on uml, threads of a process do not run at the same time. */
 static void scribbler(void *arg)
 {
 	struct culprit *culprit = arg;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* It may have come to its end before this began. */
+	/* The parent may have exited before this line. */
 	if (getppid() != culprit->pid)
 		return;
 	culprit->dice.seed = ~culprit->dice.seed;
@@ -219,7 +219,7 @@ static void post_request(struct culprit *culprit)
 	culprit->common->doorbells++;
 }
 
-/* As if all completions had been read; how many there were is the driver's to say. */
+/* Marks all completions as read; only the driver knows how many there were. */
 static void empty_cq(struct culprit *culprit, int cq)
 {
 	struct rxe_queue_buf *buf = culprit->rings[cq].buf;
@@ -229,7 +229,7 @@ static void empty_cq(struct culprit *culprit, int cq)
 	__atomic_store_n(&buf->consumer_index, buf->producer_index, __ATOMIC_RELEASE);
 }
 
-/* The other end lives on what it is sent, and has requests of its own for the scribbled one. */
+/* The other end depends on what it is sent, and has requests of its own for the scribbled queue pair. */
 static void other_end(struct culprit *culprit)
 {
 	struct end *b = &culprit->pair.b;
@@ -245,7 +245,7 @@ static void other_end(struct culprit *culprit)
 		;
 }
 
-/* The scribbled end last: it sends as soon as it may, and what it sends may be anything. */
+/* The scribbled end goes last: it sends as soon as it may, and it may send anything. */
 static void reconnect(struct culprit *culprit)
 {
 	struct end *a = &culprit->pair.a, *b = &culprit->pair.b;
@@ -290,7 +290,7 @@ static uint32_t corner(struct culprit *culprit, uint32_t usual, uint32_t most)
 	return corners[roll(culprit, ARRAY_SIZE(corners))];
 }
 
-/* Of the queue pair that is scribbled on; with room for one request, or it has nothing to do. */
+/* Capabilities of the scribbled queue pair; with room for one request at least. */
 static struct rc corners(struct culprit *culprit, const struct rc *usual)
 {
 	struct rc rc = *usual;
@@ -323,7 +323,7 @@ static void culprit_open(struct culprit *culprit)
 	culprit->zones[CLOSED] = zone_make(pd, 0, false);
 }
 
-/* One process's life: rings, a scribbler on them, work, and the end in an order or in none. */
+/* One process: makes rings and a scribbler, works, and ends in order or without any. */
 static void culprit_run(struct culprit *culprit)
 {
 	struct common *common = culprit->common;
@@ -425,7 +425,7 @@ static void test_scribbled(void **state)
 	assert_true(common->completions > common->doorbells / 4);
 }
 
-/* --- a ring that never ends ---------------------------------------------------------- */
+/* --- a ring without an end ------------------------------------------------------------ */
 
 struct endless {
 	struct end end;
@@ -433,7 +433,7 @@ struct endless {
 	volatile bool *go;
 };
 
-/* A receive request more for each that is taken. */
+/* Posts a new receive request for each one that is taken. */
 static void refill(void *arg)
 {
 	struct endless *endless = arg;
@@ -446,7 +446,7 @@ static void refill(void *arg)
 				 (buf->consumer_index - 1) & endless->ring.mask, __ATOMIC_RELAXED);
 }
 
-/* A second is far more than it needs, and far less than it takes where it does not end. */
+/* A second is far more than the transition needs, and far less than it takes if it does not end. */
 static void to_error(void *arg)
 {
 	struct endless *endless = arg;
@@ -460,7 +460,7 @@ static void to_error(void *arg)
 	assert_true(now_ms() - start < 1000ul * options.slow);
 }
 
-/* Found by reading: flushing went on as long as there was something to flush, under a lock. */
+/* A regression: flushing went on, under a lock, as long as there was something to flush. */
 static void test_endless_flush(void **state)
 {
 	struct rc rc = rc_default();
@@ -469,7 +469,7 @@ static void test_endless_flush(void **state)
 	int pid;
 
 	(void)state;
-	rc.recv_wr = 1 << 18;	/* so many that the processor may look away for a moment */
+	rc.recv_wr = 1 << 18;	/* so many that the scheduler may run other tasks for a moment */
 	rc.sge = 1;
 	end_open(&endless.end, options.device, &rc);
 	endless.end.qp = end_qp(&endless.end, &rc);
@@ -538,7 +538,7 @@ static void test_map_sizes(void **state)
 	refused(ctx->cmd_fd, cq.offset, 1ul << 40);
 	refused(ctx->cmd_fd, cq.offset + PAGE, PAGE);
 	refused(ctx->cmd_fd, 1ull << 62, PAGE);
-	/* Less than there is is not too much. */
+	/* A mapping may be shorter than the ring. */
 	ring = map_ring(ctx->cmd_fd, cq.offset, PAGE, MAP_SHARED);
 	assert_non_null(ring);
 	assert_ptr_equal(mremap(ring, PAGE, 2 * PAGE, MREMAP_MAYMOVE), MAP_FAILED);
@@ -566,7 +566,7 @@ static void test_map_after_destroy(void **state)
 	assert_int_equal(munmap(ring, cq.bytes), 0);
 }
 
-/* What may be done to a mapping, while completions are added to the ring behind it. */
+/* Changes a mapping while completions are added to the ring behind it. */
 static void test_map_changed(void **state)
 {
 	struct rc rc = rc_default();
@@ -592,7 +592,7 @@ static void test_map_changed(void **state)
 	assert_int_equal(mprotect(old, rings[SCQ].bytes, PROT_READ | PROT_WRITE), 0);
 }
 
-/* A child that shares the mapping, and one that outlives the queue's owner. */
+/* A child that shares the mapping, and a child that outlives the queue's owner. */
 static void test_map_inherited(void **state)
 {
 	struct ibv_context *ctx = ibv_open_device(device_open(options.device)->device);
@@ -623,7 +623,7 @@ static void test_map_inherited(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* A private mapping is the process's own copy as soon as it writes. */
+/* A private mapping becomes the process's own copy when it writes. */
 static void test_map_private(void **state)
 {
 	struct ibv_context *ctx = device_open(options.device);

@@ -52,13 +52,13 @@ static void rig_expect(struct rig *rig, uint64_t wr_id)
 	pattern_check(rig->b.p, LEN, 0, wr_id, "the message");
 }
 
-/* 7 means for ever. */
+/* rnr_retry 7 means forever. */
 static void test_late_receiver(void **state)
 {
 	struct rig rig;
 
 	(void)state;
-	rig_open(&rig, 7, 12);	/* 0.64 ms: hundreds of refusals */
+	rig_open(&rig, 7, 12);	/* 0.64 ms: hundreds of RNR NAKs */
 	for (int i = 1; i <= 5; i++) {
 		rig_send(&rig, i);
 		expect_quiet(rig.pair.a.scq, 20 * i);
@@ -67,7 +67,7 @@ static void test_late_receiver(void **state)
 	}
 }
 
-/* The first message waits in vain for (retries + 1) refusals with the timer between them. */
+/* The first message waits in vain for (retries + 1) RNR NAKs, with the timer between them. */
 static void test_patience(void **state)
 {
 	(void)state;
@@ -81,12 +81,12 @@ static void test_patience(void **state)
 		expect_wc(rig.pair.a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
 		took = now_ms() - start;
 		if (took + 1 < 10u * retries)
-			fail_msg("gave up %d retries after %d ms", retries, (int)took);
+			fail_msg("gave up after %d retries and %d ms", retries, (int)took);
 	}
 }
 
-/* A page of the receiver's that never comes is a receiver that is never ready, packets or not. */
-static void page_in_vain(enum ibv_wr_opcode opcode)
+/* A receiver whose page never arrives is never ready, with or without packets. */
+static void page_never_arrives(enum ibv_wr_opcode opcode)
 {
 	int pager = pager_open();
 	struct ibv_sge list;
@@ -96,7 +96,7 @@ static void page_in_vain(enum ibv_wr_opcode opcode)
 
 	rig_open(&rig, 1, TIMER_10MS);
 	late = buf_anon(rig.pair.b.pd, 2 * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
-	pager_start(pager, late.p, 2 * PAGE, (struct pager_rules){ .never = true });
+	pager_never(pager, late.p, 2 * PAGE);
 	list = sge(&late, 0, LEN);
 	post_recv(&rig.pair.b, 1, &list, 1);
 	list = sge(&rig.a, 0, LEN);
@@ -106,15 +106,15 @@ static void page_in_vain(enum ibv_wr_opcode opcode)
 	expect_wc(rig.pair.a.scq, 1, IBV_WC_RNR_RETRY_EXC_ERR);
 }
 
-static void test_page_in_vain(void **state)
+static void test_page_never_arrives(void **state)
 {
 	(void)state;
-	page_in_vain(IBV_WR_RDMA_WRITE);
-	page_in_vain(IBV_WR_RDMA_READ);
-	page_in_vain(IBV_WR_SEND);
+	page_never_arrives(IBV_WR_RDMA_WRITE);
+	page_never_arrives(IBV_WR_RDMA_READ);
+	page_never_arrives(IBV_WR_SEND);
 }
 
-/* The count of retries is for one refusal in a row, not for the life of the connection. */
+/* The retries count for successive RNR NAKs of one message, not for the life of the connection. */
 static void test_count_restarts(void **state)
 {
 	struct rig rig;
@@ -129,7 +129,7 @@ static void test_count_restarts(void **state)
 	}
 }
 
-/* What needs no receive request passes; what stands behind the one that waits does not. */
+/* A request that needs no receive request passes; a request behind the waiting one does not. */
 static void test_order_behind(void **state)
 {
 	struct ibv_send_wr wr = { .wr_id = 2, .opcode = IBV_WR_RDMA_WRITE };
@@ -153,7 +153,7 @@ static void test_order_behind(void **state)
 	pattern_check(rig.b.p + LEN, LEN, 0, 1, "the write behind");
 }
 
-/* The immediate needs a receive request, the data before it do not. */
+/* The immediate needs a receive request; the data before it does not. */
 static void test_write_imm(void **state)
 {
 	struct ibv_send_wr wr = {
@@ -177,13 +177,13 @@ static void test_write_imm(void **state)
 	pattern_check(rig.b.p, LEN, 0, 3, "written");
 }
 
-/* --- many who are refused ------------------------------------------------------- */
+/* --- many senders that get RNR NAKs --------------------------------------------- */
 
 #define CROWD 32
 #define DEPTH 32
 #define SLICE_MS (200 * options.slow)
 
-/* How far this program counts in a while. */
+/* Returns how far this program counts in @ms. */
 static uint64_t count_for(unsigned int ms)
 {
 	uint64_t end = now_ms() + ms, n = 0;
@@ -194,8 +194,8 @@ static uint64_t count_for(unsigned int ms)
 }
 
 /*
- * Who is not ready for many has to have time to become so. Found on a slow kernel, where each sender
- * came back with all that it had, in a timer's softirq, and the receiver never ran again.
+ * A receiver that is not ready for many senders needs time to become ready. Found on a slow kernel, where
+ * each sender retransmitted everything in its timer's softirq, and the receiver never ran again.
  */
 static void test_time_to_get_ready(void **state)
 {
@@ -216,14 +216,14 @@ static void test_time_to_get_ready(void **state)
 	}
 	among = count_for(SLICE_MS);
 	if (among < alone / 20)
-		fail_msg("counted to %lu, alone to %lu", among, alone);
+		fail_msg("counted to %lu, without the senders to %lu", among, alone);
 	expect_quiet(rig.pair.a.scq, 1);
 }
 
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_late_receiver),
 	cmocka_unit_test(test_patience),
-	cmocka_unit_test(test_page_in_vain),
+	cmocka_unit_test(test_page_never_arrives),
 	cmocka_unit_test(test_count_restarts),
 	cmocka_unit_test(test_order_behind),
 	cmocka_unit_test(test_write_imm),

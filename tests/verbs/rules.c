@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a responder must refuse, and what a requester must not believe (InfiniBand Architecture
- * Specification, volume 1, chapter 9): packets made by hand, one rule each.
+ * Requests that a responder must refuse, and responses that a requester must not accept (InfiniBand
+ * Architecture Specification, volume 1, chapter 9): packets made by hand, one rule each.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,6 +15,7 @@
 #include <net/if.h>
 #include <unistd.h>
 
+#include "lib/async.h"
 #include "lib/attack.h"
 #include "lib/forge.h"
 #include "lib/pattern.h"
@@ -25,14 +26,14 @@
 #define NAK_INVALID 0x61
 #define GIB (1ul << 30)
 
-/* --- what the target answers, as far as there is a wire to see it on ---------------- */
+/* --- responses of the target, captured if there is a wire --------------------------- */
 
 static int close_fd(void *fd)
 {
 	return close((intptr_t)fd);
 }
 
-/* Hears all that arrives at the peer's netdev; -1 without a wire. */
+/* Opens a socket that captures every packet arriving at the peer's netdev; -1 without a wire. */
 static int ear_open(void)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
@@ -50,7 +51,7 @@ static int ear_open(void)
 	return fd;
 }
 
-/* The next packet of @opcode, from the BTH on. */
+/* Waits for the next packet of @opcode; copies it from the BTH on. */
 static void hear(int ear, uint8_t opcode, uint8_t *bth, size_t len)
 {
 	const size_t head = FRAME_LINK + 20 + 8;
@@ -84,7 +85,7 @@ static void hear_nak(int ear, uint32_t psn)
 
 	if (ear < 0)
 		return;
-	/* What came before may have been acknowledged. */
+	/* Earlier requests may have been acknowledged before. */
 	do
 		hear(ear, ROCE_ACK, bth, sizeof(bth));
 	while (bth[12] < 0x20);
@@ -92,15 +93,18 @@ static void hear_nak(int ear, uint32_t psn)
 	assert_int_equal(psn_of(bth), psn);
 }
 
-/* --- requests that are invalid ------------------------------------------------------- */
+/* --- invalid requests --------------------------------------------------------------- */
 
 struct rule {
 	const char *name;
 	uint8_t opcode;
-	/* Changes the packet, which is right so far, or the target, which is connected after that. */
+	/*
+	 * Makes the packet, which is correct so far, invalid, or changes the target, which is connected
+	 * afterwards.
+	 */
 	void (*break_it)(struct attack *attack, struct target *target, struct roce *roce);
-	size_t cut;		/* bytes of its headers that are missing */
-	uint64_t capability;	/* of the device, without which there is no such request */
+	size_t cut;		/* bytes missing at the end of its headers */
+	uint64_t capability;	/* device capability that such a request needs */
 	bool large;		/* on demand, of a region of 4 GiB */
 };
 
@@ -139,7 +143,7 @@ static void no_flush(struct attack *attack, struct target *target, struct roce *
 	target->rc.access &= ~(unsigned int)IBV_ACCESS_FLUSH_GLOBAL;
 }
 
-/* Its last word is not whole. */
+/* The payload's last word is incomplete. */
 static void short_word(struct attack *attack, struct target *target, struct roce *roce)
 {
 	(void)attack;
@@ -148,7 +152,7 @@ static void short_word(struct attack *attack, struct target *target, struct roce
 	roce->length = 7;
 }
 
-/* As long as it must be, behind which are three bytes of padding. */
+/* A full packet, followed by three bytes of padding. */
 static void padded_first(struct attack *attack, struct target *target, struct roce *roce)
 {
 	(void)attack;
@@ -180,26 +184,26 @@ static const struct rule rules[] = {
 	{ "READ with payload", ROCE_READ, has_payload, 0, 0, false },
 	{ "atomic with payload", ROCE_FETCH_ADD, has_payload, 0, 0, false },
 	{ "FLUSH with payload", ROCE_FLUSH, has_payload, 0, CAN_FLUSH, false },
-	{ "READ without an end", ROCE_READ, nothing, 4, 0, false },
-	{ "WRITE without an end", ROCE_WRITE_ONLY, nothing, 12, 0, false },
-	{ "SEND of no whole words", ROCE_SEND_ONLY, short_word, 1, 0, false },
-	{ "WRITE of no whole words", ROCE_WRITE_ONLY, short_word, 1, 0, false },
-	{ "SEND with padding before its end", ROCE_SEND_FIRST, padded_first, 1, 0, false },
-	{ "WRITE with padding before its end", ROCE_WRITE_FIRST, padded_first, 1, 0, false },
+	{ "READ with a truncated header", ROCE_READ, nothing, 4, 0, false },
+	{ "WRITE with a truncated header", ROCE_WRITE_ONLY, nothing, 12, 0, false },
+	{ "SEND without padding to a whole word", ROCE_SEND_ONLY, short_word, 1, 0, false },
+	{ "WRITE without padding to a whole word", ROCE_WRITE_ONLY, short_word, 1, 0, false },
+	{ "SEND with padding before its last packet", ROCE_SEND_FIRST, padded_first, 1, 0, false },
+	{ "WRITE with padding before its last packet", ROCE_WRITE_FIRST, padded_first, 1, 0, false },
 	{ "READ with padding", ROCE_READ, padding_alone, 1, 0, false },
 	{ "atomic with padding", ROCE_FETCH_ADD, padding_alone, 1, 0, false },
 	{ "WRITE of more than 2 GiB", ROCE_WRITE_FIRST, wants_too_much, 0, 0, true },
 	{ "READ of more than 2 GiB", ROCE_READ, wants_too_much, 0, 0, true },
-	{ "READ where there may be none", ROCE_READ, no_records, 0, 0, false },
-	{ "atomic where there may be none", ROCE_CMP_SWAP, no_records, 0, 0, false },
-	{ "ATOMIC WRITE where there may be none", ROCE_ATOMIC_WRITE, no_records, 0,
+	{ "READ while none is allowed", ROCE_READ, no_records, 0, 0, false },
+	{ "atomic while none is allowed", ROCE_CMP_SWAP, no_records, 0, 0, false },
+	{ "ATOMIC WRITE while none is allowed", ROCE_ATOMIC_WRITE, no_records, 0,
 	  CAN_ATOMIC_WRITE, false },
 	{ "ATOMIC WRITE of 16 bytes", ROCE_ATOMIC_WRITE, long_word, 0, CAN_ATOMIC_WRITE, false },
-	{ "FLUSH where there may be none", ROCE_FLUSH, no_records, 0, CAN_FLUSH, false },
+	{ "FLUSH while none is allowed", ROCE_FLUSH, no_records, 0, CAN_FLUSH, false },
 	{ "FLUSH of a queue pair without the right", ROCE_FLUSH, no_flush, 0, CAN_FLUSH, false },
 };
 
-/* A request that is right, with all that any of them has. */
+/* A correct request, with all fields that any opcode uses. */
 static struct roce right_request(struct attack *attack, struct target *target, uint8_t opcode)
 {
 	struct roce roce = plain(target, opcode);
@@ -219,24 +223,12 @@ static void large_region(struct end *end, struct roce *roce)
 
 	need_odp(end->ctx);
 	if (!p)
-		skip_because("a program has no 4 GiB of addresses here");
+		skip_because("a program cannot have 4 GiB of addresses here");
 	mr = ibv_reg_mr(end->pd, p, 4 * GIB, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	assert_non_null(mr);
 	defer((undo_fn)ibv_dereg_mr, mr);
 	roce->va = (uintptr_t)p;
 	roce->rkey = mr->rkey;
-}
-
-static void expect_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&fd, 1, PATIENCE) != 1)
-		fail_msg("no asynchronous event within %d ms", PATIENCE);
-	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-	ibv_ack_async_event(&event);
-	assert_int_equal(event.event_type, type);
 }
 
 static void send_forged(struct attack *attack, struct target *target, const struct roce *roce,
@@ -260,7 +252,7 @@ static void test_rule(void **state)
 	struct roce roce;
 
 	if (rule->capability && !device_can(target->end.ctx, rule->capability))
-		skip_because("the device has no such request");
+		skip_because("the device does not support this request");
 	target->rc.timeout = 0;
 	roce = right_request(attack, target, rule->opcode);
 	if (rule->large)
@@ -268,7 +260,7 @@ static void test_rule(void **state)
 	rule->break_it(attack, target, &roce);
 	connect_target(target, 1000);
 
-	/* One that is a duplicate is no violation. */
+	/* A duplicate is no violation. */
 	roce.psn = 999;
 	send_forged(attack, target, &roce, rule->cut);
 	roce.psn = 1000;
@@ -280,7 +272,7 @@ static void test_rule(void **state)
 		zone_check(&attack->zones[i]);
 }
 
-/* A service that is not reliable answers nothing, and goes on. */
+/* An unreliable queue pair sends no response, and goes on. */
 static void test_unreliable(void **state)
 {
 	struct attack *attack = attack_open();
@@ -310,14 +302,14 @@ static void test_unreliable(void **state)
 	}
 }
 
-/* Its requests are not sent again, so all answers are those that the test gives. */
+/* The requests are never retransmitted, so the test gives all responses. */
 static void connect_patient(struct target *target)
 {
 	target->rc.timeout = 0;
 	connect_target(target, 1000);
 }
 
-/* --- answers that say nothing ---------------------------------------------------------- */
+/* --- responses without a meaning --------------------------------------------------------- */
 
 static void test_reserved_syndromes(void **state)
 {
@@ -344,12 +336,12 @@ static void test_reserved_syndromes(void **state)
 	expect_wc(target->end.scq, 1, IBV_WC_SUCCESS);
 }
 
-/* --- answers that are wrong -------------------------------------------------------------- */
+/* --- invalid responses ------------------------------------------------------------------- */
 
 struct answer {
 	enum ibv_wr_opcode opcode;
 	uint8_t syndrome;
-	int before;		/* packets of the answer that are right */
+	int before;		/* number of correct packets before the invalid one */
 };
 
 static void wrong_answer(struct attack *attack, struct target *target, const struct answer *answer)
@@ -370,7 +362,7 @@ static void wrong_answer(struct attack *attack, struct target *target, const str
 	expect_state(target->end.qp, IBV_QPS_ERR);
 }
 
-/* To say no, a responder sends an ACK packet: no syndrome but that of an ACK goes with data. */
+/* A responder reports an error in an ACK packet; a packet with data may only have the syndrome of an ACK. */
 static void test_wrong_answers(void **state)
 {
 	static const struct answer answers[] = {
@@ -388,7 +380,7 @@ static void test_wrong_answers(void **state)
 		wrong_answer(attack, &attack->targets[i], &answers[i]);
 }
 
-/* One that is not of whole words has not come. */
+/* A response that is not a whole number of words is dropped. */
 static void test_uneven_answer(void **state)
 {
 	struct attack *attack = attack_open();
@@ -407,7 +399,7 @@ static void test_uneven_answer(void **state)
 	expect_wc(target->end.scq, 0, IBV_WC_SUCCESS);
 }
 
-/* --- what changes in SQD ------------------------------------------------------------------ */
+/* --- changes in SQD ------------------------------------------------------------------------ */
 
 static void modify_in_sqd(struct ibv_qp *qp, struct ibv_qp_attr attr, int mask)
 {
@@ -419,7 +411,7 @@ static void modify_in_sqd(struct ibv_qp *qp, struct ibv_qp_attr attr, int mask)
 
 #define ATOMICS 5
 
-/* A duplicate is answered from what was recorded before the number of records was changed. */
+/* A duplicate gets the recorded response, although the number of records has changed since. */
 static void test_records_change(void **state)
 {
 	static const uint8_t depths[] = { 1, 2, 4, 7, 128 };
@@ -457,14 +449,14 @@ static void test_records_change(void **state)
 		send_forged(attack, target, &roce, 0);
 		hear(ear, ROCE_ATOMIC_ACK, again, sizeof(again));
 		assert_int_equal(psn_of(again), 1000 + ATOMICS - 1);
-		/* AETH and the word as it was. */
+		/* AETH, and the word's former value. */
 		assert_memory_equal(again + 12, bth + 12, 12);
 		assert_int_equal(*word, 100 + ATOMICS);
 	}
 }
 
-/* A READ that there may not be any more is not left waiting for ever. */
-static void test_no_more_reads(void **state)
+/* A READ that is no longer allowed must not wait forever. */
+static void test_reads_no_longer_allowed(void **state)
 {
 	struct rc rc = rc_default();
 	struct pair pair;
@@ -487,17 +479,17 @@ static void test_no_more_reads(void **state)
 	expect_wc(pair.a.scq, 7, IBV_WC_LOC_QP_OP_ERR);
 }
 
-/* --- a receive request that its queue does not allow ------------------------------------ */
+/* --- a receive request that its queue does not allow ---------------------------------- */
 
-/* Of the queue pair made last: the receive queue's ring, then the send queue's. */
+/* The rings of the queue pair made last: first the receive queue's, then the send queue's. */
 static void last_rings(struct ring rings[2])
 {
 	if (have_wire())
-		skip_because("which of two devices has made the last ring is not known");
+		skip_because("it is not known which of two devices made the last ring");
 	rings_find(rings, 2);
 }
 
-/* With more elements than were asked for, written past the library. */
+/* Writes, past the library, a receive request with more elements than its queue was created for. */
 static void overfill(const struct ring *ring, uint32_t index)
 {
 	struct rxe_recv_wqe *wqe = ring_slot(ring, index);
@@ -539,7 +531,7 @@ static void test_bad_receive(void **state)
 	}
 }
 
-/* One that is flushed is one that is flushed. */
+/* Flushed, such a request completes like any other flushed request. */
 static void test_bad_receive_flushed(void **state)
 {
 	struct rc rc = rc_default();
@@ -563,7 +555,7 @@ static struct CMUnitTest others[] = {
 	cmocka_unit_test(test_wrong_answers),
 	cmocka_unit_test(test_uneven_answer),
 	cmocka_unit_test(test_records_change),
-	cmocka_unit_test(test_no_more_reads),
+	cmocka_unit_test(test_reads_no_longer_allowed),
 	cmocka_unit_test(test_bad_receive),
 	cmocka_unit_test(test_bad_receive_flushed),
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A link whose network is slow: datagrams wait in its queue, those of one queue pair no more than are its own, and
- * nobody waits for it who sends through another link.
+ * A link on a slow network: datagrams wait in the network's queue. Each queue pair may queue only its own
+ * share, and a sender on another link does not wait.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "lib/wire.h"
 
 #define BYTES 2048
-#define QUEUED_MOST (768 * 1024)	/* of one queue pair */
+#define QUEUED_MOST (768 * 1024)	/* of one queue pair, at most */
 
 static int remove_links(void *unused)
 {
@@ -24,7 +24,7 @@ static int remove_links(void *unused)
 	return 0;
 }
 
-/* Whoever is sent to is not there, which no datagram tells. */
+/* The destination does not exist, which a sender of datagrams cannot see. */
 static void make_links(void)
 {
 	defer(remove_links, remove_links);
@@ -65,7 +65,7 @@ static void sender_open(struct sender *sender, const char *device, const char *f
 	sender->ah = end_ah(&sender->end, &peer);
 }
 
-/* Sends for @ms; returns how many datagrams have gone. */
+/* Sends for @ms; returns how many datagrams were sent. */
 static int send_for(struct sender *sender, unsigned int ms)
 {
 	struct ibv_sge list = sge(&sender->buf, 0, BYTES);
@@ -126,7 +126,7 @@ static void test_own_account(void **state)
 	beside = send_for(&fast, 500 * options.slow);
 	print_message("  %d datagrams alone, %d beside a link with %ld KiB in its queue\n", alone, beside,
 		      queued_bytes() / 1024);
-	/* There may be one processor for two that are busy. */
+	/* Two busy senders may have to share one CPU. */
 	assert_true(beside > alone / 5);
 	assert_true(queued_bytes() < QUEUED_MOST);
 }

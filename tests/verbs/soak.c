@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * For a long time: processes with traffic of every kind from and to on-demand memory of every kind,
- * to which meanwhile everything happens that can. Every byte is known at every time.
+ * A long run: processes with traffic of every kind from and to on-demand memory of every kind, to which
+ * everything happens meanwhile that can happen to memory. Every byte is known at every time.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@
 #define HUGE_AREA (4 * MIB)
 #define REPORT_EVERY 300000
 
-/* What a process tells the test of itself, while it runs. */
+/* A process reports its progress here while it runs. */
 struct report {
 	uint64_t messages, bytes, steps;
 	uint64_t happened[HAPPENINGS];
@@ -34,7 +34,7 @@ struct report {
 };
 
 struct shared {
-	atomic_ullong until;	/* now_ms(); 0 before all are ready */
+	atomic_ullong until;	/* now_ms() at the end; 0 until all are ready */
 	struct report reports[PROCESSES];
 };
 
@@ -54,13 +54,13 @@ static bool is_here(const struct kind *kind)
 	return !kind->huge || !access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK);
 }
 
-/* KSM is among what happens; and its kind's preparation wants KSM for itself. */
+/* The upheaval uses KSM, so the kind whose preparation needs KSM for itself is left out. */
 static bool is_wanted(const struct kind *kind)
 {
 	return strcmp(kind->name, "KSM-merged") && is_here(kind);
 }
 
-/* In each area a half for the device to itself and one for its peer. */
+/* One half of each area is for traffic of the device with itself, the other for traffic with its peer. */
 static void worker_open(struct worker *worker)
 {
 	for (size_t i = 0; i < n_kinds; i++) {
@@ -133,7 +133,7 @@ static void worker_child(void *arg)
 	worker->shared->reports[worker->number].done = true;
 }
 
-/* --- the whole ------------------------------------------------------------------------- */
+/* --- the whole run ------------------------------------------------------------------------- */
 
 static struct report sum(const struct shared *shared)
 {
@@ -202,7 +202,7 @@ static uint64_t duration(void)
 	return 1000 * (options.count ? options.count : options.full ? 3600 : 8);
 }
 
-/* Returns how many have ended; one that did so before its time fails the test. */
+/* Returns how many processes have ended; a process that ended too early fails the test. */
 static int ended(const struct shared *shared, const int *pids)
 {
 	int n = 0;
@@ -228,7 +228,7 @@ static bool all_ready(const struct shared *shared)
 	return true;
 }
 
-/* As long as it takes; tests/run has the limit. */
+/* Runs until the time is over; tests/run has the limit. */
 static void run(struct shared *shared, const int *pids, const struct counts *before)
 {
 	uint64_t next = now_ms() + REPORT_EVERY;

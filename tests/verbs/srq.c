@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shared receive queues: every byte where it should be, whichever queue pair takes a request; no
- * request is lost and none is used twice; limits, sizes and ends of queue pairs are told.
+ * Shared receive queues: every byte arrives in the right place, whichever queue pair takes a request; no
+ * request is lost and none is used twice; limits, resizes and the destruction of queue pairs work as
+ * documented.
  */
 #include <errno.h>
 #include <sched.h>
@@ -15,19 +16,17 @@
 #include "lib/test.h"
 
 #define SLOT 2048
-#define MANY 8		/* queue pairs at one queue */
-#define DEPTH 16	/* messages of each that are under way */
+#define MANY 8		/* queue pairs at one shared receive queue */
+#define DEPTH 16	/* messages of each under way */
 
 /* --- bytes ------------------------------------------------------------------ */
 
 static void sweep(int kind, enum ibv_mtu mtu)
 {
 	struct rc rc = rc_default();
-	struct mover mover;
 
 	rc.mtu = mtu;
-	mover_open(&mover, &rc, kind & 1, kind & 2, true);
-	mover_sweep(&mover, MOVER_LEN);
+	mover_sweep_new(&rc, kind & 1, kind & 2, true, MOVER_LEN);
 }
 
 static void test_pinned(void **state)
@@ -56,7 +55,7 @@ static void test_odp_both(void **state)
 
 /* --- many queue pairs ---------------------------------------------------------- */
 
-/* MANY pairs, of which the b ends share a queue of requests and a completion queue. */
+/* MANY pairs whose b ends share a receive queue and a completion queue. */
 struct crowd {
 	struct rc rc;
 	struct end a[MANY], b[MANY];
@@ -82,7 +81,7 @@ static void crowd_open(struct crowd *crowd, unsigned int srq_wr)
 
 	*crowd = (struct crowd){ .rc = rc_default() };
 	crowd->rc.cqe = 1024;
-	/* 0.64 ms, or 10: a slow kernel would do nothing but refuse. */
+	/* 0.64 ms or 10 ms: with less, a slow kernel would do nothing but send RNR NAKs. */
 	crowd->rc.min_rnr_timer = options.slow > 1 ? 20 : 12;
 	end_open(&crowd->a[0], options.device, &crowd->rc);
 	end_open(&crowd->b[0], options.peer, &crowd->rc);
@@ -92,7 +91,7 @@ static void crowd_open(struct crowd *crowd, unsigned int srq_wr)
 		end_like(&crowd->b[i], &crowd->b[0], &crowd->rc);
 		crowd_join(crowd, i);
 	}
-	odp = device_has_odp(crowd->a[0].ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+	odp = odp_access(crowd->a[0].ctx);
 	crowd->src = buf_anon(crowd->a[0].pd, 256 * SLOT, odp);
 	crowd->dst = buf_anon(crowd->b[0].pd, 256 * SLOT, IBV_ACCESS_LOCAL_WRITE | odp);
 }
@@ -105,8 +104,8 @@ static void crowd_post(struct crowd *crowd, unsigned int slot)
 }
 
 /*
- * Message @n, from queue pair @i; its length and its bytes tell which it is. A queue pair has DEPTH
- * places to send from.
+ * Sends message @n from queue pair @i; its length and its bytes identify it. A queue pair has DEPTH slots to
+ * send from.
  */
 static void crowd_send(struct crowd *crowd, int i, unsigned int n)
 {
@@ -130,7 +129,7 @@ static int crowd_whose(const struct end *ends, uint32_t qpn)
 	return i;
 }
 
-/* Any message, in any slot: it must be all there, and come from the right queue pair. */
+/* Checks a message in any slot: it must be complete and come from the right queue pair. */
 static void message_check(struct crowd *crowd, const struct ibv_wc *wc)
 {
 	assert_int_equal(wc->status, IBV_WC_SUCCESS);
@@ -147,7 +146,7 @@ static struct ibv_wc crowd_check(struct crowd *crowd)
 	return wc;
 }
 
-/* Takes a message and posts its slot again, if there is one. */
+/* Takes a message, if there is one, and posts its slot again. */
 static bool crowd_take(struct crowd *crowd)
 {
 	struct ibv_wc wc;
@@ -159,7 +158,7 @@ static bool crowd_take(struct crowd *crowd)
 	return true;
 }
 
-/* All of them stream through few requests; each slot is used again as soon as it is free. */
+/* All queue pairs stream through few requests; each slot is used again as soon as it is free. */
 static void test_many(void **state)
 {
 	unsigned int each = options.full ? 2000 : 150, sent[MANY] = {}, done[MANY] = {}, got = 0;
@@ -179,7 +178,7 @@ static void test_many(void **state)
 			got++;
 			end = now_ms() + PATIENCE;
 		} else if (now_ms() > end) {
-			fail_msg("no more messages, after %u", got);
+			fail_msg("no further message after %u messages", got);
 		} else {
 			sched_yield();
 		}
@@ -209,7 +208,7 @@ static void test_order(void **state)
 	}
 }
 
-/* An empty queue is a receiver that is not ready. */
+/* An empty queue means a receiver that is not ready. */
 static void test_empty(void **state)
 {
 	struct crowd crowd;
@@ -244,7 +243,7 @@ static struct ibv_srq_attr query(struct ibv_srq *srq)
 	return attr;
 }
 
-/* The event comes once, when fewer are left than the limit says, and not before. */
+/* The event comes once, when fewer requests are left than the limit, and not before. */
 static void test_limit(void **state)
 {
 	struct ibv_async_event event;
@@ -304,7 +303,7 @@ static int resize(struct ibv_srq *srq, unsigned int wr)
 	return ret < 0 ? errno : ret;
 }
 
-/* What waits goes along, in its order. */
+/* The waiting requests stay in the queue, in order. */
 static void test_resize(void **state)
 {
 	static const unsigned int sizes[] = { 100, 31, 5, 200 };
@@ -312,7 +311,7 @@ static void test_resize(void **state)
 
 	(void)state;
 	crowd_open(&crowd, 16);
-	for (unsigned int i = 0; i < 5; i++)	/* so that the ring has wrapped */
+	for (unsigned int i = 0; i < 5; i++)	/* so that the ring wraps */
 		crowd_post(&crowd, i);
 	for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
 		for (unsigned int i = 0; i < 12; i++) {
@@ -382,7 +381,7 @@ static void test_attributes(void **state)
 
 /* --- errors ------------------------------------------------------------------------ */
 
-/* One queue pair goes to the error state; the others go on with what it leaves. */
+/* One queue pair goes to the error state; the others go on with the remaining requests. */
 static void test_error(void **state)
 {
 	struct ibv_async_event event;
@@ -406,7 +405,7 @@ static void test_error(void **state)
 	assert_int_equal(count_events(crowd.b[0].ctx, IBV_EVENT_QP_LAST_WQE_REACHED, 20), 0);
 	for (int i = 0; i < MANY; i++)
 		crowd_join(&crowd, i);
-	/* 64 - 7 - 6 - ... requests are left, and not one has been lost. */
+	/* 64 - 7 - 6 - ... requests are left, and none is lost. */
 	for (unsigned int i = 0; i < 64 - MANY * (MANY - 1) / 2; i++) {
 		crowd_send(&crowd, i % MANY, i);
 		crowd_check(&crowd);
@@ -416,7 +415,7 @@ static void test_error(void **state)
 	expect_quiet(crowd.b[0].rcq, 20);
 }
 
-/* The request under way when its message turns out too long comes back, and only that. */
+/* If a message is too long, its request completes with an error, and no other request does. */
 static void test_too_long(void **state)
 {
 	struct ibv_send_wr wr = { .wr_id = 77, .opcode = IBV_WR_SEND, .num_sge = 1 };
@@ -437,7 +436,7 @@ static void test_too_long(void **state)
 	assert_int_equal(crowd_check(&crowd).wr_id, 1);
 }
 
-/* Memory of requests must belong to the queue's protection domain, not the queue pair's. */
+/* The memory of a request must belong to the protection domain of the queue, not of the queue pair. */
 static void test_domains(void **state)
 {
 	struct rc rc = rc_default();
@@ -474,7 +473,7 @@ static void test_domains(void **state)
 	assert_int_equal(foreign.p[0], 0);
 }
 
-/* A queue pair with a shared queue has none of its own. */
+/* A queue pair with a shared receive queue has no receive queue of its own. */
 static void test_no_own_queue(void **state)
 {
 	struct ibv_recv_wr wr = {}, *bad;
@@ -491,7 +490,7 @@ static void test_no_own_queue(void **state)
 	assert_ptr_equal(init.srq, crowd.b[0].srq);
 }
 
-/* What it is said to need is not looked at: rdma-core passes on what the application left there. */
+/* The sizes of its own receive queue are ignored: rdma-core passes on whatever the application left there. */
 static void test_own_sizes(void **state)
 {
 	struct ibv_qp_init_attr init;
@@ -514,9 +513,9 @@ static void test_own_sizes(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
-/* --- a user that writes what it likes ----------------------------------------------- */
+/* --- a program that scribbles on the ring -------------------------------------------- */
 
-/* Anything in the ring's indices and requests: the driver stays whole, others' data are right. */
+/* Anything may be in the ring's indices and requests: the driver survives, and others' data is right. */
 static void test_scribbled(void **state)
 {
 	struct rc rc = rc_default();
@@ -560,7 +559,7 @@ static void test_scribbled(void **state)
 		crowd_check(&honest);
 		expect_wc(honest.a[0].scq, round, IBV_WC_SUCCESS);
 	}
-	/* So that the library finds the ring as it was. */
+	/* Restored, so that the library finds the ring as it was. */
 	ring.buf->index_mask = ring.mask;
 	ring.buf->log2_elem_size = ring.shift;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets, answers, routes and faults for which there is no memory at the moment: requests take
- * longer, and complete with every byte right and every atomic executed once. Without memory for
- * long they fail, and somebody else's go on.
+ * Packets, responses, routes and faults for which there is no memory at the moment: requests take longer, but
+ * complete with every byte right and every atomic executed once. Without memory for a long time they fail,
+ * and others' requests go on.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct op {
 	const char *name;
 	enum ibv_wr_opcode opcode;
 	bool receive;
-	bool like_another;	/* as far as memory goes: only in the long version */
+	bool like_another;	/* allocates the same memory as another one: only in the long version */
 };
 
 static const struct op ops[] = {
@@ -47,7 +47,7 @@ static bool is_atomic(const struct op *op)
 	       op->opcode == IBV_WR_ATOMIC_CMP_AND_SWP;
 }
 
-/* Whose memory is on demand. */
+/* The side whose memory is on demand. */
 enum side { NOBODY, LOCAL, REMOTE };
 
 static const char *const side_names[] = { "pinned", "on demand", "on demand at the peer" };
@@ -56,7 +56,7 @@ struct scene {
 	struct witness witness;
 	struct pair pair;
 	struct buf a, b;
-	uint64_t counter;	/* what the peer's word must be */
+	uint64_t counter;	/* expected value of the peer's word */
 };
 
 static struct rc starving(void)
@@ -83,7 +83,7 @@ static void scene_open(struct scene *s, enum side side, const struct rc *rc)
 
 /* --- one request ----------------------------------------------------------- */
 
-/* The word at the peer counts, and what was there before comes back. */
+/* The peer's word counts the atomics; each returns the former value. */
 static void prepare_atomic(struct scene *s)
 {
 	memcpy(s->b.p, &s->counter, sizeof(s->counter));
@@ -129,8 +129,8 @@ static int post(struct scene *s, const struct op *op, unsigned int i)
 }
 
 /*
- * The kernel's uverbs wants memory to hear a doorbell, and without says so when the request is in
- * the ring already. The next doorbell is for it, too.
+ * The kernel's uverbs needs memory for a doorbell; if there is none, it reports that although the request is
+ * in the ring already. The next doorbell covers that request, too.
  */
 static void ring_again(struct scene *s)
 {
@@ -152,7 +152,7 @@ static void check_atomic(struct scene *s)
 	assert_int_equal(new, ++s->counter);
 }
 
-/* @i names the request and its bytes. */
+/* Checks request @i; the number also chooses its bytes. */
 static void check(struct scene *s, const struct op *op, unsigned int i)
 {
 	bool read = op->opcode == IBV_WR_RDMA_READ;
@@ -168,7 +168,7 @@ static void check(struct scene *s, const struct op *op, unsigned int i)
 
 static void told(struct scene *s, const char *what, unsigned int n)
 {
-	printf("# %s: each of %u allocations\n", what, n - 1);
+	printf("# %s: %u allocations failed in turn\n", what, n - 1);
 	assert_true(n > 1 && n < ENDLESS);
 	witness_stop(&s->witness);
 }
@@ -181,7 +181,7 @@ struct trial {
 	char name[96];
 };
 
-/* Returns whether there was an allocation @n. */
+/* Makes allocation @n fail; returns whether there was one. */
 static bool doorbell(struct scene *s, const struct op *op, unsigned int n)
 {
 	bool failed;
@@ -216,8 +216,8 @@ static void test_doorbell(void **state)
 }
 
 /*
- * The peer says that it is not ready while the sender waits for memory for its next packet, or it has
- * no memory to say so. There are packets left to ask about, so it goes on without a timeout.
+ * The peer sends an RNR NAK while the sender waits for memory for its next packet, or the peer has no memory
+ * for the NAK. More packets follow that ask for a response, so the transfer goes on without a timeout.
  */
 static void test_pause(void **state)
 {
@@ -229,7 +229,10 @@ static void test_pause(void **state)
 	rc.timeout = 0;
 	scene_open(&s, NOBODY, &rc);
 	list = sge(&s.b, 0, LEN);
-	/* The first is uverbs'; then five packets take two each, and so does an answer without a wire. */
+	/*
+	 * The first allocation is the one of uverbs; then five packets make two each, and so does a response
+	 * if there is no wire.
+	 */
 	for (unsigned int n = 4; n <= (have_wire() ? 11 : 13); n++) {
 		pattern_fill(s.a.p, LEN, 0, n);
 		memset(s.b.p, 0, LEN);
@@ -243,9 +246,9 @@ static void test_pause(void **state)
 	witness_stop(&s.witness);
 }
 
-/* --- those of the worker that makes pages present -------------------------- */
+/* --- allocations of the fault worker ------------------------------------------ */
 
-/* A new region, for which nothing is known of any page, and no page is in the page table. */
+/* A new region has no translations, and no page is in the page table. */
 static void forget_pages(struct buf *buf, struct ibv_pd *pd)
 {
 	undo(buf->mr);
@@ -265,8 +268,8 @@ static int post_with_fault(struct scene *s, const struct trial *trial, unsigned 
 }
 
 /*
- * Another worker than those of the beginning may be the one, or another's work may use up the count:
- * it is the end when several numbers in a row were not reached.
+ * Another worker than at first may fault, or other work may use up the count: the sweep ends when several
+ * numbers in a row were not reached.
  */
 static void test_fault(void **state)
 {
@@ -285,7 +288,7 @@ static void test_fault(void **state)
 	told(&s, trial->name, n - missed);
 }
 
-/* Of the allocations of many faults, so many that a fault succeeds when it is tried again. */
+/* Makes so many of the allocations of many faults fail that a retried fault succeeds. */
 static void test_faults(void **state)
 {
 	const struct trial *trial = *state;
@@ -314,7 +317,7 @@ static void drain(struct ibv_cq *cq)
 		;
 }
 
-/* All of whose pages are there when they have gone on once. */
+/* All pages of the others are present after this has run once. */
 static void others_go_on(struct rig *others)
 {
 	for (size_t i = 0; i < n_streams; i++) {
@@ -323,12 +326,12 @@ static void others_go_on(struct rig *others)
 	}
 }
 
-/* What packets are made of: a worker may have to send one, too. */
+/* The caches that packets come from: a worker may have to send a packet, too. */
 static const char *const of_packets[] = {
 	"skbuff_head_cache", "skbuff_small_head", "kmalloc-1k", "kmalloc-2k", NULL,
 };
 
-/* No page can be found for as long as anybody could want to wait. */
+/* No page can be faulted in for longer than anybody waits. */
 static void test_never(void **state)
 {
 	const struct trial *trial = *state;
@@ -339,7 +342,7 @@ static void test_never(void **state)
 
 	scene_open(&s, trial->side, &rc);
 	witness_stop(&s.witness);
-	rig_open(&others);
+	streams_open(&others);
 	others_go_on(&others);
 	inject_spare(of_packets);
 	inject_workers(100);
@@ -372,9 +375,9 @@ static void test_packets(void **state)
 	struct rig rig;
 
 	need_inject();
-	/* Nothing is allocated for what goes without. */
+	/* The direct way allocates nothing. */
 	set_parameter("rdma_rxe", "direct", "N");
-	rig_open(&rig);
+	streams_open(&rig);
 	inject_cache(shortage->cache, shortage->percent);
 	shortage->stream->run(&rig, n);
 	failures = inject_stop();
@@ -382,7 +385,7 @@ static void test_packets(void **state)
 	assert_true(failures > 0);
 }
 
-/* The way to the peer is looked up in the middle of a stream, every second time in vain. */
+/* The route to the peer is looked up in the middle of a stream; every second lookup fails. */
 static void test_routes(void **state)
 {
 	const char *cache = access("/sys/kernel/slab/rtable", F_OK) ? "ip_dst_cache" : "rtable";
@@ -392,7 +395,7 @@ static void test_routes(void **state)
 	(void)state;
 	need_inject();
 	need_wire();
-	rig_open(&rig);
+	streams_open(&rig);
 	for (int i = 0; i < 20; i++) {
 		pair_connect(&rig.pair);
 		assert_int_equal(write_file("/proc/sys/net/ipv4/route/flush", "1"), 0);
@@ -404,7 +407,7 @@ static void test_routes(void **state)
 	assert_true(failures > 0);
 }
 
-/* --- all of it ------------------------------------------------------------- */
+/* --- the list of tests ----------------------------------------------------- */
 
 static struct CMUnitTest tests[128];
 static size_t n_tests;
@@ -449,7 +452,7 @@ static const struct {
 	{ "no memory for long", test_never },
 };
 
-/* Which of the caches only packets with data come from. */
+/* Whether only packets with data come from a cache. */
 static const struct {
 	const char *name;
 	bool data;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The queue pair's state machine: what is allowed, what is refused, what each state does. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/async.h"
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/rc.h"
@@ -12,7 +12,7 @@
 
 static const char *const state_names[] = { "RESET", "INIT", "RTR", "RTS", "SQD", "SQE", "ERR" };
 
-/* What the queue pairs of one device need to reach each other. */
+/* The queue pairs of one device, and what they need to reach each other. */
 struct rig {
 	struct rc rc;
 	struct end end;
@@ -26,7 +26,7 @@ static void rig_open(struct rig *rig)
 	rig->qp = end_qp(&rig->end, &rig->rc);
 }
 
-/* Every attribute that some step takes. */
+/* All attributes that any transition takes. */
 static struct ibv_qp_attr step_attr(const struct rig *rig, enum ibv_qp_state state)
 {
 	return (struct ibv_qp_attr){
@@ -45,7 +45,7 @@ static struct ibv_qp_attr step_attr(const struct rig *rig, enum ibv_qp_state sta
 	};
 }
 
-/* Those that the step to each state needs. */
+/* The attributes that the transition to each state needs. */
 static const int step_masks[IBV_QPS_ERR + 1] = {
 	[IBV_QPS_INIT] = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS,
 	[IBV_QPS_RTR] = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
@@ -66,7 +66,7 @@ static int step(struct rig *rig, enum ibv_qp_state state)
 
 static const enum ibv_qp_state way[] = { IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS, IBV_QPS_SQD };
 
-/* Brings a new queue pair to @state by the shortest way. */
+/* Brings a new queue pair to @state by the shortest path. */
 static void walk_to(struct rig *rig, enum ibv_qp_state state)
 {
 	bool error = state == IBV_QPS_ERR;
@@ -80,7 +80,7 @@ static void walk_to(struct rig *rig, enum ibv_qp_state state)
 		assert_int_equal(step(rig, IBV_QPS_ERR), 0);
 }
 
-/* Rows: from; columns: to. RESET INIT RTR RTS SQD SQE ERR */
+/* Rows: from; columns: to: RESET INIT RTR RTS SQD SQE ERR */
 static const bool allowed[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] = {
 	[IBV_QPS_RESET] = { 1, 1, 0, 0, 0, 0, 0 },
 	[IBV_QPS_INIT]	= { 1, 1, 1, 0, 0, 0, 1 },
@@ -112,7 +112,7 @@ static void test_transitions(void **state)
 	}
 }
 
-/* An attribute that the transition needs is missing, or one that it forbids is there. */
+/* A needed attribute is missing, or a forbidden one is set. */
 static void test_wrong_masks(void **state)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = 1, .retry_cnt = 7 };
@@ -129,7 +129,7 @@ static void test_wrong_masks(void **state)
 	assert_int_equal(ibv_modify_qp(rig.qp, &attr, needed), 0);
 }
 
-/* Sets one attribute of the step to a value that does not exist. */
+/* A transition with an attribute value that does not exist. */
 struct bad_value {
 	const char *name;
 	enum ibv_qp_state state;
@@ -138,8 +138,8 @@ struct bad_value {
 };
 
 static const struct bad_value bad_values[] = {
-	{ "more reads than there are", IBV_QPS_RTS, offsetof(struct ibv_qp_attr, max_rd_atomic), 255 },
-	{ "a timeout of 6 bits", IBV_QPS_RTS, offsetof(struct ibv_qp_attr, timeout), 32 },
+	{ "more READs than the device has", IBV_QPS_RTS, offsetof(struct ibv_qp_attr, max_rd_atomic), 255 },
+	{ "a timeout with 6 bits", IBV_QPS_RTS, offsetof(struct ibv_qp_attr, timeout), 32 },
 	{ "an MTU beyond the port's", IBV_QPS_RTR, offsetof(struct ibv_qp_attr, path_mtu), 7 },
 };
 
@@ -161,7 +161,7 @@ static void test_bad_values(void **state)
 	}
 }
 
-/* What was set comes back. */
+/* ibv_query_qp() returns the attributes that were set. */
 static void test_query(void **state)
 {
 	struct rc rc = rc_default();
@@ -199,7 +199,7 @@ static void test_query(void **state)
 	assert_true(init.cap.max_inline_data >= rc.inline_data);
 }
 
-/* The PSNs are those that the connection has come to. */
+/* The PSNs are the current ones of the connection. */
 static void test_query_psn(void **state)
 {
 	struct rc rc = rc_default();
@@ -256,7 +256,7 @@ static void expect_numbered(struct ibv_cq *cq, uint64_t first, enum ibv_wc_statu
 		expect_wc(cq, first + i, status);
 }
 
-/* Receive requests may be posted in INIT already; ERR completes them in order. */
+/* Receive requests may be posted in INIT already; ERR flushes them in order. */
 static void test_flush(void **state)
 {
 	struct rig rig;
@@ -277,8 +277,8 @@ static void test_flush(void **state)
 	}
 }
 
-/* Nothing tells the driver of a receive request: it has to look for them itself. */
-static void test_flush_without_a_bell(void **state)
+/* No doorbell announces a receive request: the driver has to look for them itself. */
+static void test_flush_without_doorbell(void **state)
 {
 	struct rc rc = rc_default();
 	struct pair pair;
@@ -293,14 +293,14 @@ static void test_flush_without_a_bell(void **state)
 		post_numbered(&pair.a, false, i * 100);
 		expect_numbered(pair.a.rcq, i * 100, IBV_WC_WR_FLUSH_ERR);
 	}
-	/* RESET forgets that it was in error, and may be left with requests posted. */
+	/* RESET clears the error state; the queue pair may leave RESET with requests posted. */
 	post_numbered(&pair.a, false, 600);
 	pair_connect(&pair);
 	expect_quiet(pair.a.rcq, 50);
 }
 
-/* RESET forgets what was posted, without a completion. */
-static void test_reset_forgets(void **state)
+/* RESET discards the posted requests, without completions. */
+static void test_reset_discards_requests(void **state)
 {
 	struct rc rc = rc_default();
 	struct pair pair;
@@ -317,7 +317,7 @@ static void test_reset_forgets(void **state)
 	expect_quiet(pair.b.rcq, 5);
 }
 
-/* SQD lets what was begun end, and begins nothing; RTS goes on with what was posted. */
+/* SQD completes the requests under way and begins no others; RTS continues with the posted ones. */
 static void test_drain(void **state)
 {
 	struct rc rc = rc_default();
@@ -341,7 +341,7 @@ static void test_drain(void **state)
 	}
 }
 
-/* What a queue pair in SQD receives, it executes. */
+/* A queue pair in SQD still executes the requests of its peer. */
 static void test_drained_receives(void **state)
 {
 	struct rc rc = rc_default();
@@ -356,18 +356,6 @@ static void test_drained_receives(void **state)
 	expect_numbered(pair.a.scq, 200, IBV_WC_SUCCESS);
 }
 
-static void wait_event(struct ibv_context *ctx, enum ibv_event_type type)
-{
-	struct pollfd fd = { .fd = ctx->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&fd, 1, PATIENCE) != 1)
-		fail_msg("no asynchronous event within %d ms", PATIENCE);
-	assert_int_equal(ibv_get_async_event(ctx, &event), 0);
-	assert_int_equal(event.event_type, type);
-	ibv_ack_async_event(&event);
-}
-
 static void test_drained_event(void **state)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_SQD, .en_sqd_async_notify = 1 };
@@ -378,10 +366,10 @@ static void test_drained_event(void **state)
 	pair_open(&pair, &rc);
 	assert_int_equal(ibv_modify_qp(pair.a.qp, &attr,
 				       IBV_QP_STATE | IBV_QP_EN_SQD_ASYNC_NOTIFY), 0);
-	wait_event(pair.a.ctx, IBV_EVENT_SQ_DRAINED);
+	expect_event(pair.a.ctx, IBV_EVENT_SQ_DRAINED);
 }
 
-/* A connection of which b has come to RTR only. */
+/* A connection whose b end is only in RTR. */
 static void half_open(struct pair *pair)
 {
 	struct rc rc = rc_default();
@@ -396,7 +384,7 @@ static void half_open(struct pair *pair)
 	qp_rts(pair->a.qp, &rc);
 }
 
-/* A responder in RTR receives, before its own side can send. */
+/* A responder in RTR receives before its own side can send. */
 static void test_receives_in_rtr(void **state)
 {
 	struct pair pair;
@@ -421,24 +409,17 @@ static void test_established_event(void **state)
 	half_open(&pair);
 	post_numbered(&pair.b, false, 100);
 	post_numbered(&pair.a, true, 200);
-	wait_event(pair.b.ctx, IBV_EVENT_COMM_EST);
+	expect_event(pair.b.ctx, IBV_EVENT_COMM_EST);
 }
 
 static void move_data(struct pair *pair, struct buf *from, struct buf *to, uint64_t seed)
 {
-	struct ibv_sge list = sge(from, 0, from->len);
-	struct ibv_send_wr wr = {
-		.wr_id = seed, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { .remote_addr = (uintptr_t)to->p, .rkey = to->mr->rkey },
-	};
-
 	pattern_fill(from->p, from->len, 0, seed);
-	post_send(&pair->a, &wr);
-	expect_wc(pair->a.scq, seed, IBV_WC_SUCCESS);
+	pair_rdma(pair, IBV_WR_RDMA_WRITE, sge(from, 0, from->len), (uintptr_t)to->p, to->mr->rkey, IBV_WC_SUCCESS);
 	pattern_check(to->p, to->len, 0, seed, "the target");
 }
 
-/* From ERR through RESET the same queue pair works again, as often as one likes. */
+/* From ERR through RESET the same queue pair works again, any number of times. */
 static void test_recovery(void **state)
 {
 	struct rc rc = rc_default();
@@ -464,7 +445,7 @@ static void test_recovery(void **state)
 	}
 }
 
-/* What is in use cannot be taken away. */
+/* An object in use cannot be destroyed. */
 static void test_in_use(void **state)
 {
 	struct rc rc = rc_default();
@@ -497,7 +478,7 @@ static void test_violation_event(void **state)
 	bad.wr.rdma.rkey = 0xbad;
 	post_send(&pair.a, &bad);
 	expect_wc(pair.a.scq, 1, IBV_WC_REM_ACCESS_ERR);
-	wait_event(pair.b.ctx, IBV_EVENT_QP_ACCESS_ERR);
+	expect_event(pair.b.ctx, IBV_EVENT_QP_ACCESS_ERR);
 }
 
 static struct CMUnitTest tests[] = {
@@ -507,8 +488,8 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_query),
 	cmocka_unit_test(test_query_psn),
 	cmocka_unit_test(test_flush),
-	cmocka_unit_test(test_flush_without_a_bell),
-	cmocka_unit_test(test_reset_forgets),
+	cmocka_unit_test(test_flush_without_doorbell),
+	cmocka_unit_test(test_reset_discards_requests),
 	cmocka_unit_test(test_drain),
 	cmocka_unit_test(test_drained_receives),
 	cmocka_unit_test(test_drained_event),

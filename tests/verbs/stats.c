@@ -8,17 +8,17 @@
 
 #include "libodp/odp.h"
 
-#include "lib/cold.h"
 #include "lib/counters.h"
 #include "lib/mem.h"
 #include "lib/mover.h"
 #include "lib/rc.h"
+#include "lib/rig.h"
 #include "lib/test.h"
 
 #define PAGES 24
 #define LEN (PAGES * PAGE)
 
-/* What a program prints, up to @size bytes. */
+/* Reads a command's output, up to @size bytes. */
 static void output_of(const char *command, char *text, size_t size)
 {
 	FILE *pipe = popen(command, "re");
@@ -30,7 +30,7 @@ static void output_of(const char *command, char *text, size_t size)
 	assert_int_equal(pclose(pipe), 0);
 }
 
-/* Leaves of @text the entry that has @key. rdma(8) begins each with "dev". */
+/* Cuts @text down to the entry with @key. rdma(8) begins each entry with "dev". */
 static void cut_entry(char *text, const char *key)
 {
 	char *at = strstr(text, key), *start, *end;
@@ -53,7 +53,7 @@ static long field(const char *text, const char *name)
 	snprintf(label, sizeof(label), " %s ", name);
 	at = strstr(text, label);
 	if (!at)
-		fail_msg("no %s in: %s", name, text);
+		fail_msg("no field %s in: %s", name, text);
 	return strtol(at + strlen(label), NULL, 0);
 }
 
@@ -78,35 +78,35 @@ static long statistic_of(const struct ibv_mr *mr, const char *name)
 	return field(text, name);
 }
 
-/* Each thing that happens once counts once, for the region and for the port. */
+/* Each event counts once, for the region and for the port. */
 static void test_region(void **state)
 {
 	struct ibv_mr *mr;
-	struct cold rig;
+	struct rig rig;
 
 	(void)state;
-	cold_open(&rig, LEN);
-	mr = rig.cold.mr;
-	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
+	rig_open_cold(&rig, LEN);
+	mr = rig.b.mr;
+	rig_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
 	assert_int_equal(statistic_of(mr, "page_faults"), 8);
 	assert_int_equal(statistic_of(mr, "page_faults_handled"), 1);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 0);
-	assert_int_equal(madvise(rig.cold.p + 2 * PAGE, 3 * PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(madvise(rig.b.p + 2 * PAGE, 3 * PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
 	assert_int_equal(statistic_of(mr, "page_invalidations_handled"), 1);
-	/* There was nothing to take away. */
-	assert_int_equal(madvise(rig.cold.p + 20 * PAGE, PAGE, MADV_DONTNEED), 0);
+	/* There was no translation to take away. */
+	assert_int_equal(madvise(rig.b.p + 20 * PAGE, PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(statistic_of(mr, "page_invalidations"), 3);
 	assert_int_equal(statistic_of(mr, "page_prefetch"), 0);
 }
 
-/* And those that were saved, on one device: neither sent nor received. */
+/* Packets, and those saved by the direct way on one device, which are neither sent nor received. */
 static long packets(const char *device, const char *name)
 {
 	return port_counter(device, name) + port_counter_any(device, "direct_pkts");
 }
 
-/* The messages that are of two sides, at each; their packets, whichever way they take. */
+/* Messages count at both sides; so do their packets, on either way. */
 static void count_messages(enum ibv_qp_type type, const enum ibv_wr_opcode *opcodes, int n, int sends)
 {
 	long sends_before, recvs_before, sent_before, rcvd_before;
@@ -146,15 +146,15 @@ static void test_messages(void **state)
 static void test_prefetch(void **state)
 {
 	struct ibv_sge list;
-	struct cold rig;
+	struct rig rig;
 
 	(void)state;
-	cold_open(&rig, LEN);
-	list = sge(&rig.cold, 0, 7 * PAGE);
-	assert_int_equal(odp_advise_mr(rig.cold.mr->pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+	rig_open_cold(&rig, LEN);
+	list = sge(&rig.b, 0, 7 * PAGE);
+	assert_int_equal(odp_advise_mr(rig.b.mr->pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 				       IBV_ADVISE_MR_FLAG_FLUSH, &list, 1), 0);
-	assert_int_equal(statistic_of(rig.cold.mr, "page_prefetch"), 7);
-	assert_int_equal(statistic_of(rig.cold.mr, "page_faults"), 0);
+	assert_int_equal(statistic_of(rig.b.mr, "page_prefetch"), 7);
+	assert_int_equal(statistic_of(rig.b.mr, "page_faults"), 0);
 }
 
 /* An invalidation counts for each region that it touches and for no other. */
@@ -162,19 +162,19 @@ static void test_regions_that_overlap(void **state)
 {
 	int access = ALL_ACCESS | IBV_ACCESS_ON_DEMAND;
 	struct ibv_mr *beside, *part, *all;
-	struct cold rig;
+	struct rig rig;
 	long before;
 
 	(void)state;
-	cold_open(&rig, LEN);
+	rig_open_cold(&rig, LEN);
 	beside = reg(rig.pair.b.pd, map_anon(LEN), LEN, access);
-	part = reg(rig.pair.b.pd, rig.cold.p + PAGE + 77, 3 * PAGE, access);
+	part = reg(rig.pair.b.pd, rig.b.p + PAGE + 77, 3 * PAGE, access);
 	all = reg(rig.pair.b.pd, NULL, SIZE_MAX, access);
-	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
+	rig_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	before = port_counter(options.peer, "page_invalidations");
-	buf_dontneed(&rig.cold);
+	buf_dontneed(&rig.b);
 	assert_int_equal(port_counter(options.peer, "page_invalidations") - before, PAGES);
-	assert_int_equal(statistic_of(rig.cold.mr, "page_invalidations"), PAGES);
+	assert_int_equal(statistic_of(rig.b.mr, "page_invalidations"), PAGES);
 	assert_int_equal(statistic_of(part, "page_invalidations"), 4);
 	assert_int_equal(statistic_of(beside, "page_invalidations"), 0);
 	assert_in_range(statistic_of(all, "page_invalidations"), PAGES, 10 * PAGES);
@@ -187,57 +187,49 @@ static void kind_is(const struct ibv_mr *mr, const char *kind)
 
 	resource_of(mr, text, sizeof(text));
 	if (!strstr(text, kind))
-		fail_msg("not%sbut %s", kind, text);
+		fail_msg("expected%sin: %s", kind, text);
 }
 
 static void test_kinds(void **state)
 {
-	struct cold rig;
+	struct rig rig;
 
 	(void)state;
-	cold_open(&rig, LEN);
-	kind_is(rig.cold.mr, " drv_odp explicit ");
+	rig_open_cold(&rig, LEN);
+	kind_is(rig.b.mr, " drv_odp explicit ");
 	kind_is(reg(rig.pair.b.pd, NULL, SIZE_MAX, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND),
 		" drv_odp implicit ");
-	kind_is(reg(rig.pair.b.pd, rig.cold.p, LEN, IBV_ACCESS_LOCAL_WRITE), " drv_odp pinned ");
+	kind_is(reg(rig.pair.b.pd, rig.b.p, LEN, IBV_ACCESS_LOCAL_WRITE), " drv_odp pinned ");
 }
 
 static void test_port(void **state)
 {
 	long faults, us, tables;
-	struct cold rig;
+	struct rig rig;
 
 	(void)state;
-	cold_open(&rig, LEN);
+	rig_open_cold(&rig, LEN);
 	faults = port_counter(options.peer, "page_faults");
 	us = port_counter(options.peer, "page_fault_us");
 	tables = port_counter(options.peer, "odp_table_bytes");
-	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
+	rig_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	assert_int_equal(port_counter(options.peer, "page_faults") - faults, PAGES);
 	assert_true(port_counter(options.peer, "page_fault_us") > us);
 	assert_true(port_counter(options.peer, "odp_table_bytes") > tables);
-	undo(rig.cold.mr);
+	undo(rig.b.mr);
 	assert_true(port_counter(options.peer, "odp_table_bytes") <= tables);
 }
 
 /* --- debugfs ------------------------------------------------------------------------------ */
 
-#define MIRRORS "/sys/kernel/debug/ib_umem_odp/mirrors"
-
-/* The columns of this process's line, by their names in the first line. */
+/* A column of this process's line; the first line has the names. */
 static long mirror_column(const char *name)
 {
 	char head[256], line[256], device[64];
 	long value = -1;
-	FILE *file;
+	FILE *file = mirrors_open();
 	int owner;
 
-	if (access(MIRRORS, R_OK) &&
-	    system("mount -t debugfs none /sys/kernel/debug"))
-		skip_because("no debugfs");
-	file = fopen(MIRRORS, "re");
-	if (!file)
-		skip_because("no " MIRRORS);
 	assert_non_null(fgets(head, sizeof(head), file));
 	while (value < 0 && fgets(line, sizeof(line), file)) {
 		char *in_head, *in_line, *column, *word;
@@ -260,25 +252,25 @@ static long mirror_column(const char *name)
 
 static void test_mirror(void **state)
 {
-	struct cold rig;
+	struct rig rig;
 	long resident;
 
 	(void)state;
-	cold_open(&rig, LEN);
+	rig_open_cold(&rig, LEN);
 	assert_int_equal(mirror_column("regions"), 1);
 	assert_int_equal(mirror_column("resident"), 0);
-	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
+	rig_rdma(&rig, IBV_WR_RDMA_WRITE, 0, 8 * PAGE);
 	assert_int_equal(mirror_column("windows"), 1);
 	assert_in_range(mirror_column("leaves"), 1, 2);
-	/* Neighbours that the CPU has come along. */
+	/* The CPU's neighboring pages are mapped along. */
 	resident = mirror_column("resident");
 	assert_true(resident >= 8 && mirror_column("writable") >= 8);
 	assert_int_equal(mirror_column("dirty"), 8);
 	assert_in_range(mirror_column("table_bytes"), 4096, 65536);
-	assert_int_equal(madvise(rig.cold.p, 2 * PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(madvise(rig.b.p, 2 * PAGE, MADV_DONTNEED), 0);
 	assert_int_equal(mirror_column("resident"), resident - 2);
 	assert_int_equal(mirror_column("dirty"), 6);
-	undo(rig.cold.mr);
+	undo(rig.b.mr);
 	assert_int_equal(mirror_column("regions"), -1);
 }
 

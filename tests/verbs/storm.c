@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Storms: processes that end in the middle of traffic and of faults, also where their pages are a slow
- * pager's, on a file system that freezes, or in a full control group; objects that come and go on all
- * processors, connections by the thousand, threads at one queue pair; and an honest connection beside
+ * Storms: processes that exit or are killed in the middle of traffic and of faults, also when their pages
+ * belong to a slow pager, to a freezing file system, or to a full control group; objects that come and go on
+ * all CPUs, connections by the thousand, threads that share one queue pair; and an honest connection beside
  * them, whose bytes stay right.
  */
 #include <errno.h>
@@ -27,7 +27,7 @@
 
 #define LEN (64 * 1024)
 #define DEPTH 16
-#define FULL (320 * 1024ul)	/* bytes of the control group of all of them: less than they would have */
+#define FULL (320 * 1024ul)	/* bytes of the control group of all of them: less than they would use */
 #define LANES 3		/* processes that do the same at once */
 
 static unsigned int steps(unsigned int few, unsigned int many)
@@ -40,21 +40,16 @@ static uint64_t dice(uint64_t lane, uint64_t step)
 	return mix64(mix64(options.seed * 64 + lane) + step);
 }
 
-/* A child of a child ends with it, however that ends. */
+/* A grandchild dies with its parent, however the parent ends. */
 static void die_with_parent(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static int odp(struct ibv_context *ctx)
-{
-	return device_has_odp(ctx) ? IBV_ACCESS_ON_DEMAND : 0;
-}
-
 /* One of LANES processes. */
 struct lane {
 	unsigned int number;
-	unsigned int *done;	/* its steps, in shared memory */
+	unsigned int *done;	/* number of steps, in shared memory */
 	const struct hardship *hardship;
 };
 
@@ -86,7 +81,7 @@ struct victim {
 	const struct lane *lane;
 	uint64_t dice;
 	enum ending ending;
-	unsigned int ms;	/* how long it runs, if it ends by itself */
+	unsigned int ms;	/* how long it runs, if it exits by itself */
 };
 
 static const enum ibv_wr_opcode opcodes[] = {
@@ -118,7 +113,7 @@ static void end_make(struct end *end, const char *device)
 	end->qp = end_qp(end, &rc);
 }
 
-/* Traffic into its killer, and its own pages thrown away all the time, until its end. */
+/* Traffic to its killer, while its own pages are discarded all the time, until it ends. */
 static void victim_child(void *arg)
 {
 	struct victim *victim = arg;
@@ -133,7 +128,7 @@ static void victim_child(void *arg)
 	end_make(&end, options.peer);
 	buf = (struct buf){ .len = LEN, .fd = -1 };
 	buf.p = hardship_map(hardship, LEN, victim->lane->number, victim->dice >> 32);
-	buf.mr = reg(end.pd, buf.p, LEN, ALL_ACCESS | odp(end.ctx));
+	buf.mr = reg(end.pd, buf.p, LEN, ALL_ACCESS | odp_access(end.ctx));
 	hardship_enter(hardship);
 	address_tell(&victim->victim, &end, &buf);
 	address_wait(&victim->killer);
@@ -151,29 +146,12 @@ static void victim_child(void *arg)
 		execl("/bin/true", "true", NULL);
 }
 
-/* Until the first error; then everything is flushed. */
+/* Runs traffic until the first error; then everything is flushed. */
 static void outlive(struct end *end, struct buf *buf, struct victim *victim, int pid, uint64_t at)
 {
-	uint64_t limit = now_ms() + PATIENCE;
-	struct ibv_wc wc = {};
-	unsigned int posted = 0, done = 0;
+	struct traffic traffic = { end, buf, &victim->victim, post_any, DEPTH };
 
-	while (wc.status == IBV_WC_SUCCESS) {
-		for (; posted < done + DEPTH; posted++)
-			post_any(end, buf, &victim->victim, posted);
-		if (pid && now_ms() >= at) {
-			undo((void *)(intptr_t)pid);
-			pid = 0;
-		}
-		/* The victim's page may not come before it is killed. */
-		if (ibv_poll_cq(end->scq, 1, &wc) == 1)
-			done++;
-		else
-			wc.status = IBV_WC_SUCCESS;
-		if (now_ms() > limit)
-			fail_msg("the traffic still runs after %d ms", PATIENCE);
-	}
-	for (; done < posted; done++)
+	for (unsigned int left = traffic_until_error(&traffic, &pid, at); left; left--)
 		assert_int_equal(wait_wc(end->scq).status, IBV_WC_WR_FLUSH_ERR);
 	if (pid)
 		undo((void *)(intptr_t)pid);
@@ -192,7 +170,7 @@ static void outlive_one(struct end *end, struct buf *buf, struct victim *victim,
 	address_tell(&victim->killer, end, buf);
 	pid = child_start(victim_child, victim);
 	if (dice >> 16 & 1) {
-		/* before it is connected, or in the middle of that */
+		/* Kill it before it is connected, or while it connects. */
 		sleep_ms(ms);
 		undo((void *)(intptr_t)pid);
 	} else {
@@ -218,7 +196,7 @@ static void killer_lane(void *arg)
 
 	die_with_parent();
 	end_make(&end, options.device);
-	buf = buf_anon(end.pd, LEN, ALL_ACCESS | odp(end.ctx));
+	buf = buf_anon(end.pd, LEN, ALL_ACCESS | odp_access(end.ctx));
 	for (unsigned int i = 0; i < victims(lane->hardship); i++) {
 		outlive_one(&end, &buf, victim, lane, dice(lane->number, i));
 		*lane->done = i + 1;
@@ -252,7 +230,7 @@ enum what { NOTHING, PD, CQ, QP, SRQ, AH, MR, MW, WHATS };
 struct slot {
 	enum what what;
 	void *object;
-	struct ibv_pd *pd;	/* the one that it holds, if any */
+	struct ibv_pd *pd;	/* its protection domain, if any */
 };
 
 struct churn {
@@ -305,7 +283,7 @@ static void *churn_mr(struct churn *churn, struct ibv_pd *pd, uint64_t dice)
 	size_t at = dice % LEN, len = 1 + (dice >> 16) % (LEN - at);
 
 	if (dice >> 40 & 1)
-		access |= odp(churn->end.ctx);
+		access |= odp_access(churn->end.ctx);
 	return ibv_reg_mr(pd, churn->memory + at, len, access);
 }
 
@@ -359,7 +337,7 @@ static bool pd_is_held(const struct churn *churn, const struct slot *slot)
 	return false;
 }
 
-/* A domain in which something is cannot go. */
+/* A protection domain in use cannot be destroyed. */
 static void slot_empty(struct churn *churn, struct slot *slot)
 {
 	if (!slot->what)
@@ -410,7 +388,7 @@ static void churn_lane(void *arg)
 			slot_fill(churn, slot, r >> 8);
 		*lane->done = i + 1;
 	}
-	/* What is left ends with the process. */
+	/* The remaining objects are freed when the process exits. */
 }
 
 static void test_churn(void **state)
@@ -479,7 +457,7 @@ static void connections(struct exchange *x, unsigned int n)
 	}
 }
 
-/* What the kernel's restrack counts on all devices. */
+/* The queue pairs of all devices, as restrack counts them. */
 static long queue_pairs(void)
 {
 	FILE *out = popen("rdma resource show qp | grep -c lqpn", "r");
@@ -491,7 +469,7 @@ static long queue_pairs(void)
 	return n;
 }
 
-/* KiB, once what is freed in the background is free. */
+/* Returns the KiB of slab, after background freeing has finished. */
 static long slab(void)
 {
 	long least = file_number("/proc/meminfo", "Slab:");
@@ -517,8 +495,8 @@ static void test_connections(void **state)
 	x->pair.rc = rc;
 	end_open(&x->pair.a, options.device, &rc);
 	end_open(&x->pair.b, options.peer, &rc);
-	x->from = buf_anon(x->pair.a.pd, AT_ONCE * PAGE, ALL_ACCESS | odp(x->pair.a.ctx));
-	x->to = buf_anon(x->pair.b.pd, AT_ONCE * PAGE, ALL_ACCESS | odp(x->pair.b.ctx));
+	x->from = buf_anon(x->pair.a.pd, AT_ONCE * PAGE, ALL_ACCESS | odp_access(x->pair.a.ctx));
+	x->to = buf_anon(x->pair.b.pd, AT_ONCE * PAGE, ALL_ACCESS | odp_access(x->pair.b.ctx));
 	connections(x, n / 3);
 	before = slab();
 	connections(x, n);
@@ -527,14 +505,14 @@ static void test_connections(void **state)
 		      grown);
 	assert_int_equal(queue_pairs(), qps);
 	/* One object of 1 KiB a connection would show. */
-	/* A checking kernel keeps what was freed for a while. */
+	/* A checking kernel keeps freed memory for a while. */
 	assert_in_range(grown + 1048576, 0, 1048576 + (n / 2 + 512) * options.slow);
 }
 
 /* --- threads at one queue pair ---------------------------------------------------- */
 
 #define THREADS 4
-#define MESSAGES 8	/* that each thread may have under way */
+#define MESSAGES 8	/* messages that each thread may have under way */
 #define MESSAGE 2000
 
 struct poster {
@@ -544,7 +522,7 @@ struct poster {
 	int error;
 };
 
-/* No assertion here: they belong to the main thread. */
+/* No assertions here: only the main thread may fail the test. */
 static void *post_all(void *arg)
 {
 	struct poster *poster = arg;
@@ -588,8 +566,8 @@ static void test_threads(void **state)
 
 	(void)state;
 	pair_open(&x->pair, &rc);
-	x->from = buf_anon(x->pair.a.pd, n * PAGE, ALL_ACCESS | odp(x->pair.a.ctx));
-	x->to = buf_anon(x->pair.b.pd, n * PAGE, ALL_ACCESS | odp(x->pair.b.ctx));
+	x->from = buf_anon(x->pair.a.pd, n * PAGE, ALL_ACCESS | odp_access(x->pair.a.ctx));
+	x->to = buf_anon(x->pair.b.pd, n * PAGE, ALL_ACCESS | odp_access(x->pair.b.ctx));
 	for (unsigned int round = 0; round < steps(100, 3000); round++) {
 		uint64_t seen = 0;
 
@@ -614,10 +592,10 @@ static void test_threads(void **state)
 #define ENDING(name, kind) { name, test_endings, NULL, NULL, (void *)kind }
 
 static struct CMUnitTest tests[] = {
-	ENDING("processes that end in the middle", HARD_NOT),
-	ENDING("processes that end in the middle: a pager's pages", HARD_PAGED),
-	ENDING("processes that end in the middle: a file system that freezes", HARD_FROZEN),
-	ENDING("processes that end in the middle: a full control group", HARD_FULL),
+	ENDING("processes that end in the middle of traffic", HARD_NOT),
+	ENDING("processes that end in the middle of traffic: pages of a pager", HARD_PAGED),
+	ENDING("processes that end in the middle of traffic: a freezing file system", HARD_FROZEN),
+	ENDING("processes that end in the middle of traffic: a full control group", HARD_FULL),
 	{ .name = "objects that come and go", .test_func = test_churn },
 	{ .name = "connections up and down", .test_func = test_connections },
 	{ .name = "threads at one queue pair", .test_func = test_threads },

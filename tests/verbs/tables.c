@@ -14,7 +14,7 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-#define LEAF (2 * MIB)		/* what one table is for */
+#define LEAF (2 * MIB)		/* covered by one table */
 #define TABLE 4096
 #define LEAVES 400
 #define SPAN (LEAVES * LEAF)
@@ -24,7 +24,7 @@ struct rig {
 	struct buf local;
 	uint8_t *sparse;
 	struct ibv_mr *mr;
-	long before;		/* bytes of tables */
+	long before;		/* bytes of tables at the beginning */
 };
 
 static void rig_open(struct rig *rig)
@@ -36,8 +36,8 @@ static void rig_open(struct rig *rig)
 	rig->local = buf_anon(rig->pair.a.pd, PAGE, ALL_ACCESS);
 	rig->sparse = map_reserved(SPAN);
 	if (!rig->sparse)
-		skip_because("no room for so many addresses");
-	/* A huge page has no table. */
+		skip_because("the address space has no room");
+	/* A huge page needs no table. */
 	madvise(rig->sparse, SPAN, MADV_NOHUGEPAGE);
 	rig->before = port_counter(options.peer, "odp_table_bytes");
 	rig->mr = reg(rig->pair.b.pd, rig->sparse, SPAN, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
@@ -61,7 +61,7 @@ static void write_to(struct rig *rig, uint8_t *at, uint64_t seed)
 	expect_wc(rig->pair.a.scq, 1, IBV_WC_SUCCESS);
 }
 
-/* A page of each leaf. */
+/* Returns a page of each leaf. */
 static uint8_t *page_of(struct rig *rig, size_t leaf)
 {
 	return rig->sparse + leaf * LEAF + 5;
@@ -79,7 +79,7 @@ static void check_all(struct rig *rig, uint64_t seed)
 		pattern_check(page_of(rig, i), 100, 0, seed + i, "a page of a leaf");
 }
 
-/* The kernel asks each of its caches to shrink; what was just used is spared once. */
+/* Makes the kernel shrink all its caches; recently used entries are spared once. */
 static void pressure(void)
 {
 	for (int i = 0; i < 3; i++)
@@ -112,7 +112,7 @@ static void test_pressure(void **state)
 	assert_int_equal(port_counter(options.peer, "page_fault_waits") - waits, LEAVES);
 }
 
-/* What was written through a table that goes is not lost. */
+/* Bytes written through a table that is freed are not lost. */
 static void test_pressure_keeps_dirty(void **state)
 {
 	const char *dir = need_ext4();
@@ -149,7 +149,7 @@ static void test_pressure_keeps_dirty(void **state)
 	}
 }
 
-/* Tables that are in use under pressure: they go and come, and every byte is right. */
+/* Tables in use under pressure: they are freed and made again, and every byte is right. */
 static void test_limit(void **state)
 {
 	struct rig rig;
@@ -164,8 +164,8 @@ static void test_limit(void **state)
 	}
 }
 
-/* What is used all the time stays when tables have to go. */
-static void test_limit_spares_the_used(void **state)
+/* Tables in constant use stay when others have to be freed. */
+static void test_limit_keeps_used_tables(void **state)
 {
 	struct rig rig;
 	long waits;
@@ -183,7 +183,7 @@ static void test_limit_spares_the_used(void **state)
 			LEAVES + 4);
 }
 
-/* Unmapped memory has no tables. */
+/* Unmapping memory frees its tables. */
 static void test_unmap(void **state)
 {
 	struct rig rig;
@@ -193,18 +193,18 @@ static void test_unmap(void **state)
 	touch_all(&rig, 1);
 	assert_int_equal(munmap(rig.sparse, SPAN), 0);
 	tables_fall_to(&rig, 0);
-	/* It is unmapped once more at the end. */
+	/* The memory is unmapped once more at the end. */
 	assert_ptr_equal(mmap(rig.sparse, SPAN, PROT_NONE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0),
 			 rig.sparse);
 }
 
-/* --- what a registration costs who unmaps -------------------------------------------------- */
+/* --- the cost of a registration for munmap -------------------------------------------------- */
 
 #define TIB (1024ul * 1024 * MIB)
 #define ROUNDS 51
 
-/* The time, in ns, to unmap what nobody has touched, with a region over it or over something else. */
+/* Returns the time, in ns, to unmap untouched memory, with a region over it or over other memory. */
 static uint64_t unmap_ns(struct rig *rig, size_t len, bool inside)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -213,7 +213,7 @@ static uint64_t unmap_ns(struct rig *rig, size_t len, bool inside)
 	uint64_t start;
 
 	if (p == MAP_FAILED)
-		skip_because("no room for so many addresses");
+		skip_because("the address space has no room");
 	mr = ibv_reg_mr(rig->pair.b.pd, inside ? p : page_of(rig, 0), inside ? len : PAGE,
 			ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	assert_non_null(mr);
@@ -224,8 +224,8 @@ static uint64_t unmap_ns(struct rig *rig, size_t len, bool inside)
 	return start;
 }
 
-/* In turn, so that what else the machine does makes both longer. */
-static void test_unmap_costs_nothing_more(void **state)
+/* Measured in turn, so that other load makes both longer. */
+static void test_unmap_cost(void **state)
 {
 	uint64_t outside[ROUNDS], inside[ROUNDS], alone, registered;
 	struct rig rig;
@@ -248,9 +248,9 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pressure),
 	cmocka_unit_test(test_pressure_keeps_dirty),
 	cmocka_unit_test(test_limit),
-	cmocka_unit_test(test_limit_spares_the_used),
+	cmocka_unit_test(test_limit_keeps_used_tables),
 	cmocka_unit_test(test_unmap),
-	cmocka_unit_test(test_unmap_costs_nothing_more),
+	cmocka_unit_test(test_unmap_cost),
 };
 
 int main(int argc, char **argv)

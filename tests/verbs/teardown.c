@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ends of objects: how long they take, counted in grace periods of the kernel's, and what they
- * promise: no byte is written by a key after the call that ends it has returned.
+ * The destruction of objects: how long it takes, counted in grace periods of the kernel, and what it
+ * promises: no byte is written with a key after the call that ends the key has returned.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -30,7 +30,7 @@ static int rcu_as_before(void *unused)
 	return write_file(RCU_NORMAL, "0");
 }
 
-/* As on real-time kernels: nobody can have a grace period quickly. */
+/* As on real-time kernels: no grace period can be expedited. */
 static void need_slow_rcu(void)
 {
 	if (write_file(RCU_NORMAL, "1"))
@@ -38,7 +38,7 @@ static void need_slow_rcu(void)
 	defer(rcu_as_before, NULL);
 }
 
-/* The median of some. membarrier(2) waits for one. */
+/* The median of several grace periods. membarrier(2) waits for one. */
 static uint64_t grace_period_ns(void)
 {
 	uint64_t took[9];
@@ -140,7 +140,7 @@ static void test_objects(void **state)
 		printf("%-16s %8.1f us, a grace period %8.1f us\n", kinds[i].name, took / 1e3,
 		       grace / 1e3);
 		if (took > grace / 4)
-			fail_msg("a %s takes %.1f us to go, a grace period %.1f us", kinds[i].name,
+			fail_msg("destroying a %s takes %.1f us, a grace period %.1f us", kinds[i].name,
 				 took / 1e3, grace / 1e3);
 	}
 }
@@ -149,7 +149,7 @@ static void test_objects(void **state)
 
 #define DUMMY "dummytd"
 
-/* Keeps RTNL busy: a netdev that goes waits for grace periods with it held. */
+/* Keeps RTNL busy: deleting a netdev waits for grace periods with RTNL held. */
 static void busy_rtnl(void *unused)
 {
 	(void)unused;
@@ -175,7 +175,7 @@ static struct ibv_qp *datagram_qp(struct end *end, struct rc *rc)
 	return qp;
 }
 
-/* Joins multicast groups and leaves them, for which it needs RTNL. */
+/* Joins and leaves multicast groups, which needs RTNL. */
 static void attach_for_ever(void *arg)
 {
 	atomic_uint *attached = arg;
@@ -195,7 +195,9 @@ static void attach_for_ever(void *arg)
 	}
 }
 
-/* Who waits for RTNL, to attach a queue pair, does not hold up the ends of others'. */
+/*
+ * A task that waits for RTNL, to attach a queue pair, does not delay the destruction of others' queue pairs.
+ */
 static void test_attach_elsewhere(void **state)
 {
 	static const struct kind queue_pair = { "queue pair", make_qp, (undo_fn)ibv_destroy_qp };
@@ -214,7 +216,7 @@ static void test_attach_elsewhere(void **state)
 	for (uint64_t until = now_ms() + PATIENCE; *attached < 2; sleep_ms(1))
 		assert_true(now_ms() < until);
 	took = end_ns(&queue_pair, &pair, NULL);
-	printf("a queue pair takes %.1f us to go while others attach theirs, a grace period %.1f us\n",
+	printf("destroying a queue pair takes %.1f us while others attach theirs, a grace period %.1f us\n",
 	       took / 1e3, grace / 1e3);
 	assert_true(took < grace / 4);
 }
@@ -228,7 +230,7 @@ struct owner {
 	bool odp;
 };
 
-/* Ends with all of its regions when it is told to. */
+/* Exits with all of its regions when told to. */
 static void own_regions(void *arg)
 {
 	struct owner *owner = arg;
@@ -269,7 +271,7 @@ static void exit_with_regions(bool odp)
 	owner->go = true;
 	assert_int_equal(child_wait(pid), 0);
 	took = now_ns() - took;
-	printf("the end of a process with %d regions: %.1f ms, a grace period %.1f ms\n", REGIONS,
+	printf("exit of a process with %d regions: %.1f ms, a grace period %.1f ms\n", REGIONS,
 	       took / 1e6, grace / 1e6);
 	assert_true(took < REGIONS / 10 * grace);
 }
@@ -286,20 +288,20 @@ static void test_exit_odp(void **state)
 	exit_with_regions(true);
 }
 
-/* --- nothing after the end ------------------------------------------------------- */
+/* --- no write after the end ------------------------------------------------------- */
 
 #define ROUNDS 60
 #define PAGES 16
 #define WRITES 16
 
-/* What the owner of the memory and the process that writes to it tell one another. */
+/* State shared by the owner of the memory and the process that writes to it. */
 struct table {
 	struct address owner, writer;
-	atomic_int round;	/* odd: write; even: the writer waits; negative: the end */
-	atomic_int answered;	/* the round for which the writer is through */
+	atomic_int round;	/* odd: write; even: the writer waits; negative: stop */
+	atomic_int answered;	/* the round that the writer has finished */
 };
 
-/* WRITEs, always all that there is room for, until the peer refuses them. */
+/* Posts as many WRITEs as the queue has room for, until the peer refuses them. */
 static void write_until_refused(struct end *end, const struct buf *buf, const struct table *table)
 {
 	unsigned int posted = 0, done = 0;
@@ -351,7 +353,7 @@ static void write_to_peer(void *arg)
 	}
 }
 
-/* The key by which the peer may write, and what ends it. */
+/* The key that the peer may use, and what ends it. */
 struct lent {
 	struct end *end;
 	struct buf *buf;
@@ -413,7 +415,7 @@ static void take_back_rest(struct lent *lent)
 	lent->buf->mr = NULL;
 }
 
-/* Is it what it was, for some time? */
+/* Checks for some time that the memory does not change. */
 static void expect_untouched(const struct buf *buf, uint8_t value, int round)
 {
 	for (uint64_t until = now_ns() + 1000000; now_ns() < until;)

@@ -7,9 +7,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "lib/cold.h"
 #include "lib/mem.h"
 #include "lib/rc.h"
+#include "lib/rig.h"
 #include "lib/system.h"
 #include "lib/test.h"
 #include "lib/wire.h"
@@ -31,14 +31,14 @@ static void tracing_on(void)
 		mount("none", TRACING, "tracefs", 0, NULL);
 	if (access(TRACING "/events/ib_umem_odp/enable", W_OK))
 		skip_because("this kernel has no tracepoints");
-	/* Opening it so empties it. */
+	/* Opening the file this way empties it. */
 	close(open(TRACING "/trace", O_WRONLY | O_TRUNC | O_CLOEXEC));
 	assert_int_equal(write_file(TRACING "/events/ib_umem_odp/enable", "1"), 0);
 	assert_int_equal(write_file(TRACING "/events/rdma_rxe/enable", "1"), 0);
 	defer(tracing_off, tracing_off);
 }
 
-/* How many lines have all of the words that are not NULL. */
+/* Returns how many lines have all of the words that are not NULL. */
 static int lines_with(const char *a, const char *b, const char *c)
 {
 	FILE *file = fopen(TRACING "/trace", "re");
@@ -52,19 +52,19 @@ static int lines_with(const char *a, const char *b, const char *c)
 	return n;
 }
 
-/* Between two devices it is the responder that waits. */
+/* Between two devices the responder waits. */
 static void test_fault(void **state)
 {
 	bool direct = !have_wire();
 	char owner[32], addr[48], qpn[32];
-	struct cold rig;
+	struct rig rig;
 
 	(void)state;
-	cold_open(&rig, LEN);
+	rig_open_cold(&rig, LEN);
 	tracing_on();
-	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
+	rig_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	snprintf(owner, sizeof(owner), " owner=%d ", getpid());
-	snprintf(addr, sizeof(addr), " addr=%p ", (void *)rig.cold.p);
+	snprintf(addr, sizeof(addr), " addr=%p ", (void *)rig.b.p);
 	snprintf(qpn, sizeof(qpn), " qpn=%u ", (direct ? rig.pair.a.qp : rig.pair.b.qp)->qp_num);
 	assert_int_equal(lines_with("odp_fault_begin:", owner, addr), 1);
 	assert_int_equal(lines_with("odp_fault_begin:", "for=write why=access", addr), 1);
@@ -73,56 +73,56 @@ static void test_fault(void **state)
 	assert_int_equal(lines_with("rxe_resume:", qpn, "error=0"), 1);
 }
 
-/* Without packets it is tried first, and then the responder tries, to say what is wrong. */
+/* Without packets, the direct way tries first, and then the responder tries, to report the error. */
 static void test_failed_fault(void **state)
 {
 	int tries = have_wire() ? 1 : 2;
-	struct cold rig;
+	struct rig rig;
 
 	(void)state;
-	cold_open(&rig, LEN);
+	rig_open_cold(&rig, LEN);
 	tracing_on();
-	assert_int_equal(munmap(rig.cold.p, LEN), 0);
+	assert_int_equal(munmap(rig.b.p, LEN), 0);
 	post_send(&rig.pair.a, &(struct ibv_send_wr){
 		.opcode = IBV_WR_RDMA_READ, .num_sge = 1,
-		.sg_list = &(struct ibv_sge){ (uintptr_t)rig.local.p, 8, rig.local.mr->lkey },
-		.wr.rdma = { (uintptr_t)rig.cold.p, rig.cold.mr->rkey },
+		.sg_list = &(struct ibv_sge){ (uintptr_t)rig.a.p, 8, rig.a.mr->lkey },
+		.wr.rdma = { (uintptr_t)rig.b.p, rig.b.mr->rkey },
 	});
 	expect_wc(rig.pair.a.scq, 0, IBV_WC_REM_ACCESS_ERR);
 	assert_int_equal(lines_with("odp_fault_end:", " error=-14 ", NULL), tries);
 	assert_int_equal(lines_with("rxe_resume:", " error=-14 ", NULL), tries);
-	assert_non_null(mmap(rig.cold.p, LEN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+	assert_non_null(mmap(rig.b.p, LEN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 			     0));
 }
 
-/* --- why a translation was taken away ------------------------------------------------------ */
+/* --- why a translation was invalidated ------------------------------------------------------ */
 
-static void dontneed(struct cold *rig)
+static void dontneed(struct rig *rig)
 {
-	buf_dontneed(&rig->cold);
+	buf_dontneed(&rig->b);
 }
 
-static void unmap(struct cold *rig)
+static void unmap(struct rig *rig)
 {
-	buf_remap(&rig->cold);
+	buf_remap(&rig->b);
 }
 
-static void protect(struct cold *rig)
+static void protect(struct rig *rig)
 {
-	assert_int_equal(mprotect(rig->cold.p, LEN, PROT_READ), 0);
+	assert_int_equal(mprotect(rig->b.p, LEN, PROT_READ), 0);
 }
 
-static void clear_soft_dirty(struct cold *rig)
+static void clear_soft_dirty(struct rig *rig)
 {
 	(void)rig;
-	if (!(pagemap(rig->cold.p) & PAGEMAP_SOFT_DIRTY))
+	if (!(pagemap(rig->b.p) & PAGEMAP_SOFT_DIRTY))
 		skip_because("this kernel has no soft-dirty bits");
 	assert_int_equal(write_file("/proc/self/clear_refs", "4"), 0);
 }
 
 struct reason {
 	const char *event;
-	void (*happen)(struct cold *rig);
+	void (*happen)(struct rig *rig);
 	bool everything;
 };
 
@@ -130,13 +130,13 @@ static void test_reason(void **state)
 {
 	const struct reason *reason = *state;
 	char event[64];
-	struct cold rig;
+	struct rig rig;
 
-	cold_open(&rig, LEN);
-	cold_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
+	rig_open_cold(&rig, LEN);
+	rig_rdma(&rig, IBV_WR_RDMA_WRITE, 0, LEN);
 	tracing_on();
 	reason->happen(&rig);
-	/* The whole address space is one range, with what lies beside the region. */
+	/* The range is the whole address space, including what lies beside the region. */
 	snprintf(event, sizeof(event), " event=%s pages=%s", reason->event,
 		 reason->everything ? "" : "16\n");
 	if (lines_with("odp_invalidate:", event, NULL) != 1)

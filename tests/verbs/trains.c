@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets leave in trains, each of which is one packet to the network stack. Whatever the stack does
- * with them on the way (takes them apart, shows them to others, loses or doubles them), it is the right
- * packets that arrive, each with the ICRC that it must have.
+ * Packets leave in trains; the network stack handles each train as one packet. Whatever the stack does with a
+ * train on the way (splitting it, showing it to others, losing or duplicating it), the right packets arrive,
+ * each with its correct ICRC.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -21,26 +21,26 @@
 
 #define LONG (MOVER_LEN / 2)
 
-/* What is done to the netdevs of both ends, @ being one of them, and undone. */
+/* Commands for the netdevs of both ends, @ being one of them, and the commands that undo them. */
 struct way {
 	const char *name;
 	const char *make, *undo;
-	bool listens;		/* somebody else sees all packets */
-	unsigned int least;	/* packets in a train of a long message, at least, on average */
+	bool listens;		/* a packet socket sees all packets */
+	unsigned int least;	/* packets in a train of a long message, on average, at least */
 	unsigned int most;	/* and at most */
 };
 
 static const struct way ways[] = {
 	{ .name = "whole", .least = 8, .most = 64 },
-	{ .name = "taken apart by the sender", .make = "ethtool -K @ tx-gso-list off",
+	{ .name = "split by the sender", .make = "ethtool -K @ tx-gso-list off",
 	  .undo = "ethtool -K @ tx-gso-list on", .least = 1, .most = 1 },
-	{ .name = "not wanted", .make = "ethtool -K @ gso off",
+	{ .name = "GSO off", .make = "ethtool -K @ gso off",
 	  .undo = "ethtool -K @ gso on", .least = 1, .most = 1 },
-	{ .name = "three at most", .make = "ip link set @ gso_max_segs 3",
+	{ .name = "at most three packets", .make = "ip link set @ gso_max_segs 3",
 	  .undo = "ip link set @ gso_max_segs 65535", .least = 2, .most = 3 },
-	{ .name = "short", .make = "ip link set @ gso_max_size 9000",
+	{ .name = "short trains", .make = "ip link set @ gso_max_size 9000",
 	  .undo = "ip link set @ gso_max_size 65536", .least = 1, .most = 8 },
-	{ .name = "overheard", .listens = true, .least = 8, .most = 64 },
+	{ .name = "captured by a packet socket", .listens = true, .least = 8, .most = 64 },
 	{ .name = "queued", .make = "tc qdisc add dev @ root netem limit 10000 delay 1ms",
 	  .undo = "tc qdisc delete dev @ root", .least = 8, .most = 64 },
 };
@@ -48,22 +48,22 @@ static const struct way ways[] = {
 static const struct way troubles[] = {
 	{ .name = "lost", .make = "tc qdisc add dev @ root netem loss 8%",
 	  .undo = "tc qdisc delete dev @ root" },
-	{ .name = "doubled", .make = "tc qdisc add dev @ root netem duplicate 30%",
+	{ .name = "duplicated", .make = "tc qdisc add dev @ root netem duplicate 30%",
 	  .undo = "tc qdisc delete dev @ root" },
 	{ .name = "damaged", .make = "tc qdisc add dev @ root netem corrupt 5%",
 	  .undo = "tc qdisc delete dev @ root" },
-	{ .name = "overtaken", .make = "tc qdisc add dev @ root netem delay 2ms reorder 30% 50%",
+	{ .name = "reordered", .make = "tc qdisc add dev @ root netem delay 2ms reorder 30% 50%",
 	  .undo = "tc qdisc delete dev @ root" },
 };
 
 struct trial {
 	const struct way *way;
-	const struct stream *stream;	/* of troubles */
-	bool v6;			/* of the others */
+	const struct stream *stream;	/* of the tests with trouble */
+	bool v6;			/* of the other tests */
 	char name[64];
 };
 
-/* A command with each of the two netdevs in place of @, where it is. */
+/* Runs a command for each of the two netdevs in place of @, in its network namespace. */
 static void at_both_ends(const char *command)
 {
 	static const struct { const char *where, *netdev; } ends[] = {
@@ -89,7 +89,7 @@ static int stop_listening(void *socket)
 	return close(*(int *)socket);
 }
 
-/* Whoever listens at a netdev shares its packets with those whom they are for. */
+/* A packet socket on a netdev shares the packets with their real receiver. */
 static void listen_to_all(void)
 {
 	int *socket_here = scratch(sizeof(int)), *socket_there = scratch(sizeof(int));
@@ -116,13 +116,13 @@ static unsigned long netdev_packets(void)
 	return packets;
 }
 
-/* How many RDMA packets a packet of the netdev has been, since the two were counted. */
+/* Returns how many RDMA packets each packet of the netdev stood for, since both were counted. */
 static double train_length(const char *device, long packets, unsigned long trains)
 {
 	return (double)(port_counter(device, "sent_pkts") - packets) / (netdev_packets() - trains);
 }
 
-/* The netdev counts what is not RDMA, too: a neighbour that is asked for, or a router. */
+/* The netdev also counts packets that are not RDMA: neighbor and router discovery. */
 #define STRANGERS 0.98
 
 static void check_length(const struct way *way, double length)
@@ -131,7 +131,7 @@ static void check_length(const struct way *way, double length)
 		fail_msg("%.3f packets in a train, %u to %u wanted", length, way->least, way->most);
 }
 
-/* A message much longer than any train there, and back. */
+/* Moves a message much longer than any train to the other end and back. */
 static void move_long(const struct way *way, struct pair *pair)
 {
 	struct buf source = buf_anon(pair->a.pd, LONG, ALL_ACCESS);
@@ -201,7 +201,7 @@ static void test_trouble(void **state)
 	struct rig rig;
 
 	need_wire();
-	rig_open(&rig);
+	streams_open(&rig);
 	make_way(trial->way);
 	trial->stream->run(&rig, options.full ? 400 : 100);
 }

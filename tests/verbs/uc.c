@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unreliable connections: every byte of what arrives is right, a message with a packet missing
- * does not arrive at all, and the next one does; nothing is answered.
+ * Unreliable connections: every byte that arrives is right, a message with a missing packet does not arrive
+ * at all, the next message does, and nothing is acknowledged.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -37,12 +37,10 @@ static void test_bytes(void **state)
 {
 	const struct variant *variant = *state;
 	struct rc rc = uc_default();
-	struct mover mover;
 
 	rc.mtu = variant->mtu;
 	wire_in_order();
-	mover_open(&mover, &rc, variant->kind & 1, variant->kind & 2, variant->srq);
-	mover_sweep(&mover, MOVER_LEN);
+	mover_sweep_new(&rc, variant->kind & 1, variant->kind & 2, variant->srq, MOVER_LEN);
 }
 
 /* --- one way ------------------------------------------------------------------ */
@@ -85,7 +83,7 @@ static void rig_send(struct rig *rig, unsigned int n, size_t len)
 	post_send(&rig->pair.a, &wr);
 }
 
-/* A message that went to nobody: the sender neither knows nor waits. */
+/* A message without a receiver: the sender neither notices nor waits. */
 static void test_no_receiver(void **state)
 {
 	struct rc rc = uc_default();
@@ -118,7 +116,7 @@ static struct ibv_send_wr bad_write(struct rig *rig, struct ibv_sge *list, uint3
 	};
 }
 
-/* What is not allowed is dropped, and the connection goes on. */
+/* A request that is not allowed is dropped, and the connection goes on. */
 static void test_refused(void **state)
 {
 	struct rc rc = uc_default();
@@ -147,13 +145,13 @@ static void test_refused(void **state)
 		rig_send(&rig, 2 + i, 3000);
 		wc = expect_wc(rig.pair.b.rcq, 0, IBV_WC_SUCCESS);
 		assert_int_equal(wc.imm_data, 2 + i);
-		pattern_check(rig.dst.p, 3000, 0, 2 + i, "the message behind");
+		pattern_check(rig.dst.p, 3000, 0, 2 + i, "the next message");
 		expect_wc(rig.pair.a.scq, 2 + i, IBV_WC_SUCCESS);
 	}
 	assert_int_equal(qp_state(rig.pair.b.qp), IBV_QPS_RTS);
 }
 
-/* Longer than its receive request: dropped; the request is the next message's. */
+/* A message longer than its receive request is dropped; the next message uses the request. */
 static void test_too_long(void **state)
 {
 	struct rc rc = uc_default();
@@ -172,9 +170,9 @@ static void test_too_long(void **state)
 		expect_wc(rig.pair.a.scq, i, IBV_WC_SUCCESS);
 }
 
-/* --- errors of one's own -------------------------------------------------------- */
+/* --- errors of the sender's own -------------------------------------------------- */
 
-/* The sending half stops, flushes, and goes on when told; the receiving half never stopped. */
+/* The sending half stops, flushes, and continues when told to; the receiving half never stops. */
 static void test_send_error(void **state)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTS, .cur_qp_state = IBV_QPS_SQE };
@@ -221,7 +219,7 @@ static void test_send_error(void **state)
 	}
 }
 
-/* Requests that are not for this transport. */
+/* Opcodes that this transport does not have. */
 static void test_opcodes(void **state)
 {
 	static const enum ibv_wr_opcode wrong[] = {
@@ -250,7 +248,7 @@ static void test_opcodes(void **state)
 	}
 }
 
-/* A bad receive request ends the connection on its side. */
+/* An invalid receive request ends the connection on the receiver's side. */
 static void test_bad_receive(void **state)
 {
 	struct rc rc = uc_default();
@@ -271,7 +269,7 @@ static void test_bad_receive(void **state)
 	assert_int_equal(qp_state(rig.pair.a.qp), IBV_QPS_RTS);
 }
 
-/* --- much at once ------------------------------------------------------------------ */
+/* --- streams ----------------------------------------------------------------------- */
 
 static size_t stream_len(unsigned int n)
 {
@@ -282,13 +280,13 @@ static size_t stream_len(unsigned int n)
 
 struct stream {
 	struct rig *rig;
-	unsigned int next;	/* the first message that may still come */
+	unsigned int next;	/* the earliest message that may still arrive */
 	unsigned int got;
 };
 
 /*
- * The next message, within @ms: whole, and after those before it. Receive requests are used in
- * their order, also where messages are lost. Returns false if there is none.
+ * Takes the next message within @ms: complete, and after those before it. Receive requests are used in order,
+ * even if messages are lost. Returns false if there is none.
  */
 static bool stream_take(struct stream *stream, unsigned int ms)
 {
@@ -318,7 +316,7 @@ static void stream_until(struct stream *stream, unsigned int next)
 {
 	while (stream->next < next) {
 		if (!stream_take(stream, PATIENCE))
-			fail_msg("message %u has not come", stream->next);
+			fail_msg("message %u did not arrive", stream->next);
 	}
 }
 
@@ -352,7 +350,7 @@ static unsigned int stream(struct rig *rig, unsigned int n, enum wire wire)
 	return stream.got;
 }
 
-/* A wire that loses nothing: all of them. */
+/* On a wire without loss all messages arrive. */
 static void test_stream(void **state)
 {
 	unsigned int n = options.full ? 5000 : 500;
@@ -364,7 +362,7 @@ static void test_stream(void **state)
 	assert_int_equal(stream(&rig, n, PERFECT), n);
 }
 
-/* Pages that are missing at the receiver lose nothing. */
+/* Missing pages at the receiver lose no message. */
 static void test_cold(void **state)
 {
 	unsigned int n = options.full ? 2000 : 200;
@@ -393,7 +391,7 @@ static void test_cold_long(void **state)
 	}
 }
 
-/* How many packets a processor has taken in: on a wire within the host, those that left from it. */
+/* Returns how many packets a CPU has received; on a wire within the host, those that were sent on it. */
 static unsigned long packets_of(int cpu)
 {
 	unsigned int packets = 0;
@@ -410,7 +408,7 @@ static unsigned long packets_of(int cpu)
 
 #define LATE_LEN (4 * SLOT)
 
-/* Pages that come 50 ms after they are missed, by another processor. */
+/* Pages that arrive 50 ms after they are missed, provided by another CPU. */
 struct late {
 	int fd;
 	uint8_t *to, *content;
@@ -445,7 +443,7 @@ static void send_late(struct rig *rig, struct late *late)
 	pattern_check(rig->dst.p, LATE_LEN, 0, 7, "a message from late pages");
 }
 
-/* Packets that leave from two processors overtake one another, so late pages do not move a sender. */
+/* Packets sent from two CPUs may be reordered, so late pages must not move a sender to another CPU. */
 static void test_late(void **state)
 {
 	unsigned int rounds = 20, moved = 0, packets = LATE_LEN / 1024;
@@ -456,7 +454,7 @@ static void test_late(void **state)
 	(void)state;
 	need_wire();
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		skip_because("there is one processor");
+		skip_because("there is only one CPU");
 	rc.mtu = IBV_MTU_1024;
 	rig_open(&rig, &rc, IBV_ACCESS_ON_DEMAND);
 	late.to = rig.src.p;
@@ -471,11 +469,11 @@ static void test_late(void **state)
 		send_late(&rig, &late);
 		moved += packets_of(1) - before >= packets / 2;
 	}
-	printf("# %u of %u messages left from another processor\n", moved, rounds);
+	printf("# %u of %u messages were sent from another CPU\n", moved, rounds);
 	assert_int_equal(moved, 0);
 }
 
-/* On a wire that loses packets some messages do not arrive; those that do are whole. */
+/* On a wire that loses packets some messages do not arrive; those that do are complete. */
 static void test_loss(void **state)
 {
 	unsigned int n = options.full ? 5000 : 400, got;
@@ -505,8 +503,8 @@ static void check_any(struct rig *rig)
 	}
 }
 
-/* So it is where packets come twice or out of order. */
-static void test_disorder(void **state)
+/* The same on a wire that duplicates and reorders packets. */
+static void test_reordering(void **state)
 {
 	struct rc rc = uc_default();
 	struct rig rig;
@@ -524,7 +522,7 @@ static void test_disorder(void **state)
 		}
 		sleep_ms(10);
 		check_any(&rig);
-		/* Late packets of this round do not fit those of the next. */
+		/* Late packets of this round must not fit those of the next. */
 		rig.pair.rc.psn = (rig.pair.rc.psn + 100000) & 0xffffff;
 		pair_connect(&rig.pair);
 	}
@@ -556,7 +554,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_late),
 	cmocka_unit_test(test_cold_long),
 	cmocka_unit_test(test_loss),
-	cmocka_unit_test(test_disorder),
+	cmocka_unit_test(test_reordering),
 };
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Datagrams: their bytes, the network header in front of them, who may send to whom, and what
- * becomes of those that nobody can receive.
+ * Datagrams: their bytes, the network header in front of them, who may send to whom, and the fate of those
+ * that nobody can receive.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -39,18 +39,16 @@ static void test_bytes(void **state)
 {
 	const struct variant *variant = *state;
 	struct rc rc = ud_default();
-	struct mover mover;
 
 	wire_in_order();
-	mover_open(&mover, &rc, variant->kind & 1, variant->kind & 2, variant->srq);
-	mover_sweep(&mover, LONGEST);
+	mover_sweep_new(&rc, variant->kind & 1, variant->kind & 2, variant->srq, LONGEST);
 }
 
 /* --- one datagram -------------------------------------------------------------- */
 
 struct rig {
 	struct pair pair;
-	struct ibv_ah *ah;	/* of b */
+	struct ibv_ah *ah;	/* address handle of b */
 	struct buf src, dst;
 };
 
@@ -74,7 +72,7 @@ static void rig_receive(struct rig *rig, unsigned int slot, size_t len)
 	post_recv(&rig->pair.b, slot, &list, 1);
 }
 
-/* To b, unless changed; its bytes are the stream @wr_id. */
+/* Makes a datagram to b; its bytes are the stream @wr_id. */
 static struct ibv_send_wr datagram(struct rig *rig, struct ibv_sge *list, unsigned int wr_id,
 				   size_t len)
 {
@@ -108,7 +106,7 @@ static struct ibv_wc rig_expect(struct rig *rig, unsigned int slot, unsigned int
 	return wc;
 }
 
-/* Nothing of what was sent arrives, its sender does not know, and the next one arrives. */
+/* The datagram does not arrive, its sender does not notice, and the next one arrives. */
 static void expect_lost(struct rig *rig, struct ibv_send_wr *wr)
 {
 	rig_receive(rig, 1, SLOT);
@@ -120,7 +118,7 @@ static void expect_lost(struct rig *rig, struct ibv_send_wr *wr)
 	expect_wc(rig->pair.a.scq, 60, IBV_WC_SUCCESS);
 }
 
-/* The request fails, what is behind it is flushed, and the queue pair can be brought back. */
+/* The request fails, those behind it are flushed, and the queue pair can be brought back. */
 static void expect_failed(struct rig *rig, uint64_t wr_id, enum ibv_wc_status status)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTS, .cur_qp_state = IBV_QPS_SQE };
@@ -225,7 +223,7 @@ static void test_header6(void **state)
 	}
 }
 
-/* The header is what an answer is addressed from. */
+/* The header has the address for a reply. */
 static void test_answer(void **state)
 {
 	struct ibv_send_wr wr = {
@@ -272,7 +270,7 @@ static void test_qkey(void **state)
 	wr.wr.ud.remote_qkey = 0;
 	expect_lost(&rig, &wr);
 
-	/* With the high bit it is the sender's own that goes, whatever else is in it. */
+	/* With the high bit set, the sender's own Q_Key is sent, whatever the other bits. */
 	wr.wr.ud.remote_qkey = 0x80000005;
 	rig_receive(&rig, 3, SLOT);
 	post_send(&rig.pair.a, &wr);
@@ -295,8 +293,8 @@ static void test_qkey_changed(void **state)
 	expect_lost(&rig, &wr);
 }
 
-/* To nobody: nobody says so. */
-static void test_nobody(void **state)
+/* A datagram to nobody: no error is reported. */
+static void test_no_receiver(void **state)
 {
 	struct ibv_ah_attr attr = {
 		.is_global = 1, .port_num = 1,
@@ -317,12 +315,12 @@ static void test_nobody(void **state)
 	wr = datagram(&rig, &list, 2, 100);
 	wr.wr.ud.ah = ibv_create_ah(rig.pair.a.pd, &attr);
 	if (!wr.wr.ud.ah)
-		return;	/* the library asks for its link address, which nobody has */
+		return;	/* the library resolves the link address, which nobody has */
 	defer((undo_fn)ibv_destroy_ah, wr.wr.ud.ah);
 	expect_lost(&rig, &wr);
 }
 
-/* A connected queue pair is not for datagrams, nor the other way round. */
+/* A connected queue pair cannot exchange datagrams, nor a UD queue pair connected messages. */
 static void test_other_transport(void **state)
 {
 	struct rc rc = rc_default();
@@ -362,7 +360,7 @@ static void test_too_long(void **state)
 	}
 }
 
-/* A receive request without room for it is the next one's. */
+/* A receive request without room for the datagram is used by the next one. */
 static void test_no_room(void **state)
 {
 	struct rig rig;
@@ -381,7 +379,7 @@ static void test_no_room(void **state)
 	assert_int_equal(qp_state(rig.pair.b.qp), IBV_QPS_RTS);
 }
 
-/* Nobody waits for a receiver that is not ready. */
+/* No sender waits for a receiver that is not ready. */
 static void test_not_ready(void **state)
 {
 	struct rig rig;
@@ -401,7 +399,7 @@ static void test_not_ready(void **state)
 
 /* --- addresses ----------------------------------------------------------------- */
 
-/* Puts a datagram into the ring as a library of old does: with its address, or any number. */
+/* Puts a datagram into the ring as an old library does: with its address, or with any handle number. */
 static void post_raw(struct rig *rig, const struct ring *ring, uint64_t wr_id, uint32_t ah_num,
 		     const struct rxe_av *av)
 {
@@ -441,7 +439,7 @@ static struct rxe_av av_of(const struct end *from, const struct end *to, const u
 	return av;
 }
 
-/* Rings the doorbell for what post_raw has put there, with a datagram to nobody. */
+/* Rings the doorbell for the entries of post_raw(), with a datagram to nobody. */
 static void ring_bell(struct rig *rig, unsigned int wr_id)
 {
 	struct ibv_sge list;
@@ -455,7 +453,7 @@ static struct ring send_ring(struct rig *rig)
 {
 	struct ring rings[2];
 
-	/* a's queue pair is the last thing made on its device, or b's is. */
+	/* The queue pair made last on a's device is a's or b's. */
 	rings_find(rings, 2);
 	for (int i = 0; i < 2; i++) {
 		uint32_t before = rings[i].buf->producer_index;
@@ -487,7 +485,7 @@ static void test_old_library(void **state)
 
 	for (unsigned int i = 0; i < 4; i++) {
 		rig_receive(&rig, i, SLOT);
-		/* A source that is not the device's must not be believed. */
+		/* A source address that is not the device's must be ignored. */
 		if (i == 2)
 			memset(&av.sgid_addr, 0x99, sizeof(av.sgid_addr));
 		if (i == 3)
@@ -530,7 +528,7 @@ static void test_domain(void **state)
 	expect_failed(&rig, 1, IBV_WC_LOC_QP_OP_ERR);
 }
 
-/* A handle may go as soon as the request has been completed, and many come and go. */
+/* A handle may be destroyed as soon as the request has completed; many are made and destroyed. */
 static void test_handles(void **state)
 {
 	struct ibv_sge list;
@@ -550,7 +548,7 @@ static void test_handles(void **state)
 	}
 }
 
-/* One queue pair sends to many by turns, here and over the wire; each gets its own. */
+/* One queue pair sends to many in turn, on the device and over the wire; each gets its own datagrams. */
 static void test_many(void **state)
 {
 	enum { PEERS = 6 };
@@ -592,7 +590,7 @@ static void test_many(void **state)
 
 /* --- multicast ----------------------------------------------------------------- */
 
-/* Where datagrams to a group go. */
+/* An address handle for datagrams to a group. */
 static struct ibv_ah *group_ah(struct end *from, const union ibv_gid *group)
 {
 	struct ibv_ah_attr attr = {
@@ -650,7 +648,7 @@ static void listener_expect(struct listener *listener, const struct rig *rig, un
 
 	assert_int_equal(wc.src_qp, rig->pair.a.qp->qp_num);
 	assert_int_equal(wc.byte_len, GRH + 700);
-	pattern_check(listener->buf.p + GRH, 700, 0, wr_id, "what went to the group");
+	pattern_check(listener->buf.p + GRH, 700, 0, wr_id, "the group's datagram");
 }
 
 static void multicast(const union ibv_gid *group, bool v6)
@@ -723,7 +721,7 @@ static void take(struct rig *rig, unsigned int i)
 	rig_expect(rig, i % SLOTS, i, i * 7 % LONGEST);
 }
 
-/* Datagrams to pages that are missing wait for them, up to a bound; here it is not reached. */
+/* Datagrams to missing pages wait for them, up to a bound that is not reached here. */
 static void stream(struct rig *rig, unsigned int n, bool cold)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -759,8 +757,8 @@ static void test_cold(void **state)
 	stream(&rig, options.full ? 3200 : 320, true);
 }
 
-/* Memory that is gone ends the receiver, and only that. */
-static void test_gone(void **state)
+/* A missing mapping ends the receiver, and nothing else. */
+static void test_memory_gone(void **state)
 {
 	struct ibv_sge list;
 	struct rig rig;
@@ -779,7 +777,7 @@ static void test_gone(void **state)
 	assert_int_equal(qp_state(rig.pair.a.qp), IBV_QPS_RTS);
 }
 
-/* --- requests that are not for datagrams --------------------------------------- */
+/* --- opcodes that datagrams do not have ----------------------------------------- */
 
 static void test_opcodes(void **state)
 {
@@ -822,7 +820,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_answer),
 	cmocka_unit_test(test_qkey),
 	cmocka_unit_test(test_qkey_changed),
-	cmocka_unit_test(test_nobody),
+	cmocka_unit_test(test_no_receiver),
 	cmocka_unit_test(test_other_transport),
 	cmocka_unit_test(test_too_long),
 	cmocka_unit_test(test_no_room),
@@ -835,7 +833,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_multicast6),
 	cmocka_unit_test(test_stream),
 	cmocka_unit_test(test_cold),
-	cmocka_unit_test(test_gone),
+	cmocka_unit_test(test_memory_gone),
 	cmocka_unit_test(test_opcodes),
 };
 

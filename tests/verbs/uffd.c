@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page faults that another thread of the process answers, after two seconds: no connection breaks,
- * however few retries it has, and every byte is right.
+ * Page faults that another thread of the process answers after two seconds: no connection breaks, however few
+ * retries it has, and every byte is right.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "lib/pattern.h"
 #include "lib/rc.h"
 #include "lib/test.h"
+#include "lib/transfer.h"
 #include "lib/uffd.h"
 
 #define LEN (5 * PAGE)
@@ -18,19 +19,15 @@
 #define BYTES (LEN - 2 * PAGE)
 #define DELAY_MS 2000
 
-/* What the memory with the faults is to the transfer. */
-enum role { WRITTEN, READ_FROM, SENT_FROM, READ_INTO, RECEIVED_INTO };
-
 struct slow {
 	enum uffd_kind kind;
 	enum role role;
 };
 
-/* A connection: one with each number of retries waits for the same page at the same time. */
+/* One connection for each number of retries; all wait for the same page at the same time. */
 struct lane {
-	struct pair pair;
-	struct buf slow, other;
-	uint8_t *content;	/* of the slow memory */
+	struct transfer x;
+	uint8_t *content;	/* contents of the slow memory */
 };
 
 static const int retries[] = { 0, 1, 7 };
@@ -43,17 +40,7 @@ struct rig {
 	pthread_t server;
 };
 
-static bool by_peer(enum role role)
-{
-	return role == WRITTEN || role == READ_FROM || role == RECEIVED_INTO;
-}
-
-static bool into_slow(enum role role)
-{
-	return role == WRITTEN || role == READ_INTO || role == RECEIVED_INTO;
-}
-
-/* A page that is there but not mapped: another mapping of the file has filled it. */
+/* For a minor fault another mapping of the file has filled the page: it is present but not mapped. */
 static void slow_make(struct rig *rig, struct lane *lane, struct ibv_pd *pd)
 {
 	enum uffd_kind kind = rig->slow->kind;
@@ -63,31 +50,28 @@ static void slow_make(struct rig *rig, struct lane *lane, struct ibv_pd *pd)
 	lane->content += PAGE - (uintptr_t)lane->content % PAGE;
 	pattern_fill(lane->content, LEN, 0, 3);
 	if (kind == UFFD_MINOR)
-		lane->slow = buf_memfd(pd, LEN, access);
+		lane->x.tested = buf_memfd(pd, LEN, access);
 	else
-		lane->slow = buf_anon(pd, LEN, access);
+		lane->x.tested = buf_anon(pd, LEN, access);
 	if (kind != UFFD_MISSING)
-		memcpy(lane->slow.p, lane->content, LEN);
+		memcpy(lane->x.tested.p, lane->content, LEN);
 	if (kind == UFFD_MINOR)
-		buf_remap(&lane->slow);
-	uffd_watch(rig->fd, kind, lane->slow.p, LEN);
+		buf_remap(&lane->x.tested);
+	uffd_watch(rig->fd, kind, lane->x.tested.p, LEN);
 }
 
 static void lane_open(struct rig *rig, struct lane *lane, int retry_cnt)
 {
-	enum role role = rig->slow->role;
 	struct rc rc = rc_default();
 
 	rc.timeout = options.slow > 1 ? 17 : 15;	/* 537 or 134 ms */
 	rc.retry_cnt = retry_cnt;
-	pair_open(&lane->pair, &rc);
-	need_odp(lane->pair.a.ctx);
-	slow_make(rig, lane, by_peer(role) ? lane->pair.b.pd : lane->pair.a.pd);
-	lane->other = buf_anon(by_peer(role) ? lane->pair.a.pd : lane->pair.b.pd, LEN, ALL_ACCESS);
-	pattern_fill(lane->other.p, LEN, 0, 4);
+	transfer_connect(&lane->x, rig->slow->role, &rc);
+	slow_make(rig, lane, transfer_pd(&lane->x));
+	transfer_make_other(&lane->x, LEN);
 }
 
-/* Answers the faults of all lanes after the delay; more than one may come for a lane. */
+/* Answers the faults of all lanes after the delay; there may be more than one fault for each lane. */
 static void *serve(void *arg)
 {
 	struct rig *rig = arg;
@@ -95,42 +79,21 @@ static void *serve(void *arg)
 	uffd_wait(rig->fd);
 	sleep_ms(DELAY_MS);
 	for (size_t i = 0; i < LANES; i++)
-		uffd_answer(rig->fd, rig->slow->kind, rig->lanes[i].slow.p, LEN,
+		uffd_answer(rig->fd, rig->slow->kind, rig->lanes[i].x.tested.p, LEN,
 			    rig->lanes[i].content);
 	return NULL;
 }
 
-static void lane_post(struct lane *lane, enum role role)
+static void lane_check(struct lane *lane)
 {
-	struct buf *local = by_peer(role) ? &lane->other : &lane->slow;
-	struct buf *remote = by_peer(role) ? &lane->slow : &lane->other;
-	struct ibv_sge list = sge(local, OFFSET, BYTES), into = sge(remote, OFFSET, BYTES);
-	struct ibv_send_wr wr = {
-		.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sg_list = &list, .num_sge = 1,
-		.wr.rdma = { (uintptr_t)remote->p + OFFSET, remote->mr->rkey },
-	};
+	uint64_t first = role_is_target(lane->x.role) ? 4 : 3;
 
-	if (role == READ_FROM || role == READ_INTO)
-		wr.opcode = IBV_WR_RDMA_READ;
-	if (role == RECEIVED_INTO || role == SENT_FROM) {
-		wr.opcode = IBV_WR_SEND;
-		post_recv(&lane->pair.b, 2, &into, 1);
-	}
-	post_send(&lane->pair.a, &wr);
-}
-
-static void lane_check(struct lane *lane, enum role role)
-{
-	uint64_t first = into_slow(role) ? 4 : 3;
-
-	expect_wc(lane->pair.a.scq, 1, IBV_WC_SUCCESS);
-	if (role == RECEIVED_INTO || role == SENT_FROM)
-		expect_wc(lane->pair.b.rcq, 2, IBV_WC_SUCCESS);
-	pattern_check(lane->slow.p + OFFSET, BYTES, OFFSET, first, "the slow memory");
-	pattern_check(lane->other.p + OFFSET, BYTES, OFFSET, first, "the other end");
-	pattern_check(lane->slow.p, OFFSET, 0, 3, "before it");
-	pattern_check(lane->slow.p + OFFSET + BYTES, LEN - OFFSET - BYTES, OFFSET + BYTES, 3,
-		      "behind it");
+	transfer_expect(&lane->x);
+	pattern_check(lane->x.tested.p + OFFSET, BYTES, OFFSET, first, "the slow memory");
+	pattern_check(lane->x.other.p + OFFSET, BYTES, OFFSET, first, "the other end");
+	pattern_check(lane->x.tested.p, OFFSET, 0, 3, "before the message");
+	pattern_check(lane->x.tested.p + OFFSET + BYTES, LEN - OFFSET - BYTES, OFFSET + BYTES, 3,
+		      "behind the message");
 }
 
 static int server_join(void *object)
@@ -153,9 +116,9 @@ static void test_slow(void **state)
 	defer(server_join, rig);
 	start = now_ms();
 	for (size_t i = 0; i < LANES; i++)
-		lane_post(&rig->lanes[i], rig->slow->role);
+		transfer_post(&rig->lanes[i].x, OFFSET, BYTES, 1, 0);
 	for (size_t i = 0; i < LANES; i++)
-		lane_check(&rig->lanes[i], rig->slow->role);
+		lane_check(&rig->lanes[i]);
 	assert_true(now_ms() - start >= DELAY_MS);
 }
 

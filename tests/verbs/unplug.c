@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices that go, and netdevs that change, under applications that use them: each of them is told
- * or goes on, each can close what it has, nothing hangs, and what is made anew works.
+ * Devices that disappear, and netdevs that change, under applications that use them: each application is told
+ * or goes on, each can close what it has, nothing hangs, and new objects work.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -33,7 +33,7 @@ static unsigned int rounds(unsigned int many)
 
 enum fate {
 	GOES_ON,	/* every request succeeds */
-	IS_TOLD,	/* of its device's end, by an event */
+	IS_TOLD,	/* an event reports the end of its device */
 	MAY_FAIL,	/* requests may fail */
 };
 
@@ -56,7 +56,7 @@ static void app_open(struct app *app, const struct load *load)
 	struct rc rc = rc_default();
 	int access = ALL_ACCESS;
 
-	rc.timeout = 17;	/* half a second: a link that flaps comes back within 8 of them */
+	rc.timeout = 17;	/* half a second: a link that flaps is back within 8 timeouts */
 	app->pair.rc = rc;
 	end_open(&app->pair.a, load->device, &rc);
 	end_open(&app->pair.b, load->peer, &rc);
@@ -113,7 +113,7 @@ static bool app_is_told(struct app *app)
 	return a || b;
 }
 
-/* One completion of a READ, its bytes looked at; false: a request has failed. */
+/* Handles one completion of a READ and checks its bytes; returns false if a request has failed. */
 static bool app_step(struct app *app, struct load *load, const struct ibv_wc *wc)
 {
 	if (wc->status != IBV_WC_SUCCESS) {
@@ -124,11 +124,11 @@ static bool app_step(struct app *app, struct load *load, const struct ibv_wc *wc
 	if (wc->wr_id == SLOTS)
 		return true;
 	load->done++;
-	pattern_check(app->back.p + wc->wr_id * LEN, LEN, 0, app->seed[wc->wr_id], "what was read");
+	pattern_check(app->back.p + wc->wr_id * LEN, LEN, 0, app->seed[wc->wr_id], "the bytes read");
 	return load->stop || !app_post(app, wc->wr_id, load->done + SLOTS);
 }
 
-/* Until it is stopped or something fails; true: it is told of the device's end. */
+/* Runs until stopped or until something fails; returns true if the device's end was reported. */
 static bool app_run(struct app *app, struct load *load)
 {
 	struct ibv_wc wc;
@@ -151,7 +151,7 @@ static bool app_run(struct app *app, struct load *load)
 	return false;
 }
 
-/* Destruction says EIO where the device is gone; what matters is that it ends. */
+/* Destruction reports EIO if the device is gone; what matters is that it returns. */
 static void app_close(struct app *app)
 {
 	struct end *ends[] = { &app->pair.a, &app->pair.b };
@@ -189,7 +189,7 @@ static void load_child(void *arg)
 	app_close(app);
 }
 
-/* Applications on @device and @peer, running. */
+/* Starts applications on @device and @peer. */
 static struct load *loads_start(const char *device, const char *peer, enum fate fate)
 {
 	struct load *loads = map_shared(LOADS * sizeof(*loads));
@@ -217,12 +217,12 @@ static void loads_end(struct load *loads)
 		int status = child_wait(loads[i].pid);
 
 		if (status)
-			fail_msg("an application ended with %#x after %u messages", status,
+			fail_msg("an application exited with %#x after %u messages", status,
 				 loads[i].done);
 	}
 }
 
-/* Each has got on since now, unless it may fail and has. */
+/* Each application must make progress from now on, unless it may fail and has failed. */
 static void loads_stop(struct load *loads)
 {
 	uint64_t end = now_ms() + PATIENCE;
@@ -232,7 +232,7 @@ static void loads_stop(struct load *loads)
 
 		while (loads[i].done < done + 2 * SLOTS && !loads[i].failed) {
 			if (now_ms() > end)
-				fail_msg("an application stands still after %u messages", done);
+				fail_msg("an application makes no progress after %u messages", done);
 			sleep_ms(1);
 		}
 	}
@@ -241,7 +241,7 @@ static void loads_stop(struct load *loads)
 	loads_end(loads);
 }
 
-/* --- links of the test's own: rxe9 on st0 - st1 with rxe8 in a namespace ------------ */
+/* --- the test's own links: rxe9 on st0 - st1 with rxe8 in a namespace ---------------- */
 
 #define NETNS "storm"
 
@@ -260,7 +260,7 @@ static int links_remove(void *unused)
 static void links_make(void)
 {
 	if (access("/sys/class/net/veth0", F_OK) || system("rdma link >/dev/null"))
-		skip_because("no links can be made here");
+		skip_because("this machine cannot make links");
 	defer(links_remove, links_remove);
 	shell("ip netns add " NETNS " &&"
 	      "ip link add st0 mtu 4200 type veth peer name st1 mtu 4200 netns " NETNS " &&"
@@ -337,7 +337,7 @@ static const struct blow renamed = {
 static void need_own_modules(void)
 {
 	if (access(MODULES "rdma_rxe.ko", R_OK) || access("/sys/module/ib_umem_odp", F_OK))
-		skip_because("the driver that runs is not from " MODULES);
+		skip_because("the running driver is not from " MODULES);
 }
 
 static int modules_restore(void *unused)
@@ -363,7 +363,7 @@ static void test_rmmod_core(void **state)
 	loads_stop(loads);
 }
 
-/* The driver may go, and then all are told; or it may not, and all goes on. */
+/* Either the driver can be unloaded, and all applications are told, or it cannot, and all go on. */
 static void test_rmmod(void **state)
 {
 	(void)state;

@@ -53,7 +53,7 @@ static void rig_open(struct rig *rig)
 	rig->pair.b.qp = end_qp(&rig->pair.b, &rc);
 	rig->qp = ibv_qp_to_qp_ex(rig->pair.a.qp);
 	pair_connect(&rig->pair);
-	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+	odp = odp_access(rig->pair.a.ctx);
 	rig->a = buf_anon(rig->pair.a.pd, 2 * LEN, ALL_ACCESS | odp);
 	rig->b = buf_anon(rig->pair.b.pd, 2 * LEN, ALL_ACCESS | odp);
 	ibv_wr_start(rig->qp);
@@ -125,7 +125,7 @@ static void test_write_inline(void **state)
 	pattern_check(rig.b.p + PAGE - 20, sizeof(bytes), 0, 2, "written");
 }
 
-/* Several requests, one doorbell. */
+/* Several requests with one doorbell. */
 static void test_batch(void **state)
 {
 	struct rig rig;
@@ -171,7 +171,7 @@ static void test_atomics(void **state)
 	assert_int_equal(*counter, 1000);
 }
 
-/* The target of an atomic must be aligned to its 8 bytes: else the request is invalid. */
+/* The target of an atomic must be aligned to its 8 bytes; otherwise the request is invalid. */
 static void test_misaligned_atomic(void **state)
 {
 	(void)state;
@@ -193,7 +193,7 @@ static void test_misaligned_atomic(void **state)
 	}
 }
 
-/* What was begun and given up was never posted. */
+/* Requests that were begun and aborted are never posted. */
 static void test_abort(void **state)
 {
 	struct rig rig;

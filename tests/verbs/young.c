@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reclaim takes what nobody uses: pages that RDMA alone uses are in use. */
+/* Reclaim takes unused pages first; pages that only RDMA uses count as used. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,8 +12,8 @@
 
 #define LIMIT (24 * MIB)
 #define HOT (2 * MIB)		/* READ over and over */
-#define COLD (64 * MIB)		/* written once by the CPU, a page after the other */
-#define STEP (256 * 1024ul)	/* so much of it between two rounds over the hot pages */
+#define COLD (64 * MIB)		/* written once by the CPU, one page after the other */
+#define STEP (256 * 1024ul)	/* bytes of it between two rounds over the hot pages */
 
 struct rig {
 	struct pair pair;
@@ -33,8 +33,8 @@ static void read_hot(struct rig *rig)
 }
 
 /*
- * Pages that came back from swap while a stream of others, which nobody looks at again, went through memory.
- * (Faults would count tables, too, which reclaim takes before pages.)
+ * Returns how many pages came back from swap while a stream of pages that are used only once went through
+ * memory. (A count of faults would include tables, which reclaim frees before pages.)
  */
 static long came_back(struct rig *rig)
 {
@@ -67,14 +67,14 @@ static void test_spared(void **state)
 	rig.hot = buf_anon(rig.pair.b.pd, HOT, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);
 	madvise(rig.hot.p, HOT, MADV_NOHUGEPAGE);
 	again = came_back(&rig);
-	print_message("of %lu pages in use %ld were taken and came back, while %lu went by\n", HOT / PAGE, again,
-		      COLD / PAGE);
+	print_message("%lu pages in use: %ld were swapped out and back in while %lu others went by\n",
+		      HOT / PAGE, again, COLD / PAGE);
 	assert_true(file_number("/proc/vmstat", "pswpout ") > 0);
 	assert_in_range(again, 0, HOT / PAGE / 2);
 }
 
 static struct CMUnitTest tests[] = {
-	{ .name = "what RDMA uses stays", .test_func = test_spared },
+	{ .name = "pages that RDMA uses stay", .test_func = test_spared },
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How many faults it takes, and what they touch that nobody asked for. */
+/* How many faults an access takes, and which pages they touch that nobody asked for. */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static void test_message_is_one_fault(void **state)
 	assert_int_equal(faults_of(&r), 1);
 }
 
-/* A fault goes on for 100 ms (less a tick) before it leaves the rest of its leaf to the next one. */
+/* A fault goes on for 100 ms (less a tick); then the next fault handles the rest of its leaf. */
 enum { FAULT_SHARE_MS = 80 };
 
 static void test_untouched_message_is_a_fault_a_leaf(void **state)
@@ -55,7 +55,7 @@ static void test_untouched_message_is_a_fault_a_leaf(void **state)
 	assert_memory_equal(memory + MIB, want, 2 * LEAF);
 }
 
-/* What the CPU has mapped beside the wanted page costs no fault of its own. */
+/* Pages that the CPU has mapped beside the wanted page cost no fault of their own. */
 static void test_neighbours_come_along(void **state)
 {
 	char *memory = anonymous(LEAF);
@@ -71,7 +71,7 @@ static void test_neighbours_come_along(void **state)
 	assert_int_equal(pages_with(memory, 512, PAGEMAP_PRESENT), 256);
 }
 
-/* Random access takes a fault a page, and not one page more than was asked for. */
+/* Random access takes one fault for each page, and touches no other page. */
 static void random_access(size_t spread, bool write)
 {
 	enum { TOUCHES = 64 };
@@ -106,7 +106,7 @@ static void test_random_reads_touch_nothing_else(void **state)
 	random_access(LEAF, false);
 }
 
-/* Writing one page of memory that others share copies that page alone. */
+/* Writing one page of memory that others share copies only that page. */
 static void test_neighbours_are_not_copied(void **state)
 {
 	char *memory = anonymous(64 * PAGE);
@@ -127,7 +127,7 @@ static void test_neighbours_are_not_copied(void **state)
 	}
 }
 
-/* A guess is made behind the answer: a stream that has been answered finds it a moment later. */
+/* Look-ahead runs after the answer: the next access of an answered stream finds its pages a moment later. */
 static void await_guess(struct region *r, size_t next)
 {
 	uint64_t end = now_ms() + 200 * options.slow;
@@ -159,8 +159,8 @@ static void stream(size_t length, size_t piece, uint64_t most_faults)
 }
 
 /*
- * 2048 pages in order. Guesses are made behind the answers, so how many faults there are depends on how soon
- * their worker runs: 13 to 53 were measured. Without a look ahead each piece that begins a page has one.
+ * 2048 pages in order. Look-ahead runs after the answers, so the number of faults depends on how soon its
+ * worker runs: 13 to 53 were measured. Without look-ahead each piece that begins a page has a fault.
  */
 static void test_stream_looks_ahead(void **state)
 {
@@ -182,7 +182,7 @@ static void huge_is_one_entry(enum trait trait)
 	assert_int_equal(region_state(&r, LEAF), 0);
 	stats = region_stats(&r);
 	assert_int_equal(stats.leaves, 1);
-	/* A window costs something, a huge page in it nothing. */
+	/* A window needs memory for its table; a huge page in it does not. */
 	assert_int_equal(region_fault(&r, LEAF, 1, FAULT_WRITE), 1);
 	assert_int_equal(region_stats(&r).leaves, 2);
 	assert_int_equal(region_stats(&r).table_bytes, stats.table_bytes);
@@ -261,7 +261,7 @@ static void *crowd_reader(void *arg)
 	return NULL;
 }
 
-/* A page that comes late: all who want it wait, for one fault. */
+/* A page that arrives late: everyone who wants it waits, for one fault. */
 static void test_crowd_waits_for_one_userfault(void **state)
 {
 	char *memory = anonymous(PAGE), *page = scratch(PAGE);
@@ -276,7 +276,7 @@ static void test_crowd_waits_for_one_userfault(void **state)
 	region_make(&crowd.r, odp_open(), memory, PAGE, ODP_TEST_WRITABLE);
 	crowd_start(&crowd, threads, crowd_reader);
 	uffd_wait(fd);
-	/* Time for the others to come and wait, too. */
+	/* Time for the others to start waiting, too. */
 	sleep_ms(200);
 	uffd_answer(fd, UFFD_MISSING, memory, PAGE, page);
 	for (int i = 0; i < CROWD; i++)

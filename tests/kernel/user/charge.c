@@ -13,7 +13,7 @@ static int64_t kernel_memory(void)
 	return file_number(CGROUP "/memory.stat", "kernel ");
 }
 
-/* The kernel adds its statistics up every now and then only. */
+/* The kernel updates its statistics only from time to time. */
 static int64_t kernel_memory_when(int64_t least, int64_t most)
 {
 	uint64_t end = now_ms() + PATIENCE;
@@ -35,7 +35,7 @@ static void test_tables_are_charged(void **state)
 	(void)state;
 	cgroup_enter();
 	anonymous_at(memory, LEAVES * LEAF);
-	/* So that no page table has to be made later. */
+	/* So that no page table has to be allocated later. */
 	for (size_t i = 0; i < LEAVES; i++)
 		memory[i * LEAF] = 1;
 	region_make(&r, odp_open(), memory, LEAVES * LEAF, ODP_TEST_WRITABLE);

@@ -11,7 +11,7 @@
 #include "lib/pattern.h"
 #include "lib/test.h"
 
-/* The region lies inside of the memory, the copy inside of the region: both are guarded. */
+/* The region lies inside of the memory, the copy inside of the region: bytes around both are checked. */
 #define GUARD 3000
 #define AREA (3 * LEAF)
 
@@ -31,7 +31,7 @@ static char *shared_memory(size_t length)
 	return at;
 }
 
-/* The bytes stay, the page tables and the translations go. */
+/* Keeps the bytes, removes the page tables and the translations. */
 static void make_cold(char *at)
 {
 	assert_int_equal(madvise(at, AREA, MADV_DONTNEED), 0);
@@ -49,10 +49,10 @@ static void copy_case(struct region *r, char *memory, char *want, uint64_t offse
 	if (cold)
 		make_cold(memory);
 	region_takes(r, offset, want + GUARD + offset, len);
-	same_bytes(memory + offset, want + offset, len + 2 * GUARD, "the write and around it");
+	same_bytes(memory + offset, want + offset, len + 2 * GUARD, "the write and the bytes around it");
 }
 
-/* The short sweep takes a third of the pairs, each length and each offset among them. */
+/* The short sweep takes a third of the pairs, including each length and each offset. */
 static bool is_due(size_t n)
 {
 	return options.full || n % 3 == 0;
@@ -111,7 +111,7 @@ static void test_stops_at_missing_page(void **state)
 	assert_int_equal(pages_with(memory + PAGE, 7, PAGEMAP_PRESENT), 0);
 }
 
-/* What would leave the region is refused as a whole. */
+/* A copy that would leave the region is refused as a whole. */
 static void test_outside(void **state)
 {
 	char *memory = anonymous(4 * PAGE), buffer[PAGE] = { 0 };
@@ -144,7 +144,7 @@ static void test_read_only_region(void **state)
 	(void)state;
 	pattern_fill(memory, 2 * PAGE, 0, FIRST);
 	region_make(&r, odp_open(), memory, 2 * PAGE, 0);
-	region_holds(&r, 5, memory + 5, PAGE, "a region that may be read");
+	region_holds(&r, 5, memory + 5, PAGE, "a readable region");
 	write_ends(&r, 5, PAGE, 0, -EPERM);
 	assert_int_equal(region_atomic(&r, 0, FETCH_ADD, 1, 0, &old, 0), -EPERM);
 	pattern_check(memory, 2 * PAGE, 0, FIRST, "the memory");
@@ -200,7 +200,7 @@ static void test_atomic_against_cpu(void **state)
 	assert_int_equal(*word, 2 * ADDS);
 }
 
-/* Pinned pages stay the region's, whatever becomes of the mapping. */
+/* Pinned pages stay with the region, whatever happens to the mapping. */
 static void test_pinned_stays(void **state)
 {
 	char *memory = shared_memory(4 * PAGE), *elsewhere;
@@ -213,7 +213,7 @@ static void test_pinned_stays(void **state)
 	elsewhere = place(4 * PAGE);
 	assert_ptr_equal(mremap(memory, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 				elsewhere), elsewhere);
-	region_holds(&r, 0, elsewhere, 4 * PAGE, "what was pinned and moved");
+	region_holds(&r, 0, elsewhere, 4 * PAGE, "pinned and moved");
 	region_takes(&r, 100, "moved", 5);
 	assert_memory_equal(elsewhere + 100, "moved", 5);
 	assert_int_equal(region_fault(&r, 0, PAGE, 0), -EFAULT);

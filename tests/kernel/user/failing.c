@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A copy out of memory that has failed ends, and the kernel goes on. */
+/* A copy from failed memory ends, and the kernel goes on. */
 #include <errno.h>
 #include <sys/ioctl.h>
 

@@ -25,8 +25,8 @@ static char *faulty(struct region *r, unsigned int flags)
 }
 
 /*
- * From page 4 on there is trouble: a fault there says which, a fault that begins before it
- * says how far it got.
+ * Every fault from page 4 on fails: a fault there returns the error, and a fault that begins before it
+ * returns how far it got.
  */
 static void trouble_is(struct region *r, int error, unsigned int flags)
 {
@@ -105,7 +105,7 @@ static void test_device_memory(void **state)
 	assert_int_equal(region_fault(&r, 4 * PAGE, 1, 0), -EOPNOTSUPP);
 	assert_int_equal(region_fault(&r, 4 * PAGE, 1, FAULT_WRITE), -EOPNOTSUPP);
 	assert_int_equal(region_fault(&r, 3 * PAGE, 3 * PAGE, 0), PAGE);
-	/* The mapping is a user of the file: without it the file closes with the test. */
+	/* The mapping holds a reference to the file; without it the file is closed with the test. */
 	assert_int_equal(munmap(at, PAGE), 0);
 }
 
@@ -126,7 +126,7 @@ static void survive(int signal)
 	(void)signal;
 }
 
-/* The kernel sends a SIGBUS to the process whose page it is, even if that asked for it. */
+/* The kernel sends a SIGBUS to the page's process, even if the process asked for the failure itself. */
 static bool poison(char *page)
 {
 	void (*before)(int) = signal(SIGBUS, survive);
@@ -179,7 +179,10 @@ static void fault_for_ever(void *arg)
 	region_fault(arg, 0, 1, FAULT_WRITE);
 }
 
-/* A process that waits for a page can be killed (-EINTR, which it does not live to see). */
+/*
+ * A process that waits for a page can be killed (the wait returns -EINTR, which the process does not live to
+ * see).
+ */
 static void test_killed_while_waiting(void **state)
 {
 	char *memory = anonymous(PAGE), *page = scratch(PAGE);
@@ -195,7 +198,7 @@ static void test_killed_while_waiting(void **state)
 	kill(child, SIGKILL);
 	assert_true(WIFSIGNALED(child_wait(child)));
 	uffd_answer(fd, UFFD_MISSING, memory, PAGE, page);
-	region_holds(&r, 0, page, PAGE, "a page that came after all");
+	region_holds(&r, 0, page, PAGE, "a page that arrived after all");
 }
 
 static void test_outside(void **state)

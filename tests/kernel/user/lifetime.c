@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* When translations and their tables go: with the mapping, the region, the process. */
+/* When translations and their tables are freed: with the mapping, the region, or the process. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define LEAVES 64
 #define AREA (LEAVES * LEAF)
 
-/* One page in each leaf is touched by the CPU and by the region. */
+/* The CPU and the region touch one page in each leaf. */
 static char *touched(struct region *r)
 {
 	char *memory = anonymous(AREA);
@@ -30,7 +30,7 @@ static char *touched(struct region *r)
 	return memory;
 }
 
-/* Windows are taken down by a worker, since no callback may remove its own notifier. */
+/* A worker takes windows down, because no callback may remove its own notifier. */
 static void windows_go(struct region *r)
 {
 	uint64_t end = now_ms() + PATIENCE;
@@ -71,7 +71,7 @@ static void test_moving_frees_tables(void **state)
 	windows_go(&r);
 }
 
-/* Memory that is only given back keeps its tables: it is likely to be used again. */
+/* Memory that is only discarded keeps its tables: it is likely to be used again. */
 static void test_discarding_keeps_tables(void **state)
 {
 	struct region r;
@@ -103,7 +103,7 @@ static void test_last_region_takes_all(void **state)
 	assert_int_equal(stats.faults, 0);
 }
 
-/* Over and over windows come and go under a region, while others use it. */
+/* Windows are made and freed under a region again and again, while others use it. */
 static void test_windows_come_and_go(void **state)
 {
 	struct region r;
@@ -125,7 +125,7 @@ static void test_windows_come_and_go(void **state)
 	}
 }
 
-/* What a child does to the regions it inherited. */
+/* A child's accesses to the regions that it inherited. */
 static void use_parents_region(void *arg)
 {
 	struct region *r = arg;
@@ -135,8 +135,8 @@ static void use_parents_region(void *arg)
 		_exit(1);
 }
 
-/* A region is the memory of the process that made it, whoever holds the file. */
-static void test_region_is_its_makers(void **state)
+/* A region covers the memory of the process that made it, whoever holds the file. */
+static void test_region_belongs_to_its_maker(void **state)
 {
 	struct region r;
 	char *memory = anonymous(PAGE);
@@ -169,18 +169,12 @@ static void access_until_killed(void *arg)
 	}
 }
 
-/* The owner dies in the middle of its faults; the region is there still, without memory. */
+/* The owner dies in the middle of its faults; the region still exists, but without memory. */
 static void killed_while_busy(int fd, char *memory, int ms)
 {
 	struct victim victim = { .r = { .fd = fd, .at = memory, .length = 64 * PAGE } };
-	int pipes[2], child;
+	int child = child_start_with_region(access_until_killed, &victim, &victim.tell, &victim.r);
 
-	assert_int_equal(pipe(pipes), 0);
-	victim.tell = pipes[1];
-	child = child_start(access_until_killed, &victim);
-	close(pipes[1]);
-	assert_int_equal(read(pipes[0], &victim.r, sizeof(victim.r)), sizeof(victim.r));
-	close(pipes[0]);
 	sleep_ms(ms);
 	kill(child, SIGKILL);
 	assert_true(WIFSIGNALED(child_wait(child)));
@@ -199,8 +193,8 @@ static void test_owner_killed_while_busy(void **state)
 		killed_while_busy(fd, memory, i % 10);
 }
 
-/* No one puts the regions: the last close does. */
-static void test_close_puts(void **state)
+/* No caller puts the regions: the last close does. */
+static void test_close_puts_regions(void **state)
 {
 	char *memory = anonymous(PAGE);
 	struct region r;
@@ -224,9 +218,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_discarding_keeps_tables),
 		cmocka_unit_test(test_last_region_takes_all),
 		cmocka_unit_test(test_windows_come_and_go),
-		cmocka_unit_test(test_region_is_its_makers),
+		cmocka_unit_test(test_region_belongs_to_its_maker),
 		cmocka_unit_test(test_owner_killed_while_busy),
-		cmocka_unit_test(test_close_puts),
+		cmocka_unit_test(test_close_puts_regions),
 	};
 
 	parse_options(argc, argv);

@@ -12,7 +12,7 @@
 #include "lib/pattern.h"
 #include "lib/test.h"
 
-/* The regions lie inside of the memory: what is around them is watched. */
+/* The regions lie inside of the memory: the bytes around them are checked. */
 #define GUARD 3000
 #define AREA (3 * LEAF)
 #define ROOM (AREA - 2 * GUARD)
@@ -23,7 +23,7 @@ static const uint64_t lengths[] = {
 
 static const uint64_t offsets[] = { 0, 1, 1095, 1096, 4095, 70001, LEAF - GUARD - 1 };
 
-/* A region with memory of its own, and what that should hold. */
+/* A region with its own memory, and the expected contents. */
 struct place {
 	struct region region;
 	char *memory;
@@ -53,13 +53,13 @@ static void move_complete(struct place *to, uint64_t at, struct place *from, uin
 	memmove(to->want + GUARD + at, from->want + GUARD + from_at, len);
 }
 
-/* The bytes stay, the page tables and the translations go. */
+/* Keeps the bytes, removes the page tables and the translations. */
 static void make_cold(struct place *p)
 {
 	assert_int_equal(madvise(p->memory, AREA, MADV_DONTNEED), 0);
 }
 
-/* The short sweep takes a fifth of the cases, each length and each offset among them. */
+/* The short sweep takes a fifth of the cases, including each length and each offset. */
 static bool is_due(size_t n)
 {
 	return options.full || n % 5 == 0;
@@ -87,10 +87,10 @@ static void sweep(unsigned int to_flags, unsigned int from_flags, bool cold)
 		pattern_fill(from.want + GUARD + from_at, len, from_at, ++seed);
 		memcpy(from.memory + GUARD + from_at, from.want + GUARD + from_at, len);
 		move_complete(&to, at, &from, from_at, len);
-		same_bytes(to.memory + at, to.want + at, len + 2 * GUARD, "the copy and around it");
+		same_bytes(to.memory + at, to.want + at, len + 2 * GUARD, "the copy and the bytes around it");
 	}
-	same_bytes(to.memory, to.want, AREA, "all that was copied into");
-	same_bytes(from.memory, from.want, AREA, "all that was copied out of");
+	same_bytes(to.memory, to.want, AREA, "the target's memory");
+	same_bytes(from.memory, from.want, AREA, "the source's memory");
 }
 
 static void test_warm(void **state)
@@ -112,7 +112,7 @@ static void test_pinned(void **state)
 	sweep(0, ODP_TEST_PINNED, true);
 }
 
-/* One region, both ways round: one leaf, one page, and ranges of a page that overlap. */
+/* Copies within one region, forward and backward: one leaf, one page, and overlapping ranges of a page. */
 static void test_same_region(void **state)
 {
 	static const struct {
@@ -144,8 +144,8 @@ static void move_ends(struct region *to, uint64_t at, struct region *from, uint6
 			 from_at, at, end.done, end.missing, done, missing);
 }
 
-/* Without faults it ends where the first page is missing, and says on which side. */
-static void test_says_what_is_missing(void **state)
+/* Without faults a copy ends at the first missing page, and returns the side of that page. */
+static void test_returns_side_of_missing_page(void **state)
 {
 	char *a = anonymous(8 * PAGE), *b = anonymous(8 * PAGE);
 	struct region to, from;
@@ -162,10 +162,10 @@ static void test_says_what_is_missing(void **state)
 	assert_int_equal(madvise(b + 3 * PAGE, 5 * PAGE, MADV_DONTNEED), 0);
 	move_ends(&to, 10, &from, 20, 4 * PAGE, 2 * PAGE - 10, TO);
 	move_ends(&to, 10, &from, 2 * PAGE + 50, 4 * PAGE, PAGE - 50, FROM);
-	same_bytes(a + 10, b + 2 * PAGE + 50, PAGE - 50, "what was there");
+	same_bytes(a + 10, b + 2 * PAGE + 50, PAGE - 50, "the present bytes");
 }
 
-/* A page that may only be read is one to copy out of, not into. */
+/* A read-only page can be the source of a copy, but not the target. */
 static void test_read_only_page(void **state)
 {
 	char *a = anonymous(PAGE), *b = anonymous(PAGE);
@@ -188,7 +188,7 @@ static void test_read_only_page(void **state)
 	assert_int_equal(region_state(&to, 0), PRESENT | WRITABLE | DIRTY);
 }
 
-/* What would leave a region is refused as a whole, and so is writing to one that may be read. */
+/* A copy that would leave a region is refused as a whole, and so is a copy into a read-only region. */
 static void test_refused(void **state)
 {
 	char *a = anonymous(4 * PAGE), *b = anonymous(4 * PAGE);
@@ -216,7 +216,7 @@ static void test_refused(void **state)
 struct other {
 	int fd;
 	char *memory;
-	struct region *region;	/* shared */
+	struct region *region;	/* shared with the other process */
 };
 
 static void other_registers(void *arg)
@@ -229,7 +229,7 @@ static void other_registers(void *arg)
 		pause();
 }
 
-/* A page of another process, which has it at an address where this one has a page of its own. */
+/* Copies a page of another process; this process has a page of its own at the same address. */
 static void test_another_process(void **state)
 {
 	struct other other = { .fd = odp_open(), .memory = anonymous(AREA) };
@@ -266,7 +266,7 @@ static void *keep_moving(void *arg)
 	return NULL;
 }
 
-/* Two that copy the same leaves in opposite directions do not wait for one another for ever. */
+/* Two threads that copy the same leaves in opposite directions do not deadlock. */
 static void test_opposite_ways(void **state)
 {
 	struct place a, b;
@@ -283,7 +283,7 @@ static void test_opposite_ways(void **state)
 	same_bytes(a.memory + GUARD + 4 * PAGE, a.want + GUARD + 4 * PAGE, ROOM - 4 * PAGE, "the rest");
 }
 
-/* Nor does whoever takes pages of either away meanwhile. */
+/* Nor do they while a third thread takes pages of either region away. */
 static void test_opposite_ways_taken_away(void **state)
 {
 	struct place a, b;
@@ -314,7 +314,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_cold),
 		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_same_region),
-		cmocka_unit_test(test_says_what_is_missing),
+		cmocka_unit_test(test_returns_side_of_missing_page),
 		cmocka_unit_test(test_read_only_page),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_another_process),

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies, faults and invalidations at once on the same pages, judged by what the pages hold.
- * The workers are the kernel's (odp_test.h says what they write); here the pages are
- * protected, moved, forked, reclaimed, discarded and replaced under them. And who gets a page
- * that a region has lost must never see it change: the moved page, the child's copy, and the
- * canaries of a process that recycles memory.
+ * Copies, faults and invalidations at the same time on the same pages, judged by the contents of the pages.
+ * The workers are the kernel's (odp_test.h says what they write); here the pages are protected, moved,
+ * forked, reclaimed, discarded and replaced under them. A new owner of a page that a region has lost must
+ * never see it change: the moved page, the child's copy, and the canaries of a process that recycles memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +41,7 @@ struct verdict {
 
 struct race {
 	char *at;
-	char *aside;		/* where blocks are moved to */
+	char *aside;		/* target of the moves */
 	size_t pages;
 	int fd;			/* of the mapped file, or -1 */
 	bool huge;
@@ -52,7 +51,7 @@ struct race {
 	uint64_t counted, stable_events, pressure_events, volatile_events;
 };
 
-/* No assertion works in a thread or a child: the first complaint is kept for the test. */
+/* Assertions do not work in a thread or a child: the first complaint is kept for the test. */
 static void __attribute__((format(printf, 2, 3))) complain(struct verdict *verdict,
 							    const char *format, ...)
 {
@@ -81,7 +80,7 @@ static bool stopping(struct race *race)
 	       __atomic_load_n(&race->verdict->wrong, __ATOMIC_RELAXED);
 }
 
-/* A block of the kind, other than the first, which the counter is in. */
+/* Picks a block of the kind, but not the first one, which holds the counter. */
 static size_t some_block(struct race *race, int is_volatile)
 {
 	size_t pairs = race->pages / ODP_TEST_BLOCK / 2;
@@ -95,7 +94,7 @@ static void expect(struct race *race, bool ok, const char *what)
 		complain(race->verdict, "%s: %s", what, strerror(errno));
 }
 
-/* Nobody may write it now: it is the same a moment later. */
+/* Nobody may write the memory now: it is unchanged a moment later. */
 static void is_frozen(struct race *race, const char *at, size_t length, const char *what)
 {
 	char copy[BLOCK];
@@ -126,7 +125,7 @@ static void move(struct race *race, char *at)
 	expect(race, mremap(race->aside, BLOCK, BLOCK, flags, at) == at, "mremap back");
 }
 
-/* The child's private copy is the child's. Then it scribbles, which no one else may see. */
+/* The child's private copy must not change. Then the child overwrites it, which nobody else may see. */
 static void child_copy(struct race *race)
 {
 	for (size_t block = 0; block < race->pages / ODP_TEST_BLOCK; block += 2) {
@@ -152,7 +151,7 @@ static void split_off(struct race *race)
 	expect(race, pid > 0 && waitpid(pid, NULL, 0) == pid, "fork");
 }
 
-/* What the program itself does to its stable blocks; one at a time, for they exclude each other. */
+/* What the program itself does to its stable blocks; one event at a time, because they exclude each other. */
 static void *stable_events(void *arg)
 {
 	struct race *race = arg;
@@ -175,7 +174,7 @@ static void *stable_events(void *arg)
 	return NULL;
 }
 
-/* What the kernel does of itself to all of the pages, at the same time. */
+/* What the kernel does on its own to all of the pages, at the same time. */
 static void *pressure_events(void *arg)
 {
 	struct race *race = arg;
@@ -234,7 +233,7 @@ static void *volatile_events(void *arg)
 		size_t block = some_block(race, 1);
 		char *at = race->at + block * BLOCK;
 
-		/* A huge page in many mappings is none. */
+		/* A huge page that is split into many mappings is no longer huge. */
 		switch (random_below(race->huge ? 2 : 4)) {
 		case 0:
 			madvise(at, BLOCK, MADV_DONTNEED);
@@ -250,7 +249,7 @@ static void *volatile_events(void *arg)
 			replace(race, at);
 		}
 		race->volatile_events++;
-		/* Each event there takes a whole leaf away: leave the workers time to fault it. */
+		/* Each event there removes a whole leaf: leave the workers time to fault it in again. */
 		if (race->huge)
 			usleep(500);
 		else if (random_below(4) == 0)
@@ -272,7 +271,7 @@ static void *count(void *arg)
 	return NULL;
 }
 
-/* Gets the pages that others give back, as quickly as it can, and watches them. */
+/* Takes the pages that others give back, as quickly as it can, and watches them. */
 static void recycle(void *arg)
 {
 	struct race *race = arg;
@@ -293,9 +292,9 @@ static void recycle(void *arg)
 }
 
 /*
- * UML tells a process of a changed page table when it enters the kernel the next time; until
- * then it writes to the old page. With a second processor to change the table meanwhile, as
- * copy on write by a region does, such a write is lost, and no one is to blame here.
+ * UML tells a process of a changed page table when the process next enters the kernel; until then it writes
+ * to the old page. If another CPU changes the table meanwhile, as a region's copy on write does, such a write
+ * is lost, and no code under test is to blame.
  */
 static bool cpu_may_write(void)
 {

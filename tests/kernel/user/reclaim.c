@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a region has written is not lost when the kernel takes the page away. The pages are
- * clean before: without a word from the region the kernel would just forget them.
+ * Bytes that a region has written are not lost when the kernel takes the page away. The pages are clean
+ * before: if the region did not mark them dirty, the kernel would discard them.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -18,8 +18,8 @@
 #define LENGTH (PAGES * PAGE)
 
 /*
- * Takes nearly all of the pages away from the CPU; some may be in use at the moment, or on a
- * processor's list of those that are to be on the LRU (up to 31 each).
+ * Takes nearly all of the pages away from the CPU; some may be in use at the moment, or on a CPU's list of
+ * pages to be added to the LRU (up to 31 each).
  */
 static void reclaim(char *memory)
 {
@@ -32,7 +32,7 @@ static void reclaim(char *memory)
 	assert_in_range(left, 0, PAGES / 4);
 }
 
-/* Writes all of the memory by the region, from @want. */
+/* Writes all of the memory through the region, from @want. */
 static void write_by(struct region *r, char *want, uint64_t seed)
 {
 	pattern_fill(want, LENGTH, 0, seed);
@@ -80,8 +80,8 @@ static void test_freed_then_written(void **state)
 	same_bytes(memory, want, LENGTH, "written after MADV_FREE");
 }
 
-/* The proof that the test above can fail. */
-static void test_freed_is_forgotten(void **state)
+/* Shows that the test above can fail. */
+static void test_freed_is_discarded(void **state)
 {
 	char *memory = anonymous(LENGTH), *got = scratch(LENGTH);
 	struct region r;
@@ -92,7 +92,7 @@ static void test_freed_is_forgotten(void **state)
 	memset(memory, 1, LENGTH);
 	region_on(&r, memory);
 	assert_int_equal(madvise(memory, LENGTH, MADV_FREE), 0);
-	region_holds(&r, 0, memory, LENGTH, "freed, not yet forgotten");
+	region_holds(&r, 0, memory, LENGTH, "freed, not yet discarded");
 	reclaim(memory);
 	assert_int_equal(region_read(&r, 0, got, LENGTH, ODP_TEST_FAULTING).done, LENGTH);
 	for (size_t i = 0; i < PAGES; i++)
@@ -100,7 +100,7 @@ static void test_freed_is_forgotten(void **state)
 	assert_in_range(lost, PAGES / 2, PAGES);
 }
 
-/* Swapped out and in again, a page equals its copy in the swap device until it is written. */
+/* A page that was swapped out and in again equals its copy in the swap device until it is written. */
 static void swapped(char *memory, bool atomics)
 {
 	char *want = scratch(LENGTH);
@@ -153,7 +153,7 @@ static void drop_caches(void)
 	assert_int_equal(file_put("/proc/sys/vm/drop_caches", "1"), 0);
 }
 
-/* The disk has it once it is written back and the page cache is dropped. */
+/* The disk has the bytes once they are written back and the page cache is dropped. */
 static void disk_has(int fd, const char *want)
 {
 	char *got = scratch(LENGTH);
@@ -181,7 +181,7 @@ static void test_file(void **state)
 	disk_has(fd, want);
 }
 
-/* Written, written back, written again through the same region. */
+/* Written, written back, and written again through the same region. */
 static void test_file_twice(void **state)
 {
 	int fd = file_unnamed(need_ext4(), LENGTH);
@@ -200,8 +200,8 @@ static void test_file_twice(void **state)
 	disk_has(fd, want);
 }
 
-/* Deregistration is the last chance to tell. */
-static void test_put_tells(void **state)
+/* Deregistration is the last chance to mark the pages dirty. */
+static void test_deregistration_marks_dirty(void **state)
 {
 	char *memory = anonymous(LENGTH), *want = scratch(LENGTH);
 	struct region r;
@@ -217,7 +217,7 @@ static void test_put_tells(void **state)
 	same_bytes(memory, want, LENGTH, "written, then deregistered");
 }
 
-static void test_put_tells_the_file(void **state)
+static void test_deregistration_marks_file_dirty(void **state)
 {
 	int fd = file_unnamed(need_ext4(), LENGTH);
 	char *memory = file_mapping(fd), *want = scratch(LENGTH);
@@ -233,7 +233,7 @@ static void test_put_tells_the_file(void **state)
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_freed_is_forgotten),
+		cmocka_unit_test(test_freed_is_discarded),
 		cmocka_unit_test(test_freed_then_written),
 		cmocka_unit_test(test_anonymous),
 		cmocka_unit_test(test_anonymous_atomics),
@@ -241,8 +241,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_memfd_atomics),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_file_twice),
-		cmocka_unit_test(test_put_tells),
-		cmocka_unit_test(test_put_tells_the_file),
+		cmocka_unit_test(test_deregistration_marks_dirty),
+		cmocka_unit_test(test_deregistration_marks_file_dirty),
 	};
 
 	parse_options(argc, argv);

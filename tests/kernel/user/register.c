@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Registration: costs nothing, refuses what no address space has, shares the mirror. */
+/* Registration: costs nothing, refuses addresses that no process has, shares the mirror. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +13,7 @@
 #define TIB (1ul << 40)
 #define ROUNDS 200
 
-/* The shortest of many: what else the machine does only makes it longer. */
+/* Returns the shortest time of many: other load only makes it longer. */
 static uint64_t register_ns(int fd, void *at, uint64_t length)
 {
 	uint64_t best = -1ull;
@@ -87,7 +87,7 @@ static void test_huge_reservation_works(void **state)
 	assert_int_equal(munmap(at, 16 * TIB), 0);
 }
 
-/* Where user addresses end. */
+/* Returns the end of the user addresses. */
 static uint64_t address_limit(int fd)
 {
 	uint64_t limit = 0;
@@ -128,7 +128,7 @@ static void test_wraps(void **state)
 	assert_int_equal(region_try(&r, fd, limit - PAGE, PAGE, 0), 0);
 }
 
-/* One region for every address there is. */
+/* One region over all addresses. */
 static void everywhere(uint64_t length)
 {
 	int fd = odp_open();
@@ -176,11 +176,11 @@ static void test_regions_share_translations(void **state)
 	assert_int_equal(region_stats(&third).region_faults, 0);
 	write_ends(&second, 0, 10, 0, -EPERM);
 	region_put(&first);
-	region_holds(&third, 0, memory + PAGE, 9 * PAGE, "what is left of the mirror");
+	region_holds(&third, 0, memory + PAGE, 9 * PAGE, "the remaining region of the mirror");
 	assert_int_equal(region_stats(&third).faults, faults);
 }
 
-static void test_a_thread_of_the_kernel(void **state)
+static void test_kernel_thread(void **state)
 {
 	struct region r;
 	int fd = odp_open();
@@ -194,7 +194,7 @@ static void test_a_thread_of_the_kernel(void **state)
 int main(int argc, char **argv)
 {
 	struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_thread_of_the_kernel),
+		cmocka_unit_test(test_kernel_thread),
 		cmocka_unit_test(test_any_length_costs_the_same),
 		cmocka_unit_test(test_huge_reservation_works),
 		cmocka_unit_test(test_wraps),

@@ -18,7 +18,7 @@ struct start {
 	void *arg;
 };
 
-/* As the udev rules of a distribution do. */
+/* Opens the device files to everybody, as the udev rules of a distribution do. */
 static void devices_for_all(void)
 {
 	struct dirent *entry;
@@ -40,7 +40,10 @@ void tenant_become_nobody(void)
 	assert_int_equal(setgroups(0, NULL), 0);
 	assert_int_equal(setresgid(NOBODY, NOBODY, NOBODY), 0);
 	assert_int_equal(setresuid(NOBODY, NOBODY, NOBODY), 0);
-	/* Changing the user has made it undumpable: its own /proc/self/pagemap and more are root's. */
+	/*
+	 * The change of the user made the process undumpable: its own /proc/self/pagemap and other files
+	 * belong to root.
+	 */
 	prctl(PR_SET_DUMPABLE, 1);
 }
 

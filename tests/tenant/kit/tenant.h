@@ -8,18 +8,21 @@
 #define NOBODY 65534
 
 /*
- * A child process in @cgroup (NULL: in the parent's) that gives up all privileges, runs @fn and leaves
- * with 0, or with 1 where an assertion fails. It is killed at the end of the test.
+ * Starts a child process in @cgroup (NULL: the parent's) that drops all privileges, runs @fn and exits with
+ * 0, or with 1 if an assertion fails. It is killed at the end of the test.
  */
 int tenant_start(const struct cgroup *cgroup, void (*fn)(void *arg), void *arg);
-/* The same with privileges, for children that need some before they call tenant_become_nobody(). */
+/*
+ * Like tenant_start(), but keeps its privileges, for children that need some before they call
+ * tenant_become_nobody().
+ */
 int tenant_start_as_root(const struct cgroup *cgroup, void (*fn)(void *arg), void *arg);
-/* The calling process gives up all privileges, for good. */
+/* The calling process drops all privileges, for good. */
 void tenant_become_nobody(void);
-/* Runs it to its end; the test fails where an assertion in it failed. */
+/* Runs a tenant until it exits; the test fails if an assertion in it failed. */
 void tenant_run(const struct cgroup *cgroup, void (*fn)(void *arg), void *arg);
 
-/* How many tasks there are, threads of the kernel too, whose name begins with @prefix. */
+/* Returns how many tasks, including kernel threads, have a name that begins with @prefix. */
 int tasks_named(const char *prefix);
 
 #endif

@@ -16,7 +16,7 @@
 
 #define LEN (64 * 1024ul)
 #define PREFETCH (16 * PAGE)
-#define SAMPLES 4096		/* of each work that are kept; more do not change the median */
+#define SAMPLES 4096		/* of each kind of work; more do not change the median */
 
 struct window {
 	uint64_t rounds;
@@ -27,7 +27,7 @@ struct window {
 
 struct shared {
 	atomic_bool stop, ready;
-	atomic_uint turn;	/* the window that it fills; the parent counts it up */
+	atomic_uint turn;	/* the window that the process fills; the parent increments it */
 	struct window window[2];
 };
 
@@ -148,7 +148,7 @@ static void victim_main(void *arg)
 	struct rc rc = rc_default();
 
 	*work = (struct work){ .shared = arg };
-	rc.timeout = 18;	/* 1 s: the tenant takes the machine */
+	rc.timeout = 18;	/* 1 s: the tenant uses up the machine */
 	pair_open(&work->pair, &rc);
 	work->from = buf_anon(work->pair.a.pd, LEN, access);
 	work->warm = buf_anon(work->pair.b.pd, LEN, access);
@@ -194,13 +194,15 @@ struct victim *victim_start(void)
 	while (!victim->shared->ready) {
 		victim_lives(victim);
 		if (now_ms() > end)
-			fail_msg("the victim does not get on");
+			fail_msg("the victim makes no progress");
 		sleep_ms(1);
 	}
 	return victim;
 }
 
-/* The window ends when its round does: a thing that takes longer than the window belongs to it. */
+/*
+ * A window ends with the victim's current round, so that it includes work that takes longer than the window.
+ */
 static void wait_for_round(struct victim *victim)
 {
 	uint64_t end = now_ms() + 2 * PATIENCE;
@@ -235,7 +237,7 @@ struct victim_figures victim_watch(struct victim *victim, unsigned int ms)
 	return figures;
 }
 
-/* What a process waits for others' time slices, however fair the scheduler is. */
+/* Time that a process waits for others' time slices, however fair the scheduler is. */
 #define SLICE_NS (20 * 1000000ull * options.slow)
 
 void victim_bears(const struct victim_figures *alone, const struct victim_figures *beside,

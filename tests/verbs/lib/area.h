@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An area of one of the kinds of memory, what it must hold, and what may happen to it. */
+/* An area of one of the kinds of memory, the bytes it must hold, and the events that may happen to it. */
 #ifndef VERBS_AREA_H
 #define VERBS_AREA_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What memory holds once its pages were thrown away. */
+/* Contents of memory after its pages were discarded. */
 enum backing { ZEROES, ITSELF, ITS_FILE };
 
 struct area;
@@ -16,11 +16,11 @@ struct area;
 struct kind {
 	const char *name;
 	enum backing backing;
-	bool huge;		/* 2 MiB pages, or that it wants them */
+	bool huge;		/* uses 2 MiB pages, or asks for them */
 	bool hugetlb;
-	bool pageable;		/* its pages can be swapped or written back for certain */
+	bool pageable;		/* its pages can certainly be swapped out or written back */
 	void (*map)(struct area *area);
-	/* Brings it into its special state, with its bytes in area->want. */
+	/* Brings the area into the kind's special state, with its bytes in area->want. */
 	void (*prepare)(struct area *area);
 };
 
@@ -28,15 +28,15 @@ struct area {
 	const struct kind *kind;
 	uint8_t *p;
 	size_t len;
-	uint8_t *elsewhere;	/* room for as much */
+	uint8_t *elsewhere;	/* spare address range of the same length */
 	int fd, map_flags;
-	uint8_t *at;		/* the bytes that are looked at: all, or those about the middle */
+	uint8_t *at;		/* the bytes to compare: all, or those around the middle */
 	size_t span;
-	uint8_t *want;		/* each of them, as it must be */
-	uint8_t *file;		/* as the file under a private mapping holds it */
-	uint8_t *moved;		/* where mremap put what was here */
+	uint8_t *want;		/* expected value of each of these bytes */
+	uint8_t *file;		/* contents of the file under a private mapping */
+	uint8_t *moved;		/* new address of the pages that mremap moved away */
 	uint8_t *moved_want;
-	int child, tell_child;	/* a process that has a copy of its own */
+	int child, tell_child;	/* a process with its own copy */
 };
 
 struct event {
@@ -51,19 +51,19 @@ extern const struct event events[];
 extern const size_t n_events;
 
 struct area area_open(const struct kind *kind);
-/* @len bytes of it, all of which are looked at. */
+/* An area of @len bytes, all of which are compared. */
 struct area area_open_all(const struct kind *kind, size_t len);
-/* Writes with the CPU what then must be there. */
+/* Writes the area with the CPU and records the expected bytes. */
 void area_fill(struct area *area, uint64_t seed);
-/* Compares what the CPU sees, and the file, the moved pages and the child's copy. */
+/* Compares the CPU's view, the file, the moved pages and the child's copy. */
 void area_check(struct area *area, const char *when);
-/* The child looks at its copy, says whether it is what it was at its fork, and ends. */
+/* The child compares its copy with the state at its fork, reports the result, and exits. */
 void area_check_child(struct area *area);
-/* Forks such a child; @scribble: it then writes all over its copy. */
+/* Forks such a child; with @scribble the child then overwrites its whole copy. */
 void area_fork(struct area *area, bool scribble);
-/* Maps the same memory again at the same place, over what is there. */
+/* Maps the same memory again at the same place, over the old mapping. */
 void area_map_again(struct area *area);
-/* The bytes are those that the backing has. */
+/* From now on the expected bytes are those of the backing. */
 void area_want_backing(struct area *area);
 
 #endif

@@ -29,6 +29,16 @@ struct ibv_async_event wait_event(struct ibv_context *ctx, enum ibv_event_type t
 	abort();
 }
 
+struct ibv_async_event expect_event(struct ibv_context *ctx, enum ibv_event_type type)
+{
+	struct ibv_async_event event;
+
+	if (!next_event(ctx, &event, PATIENCE))
+		fail_msg("no asynchronous event within %d ms", PATIENCE);
+	assert_int_equal(event.event_type, type);
+	return event;
+}
+
 int count_events(struct ibv_context *ctx, enum ibv_event_type type, int ms)
 {
 	struct ibv_async_event event;

@@ -5,9 +5,11 @@
 
 #include <infiniband/verbs.h>
 
-/* Waits for the next event of @type, at most PATIENCE; others before it are let go. */
+/* Waits for the next event of @type, at most PATIENCE, and discards events that come before it. */
 struct ibv_async_event wait_event(struct ibv_context *ctx, enum ibv_event_type type);
-/* How many events of @type come within @ms. */
+/* Waits for the next event, which must be of @type. */
+struct ibv_async_event expect_event(struct ibv_context *ctx, enum ibv_event_type type);
+/* Counts the events of @type that arrive within @ms. */
 int count_events(struct ibv_context *ctx, enum ibv_event_type type, int ms);
 
 #endif

@@ -30,7 +30,7 @@ void queue(struct attack *attack, const struct frame *frame)
 		flush(attack);
 }
 
-/* From an address at which nobody is; or, without a wire, from the device's own. */
+/* Comes from an address that nobody has or, without a wire, from the device's own address. */
 static void path_open(struct attack *attack, struct roce_path *path, bool v6,
 		      const uint8_t macs[2][6])
 {
@@ -120,7 +120,7 @@ static int no_accept_local(void *unused)
 	return write_file("/proc/sys/net/ipv4/conf/lo/accept_local", "0");
 }
 
-/* Finds or makes the way to the device: from veth's other end, or from lo. */
+/* Finds or makes the path to the device: from the other end of veth, or from lo. */
 static void link_open(struct attack *attack, uint8_t macs[2][6])
 {
 	char line[32] = "";
@@ -150,7 +150,7 @@ static void link_open(struct attack *attack, uint8_t macs[2][6])
 
 static void zones_open(struct attack *attack, const struct end *end)
 {
-	int odp = device_has_odp(end->ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+	int odp = odp_access(end->ctx);
 	int all = ALL_ACCESS | IBV_ACCESS_FLUSH_GLOBAL;
 	struct zone dead = zone_make(end->pd, ALL_ACCESS, true);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An attacker on the link, and queue pairs of ours that it aims at: it knows their numbers, PSNs
- * and keys, and they believe it to be their peer.
+ * An attacker on the link, and the queue pairs that it aims at. The attacker knows their numbers, PSNs and
+ * keys, and the queue pairs take it for their peer.
  */
 #ifndef VERBS_ATTACK_H
 #define VERBS_ATTACK_H
@@ -12,16 +12,16 @@
 #include "lib/test.h"
 #include "lib/zone.h"
 
-#define RELIABLE 12		/* the first ones; then come UC and UD */
+#define RELIABLE 12		/* the first targets are RC; UC and UD follow */
 #define TARGETS 18
 #define QUEUED 256		/* frames that are sent at once */
 #define REQUESTS 4
-#define NOBODY 0xabcdef		/* the number of the queue pair that the targets believe in */
+#define NOBODY 0xabcdef		/* the peer QPN of all targets; no queue pair has it */
 
-/* What the keys are for; the first two are open to a peer. */
+/* Purposes of the keys; a peer may use the first two. */
 enum { OPEN, DEMAND, LOCAL, READONLY, CLOSED, ZONES };
 
-/* A request of a target's own, which nobody but the attacker will answer. */
+/* A target's own request; only the attacker answers it. */
 struct request {
 	enum ibv_wr_opcode opcode;
 	uint32_t psn, packets, answered, len;
@@ -32,23 +32,23 @@ struct target {
 	struct rc rc;
 	struct roce_path path;
 	union ibv_gid remote;
-	uint32_t psn;			/* of the next request to it */
-	/* what is left of the message to it */
+	uint32_t psn;			/* PSN of the next request to the target */
+	/* what remains of the current message to the target */
 	bool write;
 	uint32_t rest;
 	struct ibv_mw *window;
-	bool lent;			/* the window is bound */
+	bool lent;			/* the memory window is bound */
 	struct request requests[REQUESTS];
 	int n_requests;
 };
 
 struct attack {
 	struct dice dice;
-	bool loop;			/* no wire: from the device's own address, through lo */
+	bool loop;			/* no wire: packets come from the device's own address, through lo */
 	int link;
 	struct target targets[TARGETS];
 	struct zone zones[ZONES];
-	uint32_t dead_key;		/* of a region that is gone */
+	uint32_t dead_key;		/* rkey of a deregistered region */
 	struct frame frames[QUEUED], spare, pieces[64];
 	int n_frames;
 	uint64_t sent;
@@ -61,11 +61,11 @@ static inline uint64_t roll(struct attack *attack, uint64_t n)
 	return dice_below(&attack->dice, n);
 }
 
-/* Frames are sent when there are many, or with flush(). */
+/* queue() sends the frames when there are QUEUED of them; flush() sends them at once. */
 void queue(struct attack *attack, const struct frame *frame);
 void flush(struct attack *attack);
 
-/* Brings the target's queue pair, in any state, through RESET to RTS, with @psn both ways. */
+/* Takes the target's queue pair from any state through RESET to RTS, with @psn in both directions. */
 void connect_target(struct target *target, uint32_t psn);
 
 #endif

@@ -7,9 +7,9 @@
 #include "lib/system.h"
 #include "lib/test.h"
 
-#define TOLERANCE 8192		/* KiB: what caches keep */
+#define TOLERANCE 8192		/* KiB that caches may keep */
 
-/* What KASAN keeps of what has been freed, to see it used: KiB of slab at most. */
+/* KiB of slab, at most, that KASAN keeps after it was freed, to detect later use. */
 static long quarantine(void)
 {
 	if (!kernel_has("kasan_quarantine_put"))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* That nothing is left of what a test has made: the device's objects, and roughly the memory. */
+/* Checks that a test leaves nothing behind: counts the device's objects and, roughly, the memory. */
 #ifndef VERBS_CENSUS_H
 #define VERBS_CENSUS_H
 
@@ -10,7 +10,7 @@ struct census {
 };
 
 struct census census_take(void);
-/* Waits for things to be as they were then; fails the test where they do not become so. */
+/* Waits for the counts to return to @then; fails the test if they do not. */
 void census_same(const struct census *then);
 
 #endif

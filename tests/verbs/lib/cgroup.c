@@ -84,7 +84,7 @@ bool cgroup_try(const struct cgroup *cgroup, const char *file, const char *value
 void cgroup_set(const struct cgroup *cgroup, const char *file, const char *value)
 {
 	if (!cgroup_try(cgroup, file, value))
-		skip_because("%s does not take %s", file, value);
+		skip_because("%s does not accept %s", file, value);
 }
 
 struct cgroup *cgroup_make_small(const char *name, size_t max)
@@ -102,7 +102,7 @@ void cgroup_throttle(const struct cgroup *cgroup, dev_t device, size_t bytes)
 	char limit[64];
 
 	if (kernel_has("lockdep_init_map_type"))
-		skip_because("lockdep reports that the kernel's own io.max allocates under a lock of the disk");
+		skip_because("lockdep reports that the kernel's own io.max allocates under a disk lock");
 	snprintf(limit, sizeof(limit), "%u:%u rbps=%zu", major(device), minor(device), bytes);
 	cgroup_set(cgroup, "io.max", limit);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Control groups (version 2): limits for the processes in them, and what they use. */
+/* Control groups (version 2): limits for their processes, and the use of each resource. */
 #ifndef VERBS_CGROUP_H
 #define VERBS_CGROUP_H
 
@@ -12,21 +12,21 @@ struct cgroup {
 };
 
 /*
- * A new group with @controllers, as in "memory pids"; skips the test where the kernel lacks one. At the
- * end of the test its processes are killed and it is removed.
+ * Makes a group with @controllers, such as "memory pids"; skips the test if the kernel lacks one of them. At
+ * the end of the test the group's processes are killed and the group is removed.
  */
 struct cgroup *cgroup_make(const char *name, const char *controllers);
-/* A new group that may have @max bytes of memory. */
+/* Makes a group with a memory limit of @max bytes. */
 struct cgroup *cgroup_make_small(const char *name, size_t max);
-/* Writes @value into the group's @file, such as "memory.max"; skips the test where there is none. */
+/* Writes @value into the group's @file, such as "memory.max"; skips the test if there is no such file. */
 void cgroup_set(const struct cgroup *cgroup, const char *file, const char *value);
-/* The same, false where the kernel does not have the file or does not take the value. */
+/* Like cgroup_set(), but returns false if the kernel lacks the file or rejects the value. */
 bool cgroup_try(const struct cgroup *cgroup, const char *file, const char *value);
-/* Limits what it reads of the block device to so many bytes a second; skips the test where that cannot be said. */
+/* Limits the group's reads from the block device to @bytes a second; skips the test if the kernel cannot. */
 void cgroup_throttle(const struct cgroup *cgroup, dev_t device, size_t bytes);
-/* Moves the calling process there. */
+/* Moves the calling process into the group. */
 void cgroup_enter(const struct cgroup *cgroup);
-/* The number in @file behind @label ("" for a file that is one number); -1 without one. */
+/* Returns the number behind @label in @file ("": the file is one number), or -1. */
 long cgroup_number(const struct cgroup *cgroup, const char *file, const char *label);
 
 #endif

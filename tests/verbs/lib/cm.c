@@ -99,9 +99,9 @@ void cm_heard(const struct cm_event *event, uint64_t seed, size_t len)
 	uint8_t got;
 
 	private_data(&event->event, &got);
-	/* Zeroes fill up what the message has room for. */
+	/* The rest of the message is filled with zeroes. */
 	assert_true(got >= len);
-	pattern_check(event->data, len, 0, seed, "what the peer says along with it");
+	pattern_check(event->data, len, 0, seed, "the peer's private data");
 }
 
 /* --- ids ----------------------------------------------------------------------- */
@@ -128,7 +128,7 @@ static void cm_open(struct cm *cm, const struct rc *rc)
 	defer((undo_fn)rdma_destroy_id, cm->id);
 }
 
-/* The device may take a moment to learn of a new address. */
+/* The device may need a moment to learn of a new address. */
 static void cm_bind(struct cm *cm, union cm_address *address)
 {
 	uint64_t end = now_ms() + PATIENCE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Connections by address (rdma_cm): the one side listens on options.peer, in that device's network
- * namespace, the other connects from options.device.
+ * Connections by address (rdma_cm). One side listens on options.peer, in that device's network namespace; the
+ * other side connects from options.device.
  */
 #ifndef VERBS_CM_H
 #define VERBS_CM_H
@@ -14,13 +14,13 @@
 
 #include "lib/rc.h"
 
-/* An event, which has been acknowledged, with what the peer has said along with it. */
+/* An acknowledged event, with the private data of the peer. */
 struct cm_event {
 	struct rdma_cm_event event;
 	uint8_t data[256];
 };
 
-/* One side. */
+/* One side of a connection. */
 struct cm {
 	struct rc rc;
 	struct rdma_event_channel *channel;
@@ -36,31 +36,31 @@ union cm_address {
 };
 
 union cm_address cm_peer_address(bool v6);
-/* Another device's, on this side of the wire. */
+/* The address of another device on this side of the wire. */
 union cm_address cm_address(const char *text);
 
-/* The next event on @channel, within PATIENCE. */
+/* Returns the next event on @channel, waiting at most PATIENCE. */
 struct cm_event cm_next(struct rdma_event_channel *channel);
-/* The same, which must be @type. */
+/* Like cm_next(); the event must be @type. */
 struct cm_event cm_expect(struct rdma_event_channel *channel, enum rdma_cm_event_type type);
 
-/* Listens on any port of @address, which it then holds. */
+/* Listens on any port of @address, and stores the port there. */
 void cm_listen(struct cm *cm, const struct rc *rc, union cm_address *address);
-/* The same for an address of this side. */
+/* Like cm_listen(), for an address on this side of the wire. */
 void cm_listen_here(struct cm *cm, const struct rc *rc, union cm_address *address);
-/* An id that knows the way to @address, and a queue pair on it. */
+/* Makes an id with a resolved route to @address, and a queue pair on it. */
 void cm_resolve(struct cm *cm, const struct rc *rc, union cm_address *address);
-/* The side that a request has come in for; the listener's channel is its own, too. */
+/* Takes over the side of an incoming request; its channel is the listener's. */
 void cm_take(struct cm *cm, struct cm *listener, const struct cm_event *request);
 
-/* @len bytes of the stream @seed go along. */
+/* The private data is @len bytes of the stream @seed. */
 void cm_connect(struct cm *cm, uint64_t seed, size_t len);
 void cm_accept(struct cm *cm, uint64_t seed, size_t len);
 void cm_heard(const struct cm_event *event, uint64_t seed, size_t len);
 
-/* a connects to b, a new id on @listener, and both hear of it. */
+/* Connects a, with a new id, to @listener, which makes b; both sides get their event. */
 void cm_join(struct cm *a, struct cm *b, struct cm *listener);
-/* What the mover wants of two sides that are joined. */
+/* Returns the pair that the mover needs, from two connected sides. */
 struct pair cm_pair(const struct cm *a, const struct cm *b);
 
 #endif

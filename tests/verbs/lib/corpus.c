@@ -30,7 +30,7 @@ static uint64_t below(struct corpus *corpus, uint64_t n)
 	return dice_below(&corpus->dice, n);
 }
 
-/* One of the last that were kept as often as one of all. */
+/* Picks one of the RECENT latest tapes half of the time, otherwise any tape. */
 static const struct tape *pick(struct corpus *corpus)
 {
 	size_t recent = corpus->n < RECENT ? corpus->n : RECENT;
@@ -48,7 +48,7 @@ static void roll_anew(struct corpus *corpus, struct tape *tape)
 		tape->rolls[below(corpus, tape->n)] = dice_roll(&corpus->dice);
 }
 
-/* The next choice, or the one before. */
+/* Changes a roll to the next choice or the one before. */
 static void step(struct corpus *corpus, struct tape *tape)
 {
 	tape->rolls[below(corpus, tape->n)] += below(corpus, 2) ? 1 : -1;
@@ -66,7 +66,7 @@ static void leave_out(struct corpus *corpus, struct tape *tape)
 	tape->n -= len;
 }
 
-/* A part once more, behind itself. */
+/* Repeats a part of the tape behind itself. */
 static void repeat(struct corpus *corpus, struct tape *tape)
 {
 	unsigned int at = below(corpus, tape->n), len = 1 + below(corpus, 32);
@@ -77,13 +77,13 @@ static void repeat(struct corpus *corpus, struct tape *tape)
 	tape->n += len;
 }
 
-/* What follows is rolled anew. */
+/* Cuts the tape; the rest is rolled again. */
 static void cut(struct corpus *corpus, struct tape *tape)
 {
 	tape->n = below(corpus, tape->n);
 }
 
-/* What follows is another's end. */
+/* Replaces the rest of the tape by the end of another tape. */
 static void splice(struct corpus *corpus, struct tape *tape)
 {
 	const struct tape *other = pick(corpus);

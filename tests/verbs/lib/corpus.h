@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Random stories that were worth something, as tapes of what was rolled in them. A part of a tape
- * that is changed is a choice made otherwise, so what comes of it is again such a story.
+ * A corpus of random stories that reached new code. A tape records the rolls of a story. Changing a part of a
+ * tape changes a choice, and so gives another valid story.
  */
 #ifndef VERBS_CORPUS_H
 #define VERBS_CORPUS_H
@@ -18,11 +18,11 @@ struct corpus {
 	size_t n;
 };
 
-/* An empty one; it is freed at the end of the test. */
+/* Makes an empty corpus; freed at the end of the test. */
 struct corpus *corpus_make(uint64_t seed);
-/* A tape to begin a story with: one that was kept, changed, or an empty one. */
+/* Draws the tape to begin a story with: a kept tape with changes, or an empty tape. */
 void corpus_draw(struct corpus *corpus, struct tape *tape);
-/* Keeps what was rolled. */
+/* Keeps the tape with its rolls. */
 void corpus_keep(struct corpus *corpus, const struct tape *tape);
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/counters.h"
 #include "lib/system.h"
 #include "lib/test.h"
 
-/* The core reads the driver's counters anew after 10 ms. */
+/* The core caches the driver's counters for 10 ms. */
 #define LIFESPAN_MS 50
 
 long port_counter_any(const char *device, const char *name)
@@ -60,4 +61,17 @@ void set_parameter(const char *module, const char *name, const char *value)
 	read_parameter(parameter);
 	assert_int_equal(write_file(parameter->path, value), 0);
 	defer(parameter_restore, parameter);
+}
+
+FILE *mirrors_open(void)
+{
+	static const char path[] = "/sys/kernel/debug/ib_umem_odp/mirrors";
+	FILE *file;
+
+	if (access(path, R_OK) && system("mount -t debugfs none /sys/kernel/debug"))
+		skip_because("no debugfs");
+	file = fopen(path, "re");
+	if (!file)
+		skip_because("there is no %s", path);
+	return file;
 }

@@ -12,7 +12,7 @@
 #include "lib/test.h"
 
 #define KCOV "/sys/kernel/debug/kcov"
-#define WORDS (1ul << 18)	/* more than a few hundred packets take */
+#define WORDS (1ul << 18)	/* more than a few hundred packets need */
 #define SLOTS (1ul << 18)
 
 /* --- numbers ------------------------------------------------------------------------ */
@@ -25,7 +25,7 @@ static struct number_set number_set_make(void)
 	return set;
 }
 
-/* @number is not 0. Returns whether it is new. */
+/* Adds @number, which is not 0. Returns whether it is new. */
 static bool number_set_add(struct number_set *set, uint64_t number)
 {
 	size_t i = mix64(number) % SLOTS;
@@ -65,7 +65,7 @@ static void enable(struct cover *cover)
 void need_cover(void)
 {
 	if (access(KCOV, R_OK | W_OK))
-		skip_because("this kernel does not tell what packets reach (CONFIG_KCOV)");
+		skip_because("this kernel does not record the code that packets reach (CONFIG_KCOV)");
 }
 
 struct cover *cover_open(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which of the driver's code a process's packets reach (KCOV). */
+/* Code coverage of the driver by a process's packets (KCOV). */
 #ifndef VERBS_COVER_H
 #define VERBS_COVER_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Numbers, each once. */
+/* A set of numbers. */
 struct number_set {
 	uint64_t *slots;
 	size_t n;
@@ -16,17 +16,17 @@ struct number_set {
 struct cover {
 	int fd;
 	uint64_t *area;
-	struct number_set places, ways;	/* from one place to the next */
+	struct number_set places, ways;	/* code locations; steps from one location to the next */
 };
 
-/* Skips the test where the kernel does not record it. */
+/* Skips the test if the kernel does not record coverage. */
 void need_cover(void);
 /*
- * From here on what receives a packet of this thread's, and of its children to come, is recorded.
- * NULL where the kernel cannot. It ends with the test.
+ * From here on the kernel records the code that receives the packets of this thread, and of children it forks
+ * later. Returns NULL if the kernel cannot. The recording ends with the test.
  */
 struct cover *cover_open(void);
-/* Takes what was recorded since the last time; returns how much of it is new. */
+/* Takes over what was recorded since the last call; returns the number of new entries. */
 size_t cover_collect(struct cover *cover);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a random test rolls: the same for the same seed. */
+/* Random rolls of a test: the same rolls for the same seed. */
 #ifndef VERBS_DICE_H
 #define VERBS_DICE_H
 
@@ -10,7 +10,7 @@
 
 #define TAPE_LEN 1024
 
-/* Rolls that are kept: what is on it is rolled again, and what is rolled behind that is added. */
+/* Recorded rolls: a recorded roll is replayed; further rolls are appended. */
 struct tape {
 	unsigned int n, at;
 	uint64_t rolls[TAPE_LEN];
@@ -48,7 +48,10 @@ static inline bool dice_one_in(struct dice *dice, uint64_t n)
 	return !dice_below(dice, n);
 }
 
-/* A number of any size: small ones, those about a power of two and their negatives are as likely. */
+/*
+ * A random number of any magnitude: small numbers, numbers around a power of two, and their negatives,
+ * equally likely.
+ */
 static inline uint64_t dice_size(struct dice *dice)
 {
 	uint64_t power = 1ull << dice_below(dice, 64);

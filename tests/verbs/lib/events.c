@@ -72,7 +72,7 @@ static void unmap_and_map(struct area *area)
 	area_want_backing(area);
 }
 
-/* The pages live on elsewhere, where no one may write to them any more. */
+/* Moves the pages to another address, where nobody may write to them any more. */
 static void move_away(struct area *area)
 {
 	assert_ptr_equal(mremap(area->p, area->len, area->len, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -121,7 +121,7 @@ static void fork_and_child_writes(struct area *area)
 		area_fork(area, true);
 }
 
-/* A child that has come and gone leaves the pages write-protected. */
+/* A child that has exited leaves the pages write-protected. */
 static void fork_and_end(struct area *area)
 {
 	struct area copy = *area;
@@ -144,7 +144,7 @@ static void punch_hole(struct area *area)
 	memset(area->want, 0, area->span / 2);
 }
 
-/* A page taken out of service has its bytes copied to another one. */
+/* Soft offlining copies the bytes of a page to another page. */
 static void migrate(struct area *area)
 {
 	unsigned int moved = 0;
@@ -153,7 +153,7 @@ static void migrate(struct area *area)
 		if (!madvise(area->p + at, PAGE, MADV_SOFT_OFFLINE))
 			moved++;
 		else if (errno == EINVAL)
-			skip_because("this kernel cannot take a page out of service");
+			skip_because("this kernel cannot soft-offline a page");
 	}
 	if (area->kind->pageable && !moved)
 		fail_msg("no page could be migrated: %s", strerror(errno));
@@ -183,7 +183,7 @@ static void page_out(struct area *area)
 		fail_msg("%zu of %lu pages are still in memory", resident, area->len / PAGE);
 }
 
-/* The writeback cleans the pages and takes away writing, and the memory is given up. */
+/* Writeback cleans and write-protects the pages; dropping them then frees the memory. */
 static void write_back(struct area *area)
 {
 	assert_int_equal(msync(area->p, area->len, MS_SYNC), 0);
@@ -229,11 +229,11 @@ static void collapse(struct area *area)
 
 const struct event events[] = {
 	{ "nothing", any, nothing },
-	{ "a write of the CPU", any, cpu_write },
+	{ "a CPU write", any, cpu_write },
 	{ "munmap and mmap", any, unmap_and_map },
 	{ "mremap", any, move_away },
 	{ "MADV_DONTNEED", any, dontneed },
-	{ "MADV_DONTNEED of a half", any, dontneed_half },
+	{ "MADV_DONTNEED of one half", any, dontneed_half },
 	{ "mprotect", any, protect_and_back },
 	{ "fork", is_private, fork_and_keep },
 	{ "fork and the child writes", is_private, fork_and_child_writes },
@@ -244,7 +244,7 @@ const struct event events[] = {
 	{ "compaction", any, compact },
 	{ "swapped or written out", is_not_hugetlb, page_out },
 	{ "writeback", is_shared, write_back },
-	{ "writeback and forgotten", is_shared, write_back_and_forget },
+	{ "writeback, then dropped", is_shared, write_back_and_forget },
 	{ "soft-dirty cleared", is_anonymous, clear_soft_dirty },
 	{ "THP split", is_thp, split },
 	{ "THP mapping split", is_thp, split_mapping },

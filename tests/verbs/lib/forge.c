@@ -106,7 +106,7 @@ bool next_response(struct target *target, struct roce *roce)
 	return true;
 }
 
-/* The window is taken back by the last of some. */
+/* Some of the last packets of a message invalidate the memory window. */
 static uint8_t send_opcode(struct attack *attack, struct target *target, bool first, bool last)
 {
 	static const uint8_t only[] = { ROCE_SEND_ONLY, ROCE_SEND_ONLY_IMM, ROCE_SEND_ONLY_INV };
@@ -145,7 +145,7 @@ void aim(struct attack *attack, const struct target *target, struct roce *roce, 
 	}
 }
 
-/* A packet of a SEND or a WRITE, of which @len bytes are left. */
+/* Makes a packet of a SEND or a WRITE of which @len bytes are left. */
 static struct roce payload_packet(struct attack *attack, struct target *target, bool first,
 				  uint32_t len)
 {
@@ -204,7 +204,7 @@ struct roce next_request(struct attack *attack, struct target *target)
 	roce.imm = dice_roll(&attack->dice);
 	roce.ieth = target->window->rkey;
 	roce.psn = target->psn | (roll(attack, 2) ? ROCE_ACK_REQ : 0);
-	/* A READ takes as many PSNs as its answer has packets. */
+	/* A READ uses as many PSNs as its response has packets. */
 	target->psn += roce.opcode == ROCE_READ ? packets_of(target, roce.length) : 1;
 	target->psn &= 0xffffff;
 	return roce;

@@ -7,7 +7,10 @@
 
 /* A shared mapping of @len bytes of a new file on ext4; skips the test where the kernel has none. */
 void *ext4_map(const char *name, size_t len);
-/* Who writes to a page there waits, uninterruptibly, until ext4_thaw() or the end of the test. */
+/*
+ * A write to a page of that file system then waits, uninterruptibly, until ext4_thaw() or the end of the
+ * test.
+ */
 void ext4_freeze(void);
 void ext4_thaw(void);
 

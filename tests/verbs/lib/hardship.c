@@ -18,13 +18,13 @@
 #include "lib/uffd.h"
 
 const char *const hardship_names[HARDSHIPS] = {
-	[HARD_NOT] = "memory as usual",
+	[HARD_NOT] = "ordinary memory",
 	[HARD_PAGED] = "a user-space pager",
 	[HARD_FROZEN] = "a file system that freezes",
 	[HARD_FULL] = "a full control group",
 };
 
-/* Freezes and thaws. */
+/* Freezes and thaws the file system until stopped. */
 struct weather {
 	int fd;
 	atomic_bool stop;
@@ -83,13 +83,19 @@ struct hardship *hardship_begin(enum hardship_kind kind, const char *name, size_
 	return hardship;
 }
 
-static struct pager_rules some_rules(uint64_t dice)
+/* The pager never answers, is slow, keeps few pages, or both of these. */
+static void start_some_pager(int fd, void *p, size_t len, unsigned int number)
 {
-	static const struct pager_rules rules[] = {
-		{ .never = true }, { .delay_ms = 2 }, { .resident = 8 }, { .delay_ms = 1, .resident = 3 },
-	};
+	struct pager *pager;
 
-	return rules[dice % ARRAY_SIZE(rules)];
+	if (number == 0) {
+		pager_never(fd, p, len);
+		return;
+	}
+	pager = pager_make(fd, p, len);
+	pager->page_us = number == 1 ? 2000 : number == 3 ? 1000 : 0;
+	pager->resident = number == 2 ? 8 : number == 3 ? 3 : 0;
+	pager_start(pager);
 }
 
 void *hardship_map(const struct hardship *hardship, size_t len, unsigned int number, uint64_t dice)
@@ -102,7 +108,7 @@ void *hardship_map(const struct hardship *hardship, size_t len, unsigned int num
 		return ext4_map(name, len);
 	p = map_anon(len);
 	if (hardship->kind == HARD_PAGED)
-		pager_start(pager_open(), p, len, some_rules(dice));
+		start_some_pager(pager_open(), p, len, dice % 4);
 	return p;
 }
 
@@ -118,7 +124,7 @@ void hardship_tell(const struct hardship *hardship)
 
 	if (hardship->weather) {
 		times = hardship->weather->frosts;
-		print_message("  %ld frosts\n", times);
+		print_message("  %ld freezes\n", times);
 		assert_true(times > 0);
 	}
 	if (hardship->cgroup) {

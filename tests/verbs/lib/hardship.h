@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory whose pages are late, or go again: a user-space pager's, that of a file on a file system which freezes
- * and thaws, that of a process in a full control group.
+ * Memory whose pages arrive late or disappear again: memory of a user-space pager, a file on a file system
+ * that freezes and thaws, memory of a process in a full control group.
  */
 #ifndef VERBS_HARDSHIP_H
 #define VERBS_HARDSHIP_H
@@ -20,18 +20,18 @@ struct hardship {
 };
 
 /*
- * Has it begin, until the end of the test; skips the test where the kernel does not have what it takes. @name: of
- * the control group, which has @max bytes.
+ * Starts the hardship, until the end of the test; skips the test if the kernel lacks what it needs. @name and
+ * @max are the name and the memory limit of the control group.
  */
 struct hardship *hardship_begin(enum hardship_kind kind, const char *name, size_t max);
 /*
- * @len bytes of such memory, in the process that is to suffer. @number tells those apart that live at once; of
- * @dice it is what the pager does: it never answers, it is slow, it keeps few pages.
+ * Maps @len bytes of such memory, in the process that is to suffer. @number distinguishes mappings that exist
+ * at the same time. @dice chooses the pager's behavior: it never answers, it is slow, or it keeps few pages.
  */
 void *hardship_map(const struct hardship *hardship, size_t len, unsigned int number, uint64_t dice);
-/* The calling process has got all else that it needs. */
+/* The calling process has allocated everything else that it needs. */
 void hardship_enter(const struct hardship *hardship);
-/* Says how often it was felt, which must have been once at least; nobody sees how often a pager was. */
+/* Prints how often the hardship was felt, which must be at least once; a pager's effect cannot be counted. */
 void hardship_tell(const struct hardship *hardship);
 
 #endif

@@ -32,7 +32,7 @@ static void set(const char *path, const char *text)
 		fail_msg("%s to %s: %s", text, path, strerror(err));
 }
 
-/* In both kinds of allocation. */
+/* Sets an attribute of both kinds of allocation. */
 static void set_both(const char *file, const char *text)
 {
 	char path[128];
@@ -54,7 +54,7 @@ void need_inject(void)
 {
 	if (access("/proc/self/fail-nth", W_OK) || access(SLAB "times", W_OK) ||
 	    access(PAGES "times", W_OK))
-		skip_because("this kernel cannot let allocations fail (CONFIG_FAULT_INJECTION)");
+		skip_because("this kernel cannot make allocations fail (CONFIG_FAULT_INJECTION)");
 	set_both("verbose", "0");
 	set_both("interval", "1");
 	set_both("ignore-gfp-wait", "N");
@@ -73,7 +73,7 @@ static int open_nth(const char *task)
 	return open(path, O_RDWR | O_CLOEXEC);
 }
 
-/* False for a task that is gone. */
+/* Returns false for a task that is gone. */
 static bool write_nth(int fd, unsigned int n)
 {
 	char text[16];
@@ -82,7 +82,7 @@ static bool write_nth(int fd, unsigned int n)
 	return pwrite(fd, text, len, 0) == len;
 }
 
-/* How many allocations are still to come before the one that fails; -1 of a task that is gone. */
+/* Returns how many allocations remain before the one that fails, or -1 for a task that is gone. */
 static int read_nth(int fd)
 {
 	char text[16] = "";

@@ -5,32 +5,32 @@
 
 #include <stdbool.h>
 
-/* Skips the test where the kernel cannot; from here on allocations of every kind can be chosen. */
+/* Skips the test if the kernel lacks fault injection; from here on every kind of allocation can fail. */
 void need_inject(void);
 
-/* The @n-th allocation that this thread makes from here on fails, until inject_end. */
+/* The @n-th allocation of this thread from here on fails, until inject_end(). */
 void inject_nth(unsigned int n);
-/* Was there one? */
+/* Ends the injection; returns whether an allocation failed. */
 bool inject_end(void);
-/* The same end; returns how many allocations were still missing. */
+/* Ends the injection; returns how many more allocations it would have taken. */
 unsigned int inject_left(void);
 /*
- * Slab caches, if there are such, whose allocations do not count until inject_stop; up to NULL. Of
- * workers, nor do pages then, which they are made of.
+ * Excludes the slab caches in @caches (NULL-terminated, missing ones are ignored) from the count, until
+ * inject_stop(). In workers it also excludes pages, because the caches are made of pages.
  */
 void inject_spare(const char *const *caches);
 
-/* The same for each of the kernel's unbound workers, which is where the driver waits for pages. */
+/* Like inject_nth(), for each of the kernel's unbound workers, in which the driver waits for pages. */
 void inject_workers_nth(unsigned int n);
 bool inject_workers_end(void);
 
-/* Of all that a slab cache is asked for, by anybody, so many percent fail, until inject_stop. */
+/* Until inject_stop(), @percent of all allocations from the slab cache fail, whoever allocates. */
 void inject_cache(const char *cache, unsigned int percent);
-/* The same, of what this thread asks for. */
+/* Like inject_cache(), for allocations of this thread only. */
 void inject_own_cache(const char *cache, unsigned int percent);
-/* Of all that the unbound workers ask for. */
+/* Like inject_cache(), for all allocations of the unbound workers. */
 void inject_workers(unsigned int percent);
-/* Returns how many have failed. */
+/* Stops; returns how many allocations failed. */
 unsigned long inject_stop(void);
 
 #endif

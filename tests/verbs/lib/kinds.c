@@ -18,40 +18,27 @@
 #define HUGE (2 * MIB)
 #define FILE_SEED 0xf11e
 
-struct room {
-	void *p;
-	size_t len;
-};
-
-static int room_unmap(void *object)
-{
-	struct room *room = object;
-
-	return munmap(room->p, room->len);
-}
-
 static int close_fd(void *object)
 {
 	return close((intptr_t)object);
 }
 
-/* Room at 2 MiB alignment, because an area may be made of huge pages, and as much again behind it. */
+/*
+ * Reserves room at 2 MiB alignment, because an area may consist of huge pages, and the same again behind it.
+ */
 static void area_map(struct area *area, int flags, int fd)
 {
-	struct room *room = scratch(sizeof(*room));
-	uintptr_t at;
+	size_t len = 2 * area->len + HUGE;
+	void *room;
 
 	area->map_flags = flags;
 	area->fd = fd;
 	if (fd >= 0)
 		defer(close_fd, (void *)(intptr_t)fd);
-	room->len = 2 * area->len + HUGE;
-	room->p = mmap(NULL, room->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1, 0);
-	assert_ptr_not_equal(room->p, MAP_FAILED);
-	defer(room_unmap, room);
-	at = ((uintptr_t)room->p + HUGE - 1) & ~(HUGE - 1);
-	area->p = (void *)at;
+	room = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_ptr_not_equal(room, MAP_FAILED);
+	defer_unmap(room, len);
+	area->p = (void *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
 	area->elsewhere = area->p + area->len;
 	area->at = area->p + (area->len - area->span) / 2;
 	area_map_again(area);
@@ -84,7 +71,7 @@ static void map_thp(struct area *area)
 
 static void map_hugetlb(struct area *area)
 {
-	/* mapped, its copy on write, and moved */
+	/* the mapped pages, their copies on write, and the moved pages */
 	need_huge_pages(8);
 	area->len = 2 * HUGE;
 	area_map(area, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
@@ -111,7 +98,7 @@ static void map_memfd_area(struct area *area)
 	area_map(area, MAP_SHARED, fd);
 }
 
-/* A file on a disk, without a name, that holds a pattern. */
+/* An unnamed file on a disk that holds a pattern. */
 static int open_file(struct area *area)
 {
 	int fd = open(need_ext4(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -145,14 +132,14 @@ static void prepare_thp(struct area *area)
 		skip_because("the kernel gave no transparent huge page");
 }
 
-/* Read, and thereby the one page of zeroes everywhere. */
+/* Read first, so that every page is the zero page. */
 static void prepare_zero(struct area *area)
 {
 	memset(area->want, 0, area->span);
 	same_bytes(area->at, area->want, area->span, "never written");
 }
 
-/* What the file holds, not even read. */
+/* Contents of the file; not read before. */
 static void prepare_untouched(struct area *area)
 {
 	memcpy(area->want, area->file, area->span);
@@ -293,5 +280,5 @@ void area_check_child(struct area *area)
 	assert_int_equal(write(area->tell_child, &byte, 1), 1);
 	status = child_wait(area->child);
 	if (status)
-		fail_msg("the child's copy changed, or it died: status %#x", status);
+		fail_msg("the child's copy changed, or the child died: status %#x", status);
 }

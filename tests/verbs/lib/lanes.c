@@ -17,16 +17,16 @@
 
 #define PIECES 3
 #define ACCESS (ALL_ACCESS | IBV_ACCESS_FLUSH_GLOBAL)
-#define SLOWEST (8ul * PATIENCE)	/* a request, while memory is being taken away */
+#define SLOWEST (8ul * PATIENCE)	/* limit for one request while memory is reclaimed */
 
-/* What one step of a lane does: a request, or something that the CPU does to the lane's memory. */
+/* One step of a lane: a request, or something that the CPU does to the lane's memory. */
 struct step {
 	const char *name;
 	enum ibv_wr_opcode opcode;
 	bool outward;		/* the area is the requester's memory, not its peer's */
-	void (*before)(struct lane *lane);	/* the request */
+	void (*before)(struct lane *lane);	/* called before the request */
 	void (*by_cpu)(struct lane *lane);	/* instead of a request */
-	bool gives_up;		/* that is to throw bytes away */
+	bool gives_up;		/* discards bytes */
 	bool (*fits)(const struct kind *kind);
 };
 
@@ -35,18 +35,18 @@ struct lane {
 	unsigned int number;
 	const char *kind;
 	struct pair pair;
-	struct ibv_qp_ex *ex;		/* pair.a's */
-	struct buf near, far;		/* pinned, at the requester and at its peer */
+	struct ibv_qp_ex *ex;		/* of pair.a's queue pair */
+	struct buf near, far;		/* pinned memory at the requester and at its peer */
 	struct area *area;
 	struct ibv_mr *near_area, *far_area;
-	uint8_t *at, *want;		/* the lane's part, and what it must hold */
+	uint8_t *at, *want;		/* the lane's part, and its expected bytes */
 	size_t span;
 	struct dice dice;
 
-	const struct step *step;	/* NULL: none is under way */
+	const struct step *step;	/* NULL: no step under way */
 	size_t offset, len;
 	uint64_t steps, since, operand, swap;
-	unsigned int missing;		/* completions */
+	unsigned int missing;		/* outstanding completions */
 	char what[160];
 };
 
@@ -87,7 +87,7 @@ static uint8_t *lane_want(const struct lane *lane)
 	return lane->want + lane->offset;
 }
 
-/* Some pages equal others, so that KSM finds something. */
+/* Makes some pages equal to others, so that KSM finds something to merge. */
 static void new_bytes(struct lane *lane, void *to)
 {
 	if (dice_one_in(&lane->dice, 3))
@@ -140,7 +140,7 @@ static void punch(struct lane *lane)
 	memset(lane_want(lane), 0, lane->len);
 }
 
-/* What is written after that is not given up, though the page table says of the page that it is clean. */
+/* Bytes written after MADV_FREE must be kept, although the page table entry is clean. */
 static void free_lazily(struct lane *lane)
 {
 	whole_pages(lane);
@@ -199,7 +199,7 @@ static bool can_flush(const struct kind *kind)
 static const struct step steps[] = {
 	{ "write", IBV_WR_RDMA_WRITE, .fits = any },
 	{ "write with immediate", IBV_WR_RDMA_WRITE_WITH_IMM, .fits = any },
-	{ "write to what is lazily freed", IBV_WR_RDMA_WRITE, .before = free_lazily,
+	{ "write to lazily freed memory", IBV_WR_RDMA_WRITE, .before = free_lazily,
 	  .fits = is_anonymous },
 	{ "read", IBV_WR_RDMA_READ, .fits = any },
 	{ "send", IBV_WR_SEND, .fits = any },
@@ -208,16 +208,16 @@ static const struct step steps[] = {
 	{ "compare-and-swap", IBV_WR_ATOMIC_CMP_AND_SWP, .fits = any },
 	{ "atomic write", IBV_WR_ATOMIC_WRITE, .fits = any },
 	{ "flush", IBV_WR_FLUSH, .fits = can_flush },
-	{ "write out of it", IBV_WR_RDMA_WRITE, .outward = true, .fits = any },
-	{ "read into it", IBV_WR_RDMA_READ, .outward = true, .fits = any },
-	{ "send out of it", IBV_WR_SEND, .outward = true, .fits = any },
-	{ "an atomic's result", IBV_WR_ATOMIC_FETCH_AND_ADD, .outward = true, .fits = any },
-	{ "given up", .by_cpu = give_up, .gives_up = true, .fits = has_small_pages },
-	{ "mapped anew", .by_cpu = map_anew, .gives_up = true, .fits = has_small_pages },
+	{ "write from the area", IBV_WR_RDMA_WRITE, .outward = true, .fits = any },
+	{ "read into the area", IBV_WR_RDMA_READ, .outward = true, .fits = any },
+	{ "send from the area", IBV_WR_SEND, .outward = true, .fits = any },
+	{ "atomic's result", IBV_WR_ATOMIC_FETCH_AND_ADD, .outward = true, .fits = any },
+	{ "discarded", .by_cpu = give_up, .gives_up = true, .fits = has_small_pages },
+	{ "mapped again", .by_cpu = map_anew, .gives_up = true, .fits = has_small_pages },
 	{ "hole punched", .by_cpu = punch, .gives_up = true, .fits = is_shared },
-	{ "protected and back", .by_cpu = protect_and_back, .fits = has_small_pages },
+	{ "protected and restored", .by_cpu = protect_and_back, .fits = has_small_pages },
 	{ "CPU writes", .by_cpu = rewrite, .fits = any },
-	{ "CPU looks", .by_cpu = look, .fits = any },
+	{ "CPU reads", .by_cpu = look, .fits = any },
 };
 
 static const struct step plain_write = { .name = "fill", .opcode = IBV_WR_RDMA_WRITE };
@@ -245,7 +245,7 @@ static bool has_immediate(const struct step *step)
 	return step->opcode == IBV_WR_SEND_WITH_IMM || step->opcode == IBV_WR_RDMA_WRITE_WITH_IMM;
 }
 
-/* Do the bytes go into the area? */
+/* Returns whether the bytes go into the area. */
 static bool is_into(const struct step *step)
 {
 	return (step->opcode == IBV_WR_RDMA_READ) == step->outward;
@@ -271,7 +271,7 @@ static void set_word(void *p, uint64_t word)
 
 /* --- a request ------------------------------------------------------------------------ */
 
-/* What goes into the area is put where it comes from, and expected. */
+/* Stores the bytes that go into the area at their source, and expects them in the area. */
 static void request_prepare(struct lane *lane)
 {
 	const struct step *step = lane->step;
@@ -323,7 +323,7 @@ static void request_check(struct lane *lane)
 	}
 }
 
-/* @len bytes from @addr on, in one piece or several. */
+/* Splits @len bytes from @addr on into one or several elements. */
 static int pieces(struct lane *lane, uint64_t addr, uint32_t lkey, struct ibv_sge *list)
 {
 	size_t done = 0;
@@ -363,7 +363,7 @@ static void post_arrival(struct lane *lane)
 	lane->missing++;
 }
 
-/* What the older way to post does not have. */
+/* Posts the opcodes that ibv_post_send() does not have. */
 static void post_ex(struct lane *lane)
 {
 	uint64_t to = (uintptr_t)lane_at(lane);
@@ -418,9 +418,9 @@ static void request_post(struct lane *lane)
 static void completion_check(const struct lane *lane, const struct ibv_wc *wc, bool arrival)
 {
 	if (wc->status != IBV_WC_SUCCESS)
-		fail_msg("%s: ends with %s", lane->what, ibv_wc_status_str(wc->status));
+		fail_msg("%s: completed with %s", lane->what, ibv_wc_status_str(wc->status));
 	if (wc->wr_id != lane->steps)
-		fail_msg("%s: a completion of step %llu", lane->what,
+		fail_msg("%s: completion of step %llu", lane->what,
 			 (unsigned long long)wc->wr_id);
 	if (!arrival)
 		return;
@@ -472,7 +472,7 @@ static void lane_begin(struct lane *lane)
 	step_begin(lane, step);
 }
 
-/* Takes what has completed; true when nothing is under way any more. */
+/* Polls for completions; returns true when nothing is under way any more. */
 static bool lane_poll(struct lane *lane)
 {
 	struct ibv_wc wc;
@@ -489,7 +489,7 @@ static bool lane_poll(struct lane *lane)
 		lane->missing--;
 	}
 	if (lane->missing && now_ms() - lane->since > SLOWEST)
-		fail_msg("%s: does not end within %llu ms", lane->what, (unsigned long long)SLOWEST);
+		fail_msg("%s: did not complete within %llu ms", lane->what, (unsigned long long)SLOWEST);
 	return !lane->missing;
 }
 
@@ -527,7 +527,7 @@ void lanes_run(struct lanes *lanes, uint64_t until)
 	}
 }
 
-/* One request of @step after the other over all the memory, in all lanes at once. */
+/* Runs one request of @step after the other over all of the memory, in all lanes at once. */
 static void lanes_sweep(struct lanes *lanes, const struct step *step)
 {
 	bool busy = true;
@@ -570,7 +570,7 @@ static void lane_connect(struct lane *lane, const char *peer)
 {
 	struct rc rc = rc_default();
 
-	rc.timeout = 18;	/* 1 s: what happens to the memory takes the machine */
+	rc.timeout = 18;	/* 1 s: the events of the memory slow the machine down */
 	rc.mtu = lane->number % 2 ? IBV_MTU_4096 : IBV_MTU_1024;
 	rc.access = ACCESS;
 	rc.send_wr = rc.recv_wr = 4;
@@ -585,10 +585,10 @@ static void lane_connect(struct lane *lane, const char *peer)
 	pair_connect(&lane->pair);
 }
 
-/* Pinned, and of no concern to a fork. */
+/* Pinned, and not inherited by a fork. */
 static struct buf staging(struct ibv_pd *pd)
 {
-	size_t len = LANE_MOST + 2 * PAGE;	/* a message, on the pages that it is on */
+	size_t len = LANE_MOST + 2 * PAGE;	/* a message, and the pages around it */
 	uint8_t *p = map_shared(len);
 
 	return (struct buf){ .p = p, .len = len, .fd = -1, .mr = reg(pd, p, len, ACCESS) };

@@ -64,7 +64,7 @@ struct late *late_start(void)
 	assert_int_equal(pthread_create(&late->thread, NULL, watch, late), 0);
 	defer(late_end, late);
 	if (pthread_setschedparam(late->thread, SCHED_FIFO, &first))
-		skip_because("there are no real-time threads");
+		skip_because("this kernel has no real-time threads");
 	return late;
 }
 

@@ -48,6 +48,11 @@ void *map_anon(size_t len)
 	return must_map(len, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
+void *map_shared(size_t len)
+{
+	return must_map(len, MAP_SHARED | MAP_ANONYMOUS, -1);
+}
+
 void *map_reserved(size_t len)
 {
 	return map(len, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory and regions over it. */
+/* Memory, and regions over it. */
 #ifndef VERBS_MEM_H
 #define VERBS_MEM_H
 
@@ -14,20 +14,22 @@
 struct buf {
 	uint8_t *p;
 	size_t len;
-	int fd;		/* what it maps; -1: anonymous */
+	int fd;		/* the mapped file; -1: anonymous */
 	struct ibv_mr *mr;
 };
 
 /* Anonymous private memory. */
 void *map_anon(size_t len);
-/* Addresses that cost nothing until they are touched; NULL where a program cannot have so many. */
+/* Reserves addresses that use no memory until touched; returns NULL if a program cannot have so many. */
 void *map_reserved(size_t len);
-/* A file in memory of @len bytes, and a shared mapping of it. */
+/* Memory shared with child processes, zeroed. */
+void *map_shared(size_t len);
+/* Makes a file in memory of @len bytes, and a shared mapping of it. */
 void *map_memfd(size_t len, int *fd);
 
-/* A shared mapping of @fd, which is closed with it. */
+/* A shared mapping of @fd; unmapping it closes @fd. */
 void *map_file(int fd, size_t len);
-/* The same, private: what is written does not reach the file. */
+/* Like map_file(), but private: writes do not reach the file. */
 void *map_file_copy(int fd, size_t len);
 
 /* A region, deregistered at the end of the test. */
@@ -37,9 +39,9 @@ struct ibv_mr *reg(struct ibv_pd *pd, void *p, size_t len, int access);
 struct buf buf_anon(struct ibv_pd *pd, size_t len, int access);
 struct buf buf_memfd(struct ibv_pd *pd, size_t len, int access);
 
-/* Takes the page table entries away; shared memory keeps its bytes, private memory is zeroed. */
+/* Removes the page table entries; shared memory keeps its bytes, private memory becomes zero. */
 void buf_dontneed(struct buf *buf);
-/* Takes the mapping away and maps the same again at the same address. */
+/* Unmaps the memory and maps the same memory again at the same address. */
 void buf_remap(struct buf *buf);
 
 struct ibv_sge sge(const struct buf *buf, size_t offset, size_t len);

@@ -8,9 +8,9 @@
 #include "lib/test.h"
 
 #define GUARD PAGE
-#define GAP 61			/* between pieces */
+#define GAP 61			/* between elements */
 #define BUF_LEN (MOVER_LEN + 4 * GUARD)
-#define UNTOUCHED 0xbadull	/* seed of what the target holds before */
+#define UNTOUCHED 0xbadull	/* seed of the target's former contents */
 #define SEND_ID 1
 #define RECV_ID 2
 
@@ -18,7 +18,7 @@ struct piece {
 	size_t at, len, offset;
 };
 
-/* @n pieces of @len bytes from @at on. */
+/* Lays out @n elements of @len bytes from @at on. */
 static size_t lay_out(struct piece *piece, size_t at, size_t len, int n)
 {
 	size_t offset = 0;
@@ -175,7 +175,7 @@ static struct ibv_wc check_received(struct mover *mover, const struct message *m
 	return wc;
 }
 
-/* A receiver of datagrams may get any header: it is somebody else's to look at. */
+/* The GRH of a datagram may hold anything; other tests check it. */
 static void skip_head(struct mover *mover, const struct message *m)
 {
 	struct piece piece[MOVER_PIECES];
@@ -206,7 +206,7 @@ struct ibv_wc mover_check(struct mover *mover, const struct message *m)
 		skip_head(mover, m);
 	end = lay_out(piece, m->dst_at, head(mover) + m->len, target_pieces(m));
 	from = piece[0].at - GUARD;
-	/* Without an answer, what was sent may come later than its completion. */
+	/* A UC WRITE has no response, so its bytes may arrive after its completion. */
 	if (m->opcode == IBV_WR_RDMA_WRITE && mover->pair.rc.type == IBV_QPT_UC)
 		wait_same(mover->dst.p + from, mover->want + from, end + GUARD - from);
 	same_bytes(mover->dst.p + from, mover->want + from, end + GUARD - from, what);
@@ -259,4 +259,12 @@ void mover_sweep(struct mover *mover, size_t max)
 			sweep_length(mover, &m);
 		}
 	}
+}
+
+void mover_sweep_new(const struct rc *rc, bool src_odp, bool dst_odp, bool srq, size_t max)
+{
+	struct mover mover;
+
+	mover_open(&mover, rc, src_odp, dst_odp, srq);
+	mover_sweep(&mover, max);
 }

@@ -68,7 +68,7 @@ static int receive(int fd, char *answer, size_t size)
 	return len;
 }
 
-/* Sends what wants no other answer than an acknowledgement. */
+/* Sends a request whose only answer is an acknowledgment. */
 static int order(int fd, struct message *message)
 {
 	char answer[1024];
@@ -112,7 +112,7 @@ static const struct nlattr *next_attr(const struct nlattr *attr)
 	return (const void *)((const char *)attr + NLA_ALIGN(attr->nla_len));
 }
 
-/* The first attribute of @type between @from and @to, or NULL. */
+/* Returns the first attribute of @type between @from and @to, or NULL. */
 static const struct nlattr *find(const struct nlattr *from, const void *to, int type)
 {
 	for (; (const void *)from < to; from = next_attr(from)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For an rdma-core that does not know FLUSH (before 45), of which it is HAVE_FLUSH that tells: the
- * right to flush is none, and no test asks for more.
+ * Declarations for an rdma-core before 45, which does not know FLUSH (HAVE_FLUSH is 0). The access right to
+ * flush is no bit here, and no test uses more.
  */
 #ifndef NO_FLUSH_H
 #define NO_FLUSH_H

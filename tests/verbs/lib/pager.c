@@ -1,63 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/pager.h"
 #include "lib/mem.h"
+#include "lib/pager.h"
 #include "lib/test.h"
 #include "lib/uffd.h"
 
-struct pager {
-	struct pager_rules rules;
-	int fd;
-	atomic_ullong faults;
-	atomic_bool stop;
-	pthread_t thread;
-	size_t given, taken;	/* pages since the start */
-	uint64_t *order;	/* the addresses of those that are there, a ring of rules.resident */
-};
-
+/* Nobody writes to a page with content now: the only writer waits for the page that replaces it. */
 static void take_oldest(struct pager *pager)
 {
-	uint64_t page = pager->order[pager->taken++ % pager->rules.resident];
+	size_t page = pager->kept[pager->tail++ % pager->resident];
+	uint8_t *p = pager->p + page * PAGE;
 
-	madvise((void *)page, PAGE, MADV_DONTNEED);
+	if (pager->content) {
+		memcpy(pager->content + page * PAGE, p, PAGE);
+		pager->present[page] = false;
+	}
+	madvise(p, PAGE, MADV_DONTNEED);
 }
 
-static void give(struct pager *pager, uint64_t page)
+static struct uffdio_range range_of(const struct pager *pager, size_t page)
 {
-	struct uffdio_zeropage zero = { .range = { page, PAGE } };
+	return (struct uffdio_range){ (uintptr_t)pager->p + page * PAGE, PAGE };
+}
 
-	if (pager->rules.delay_ms)
-		sleep_ms(pager->rules.delay_ms);
-	if (pager->rules.resident && pager->given - pager->taken == pager->rules.resident)
+static void wake(struct pager *pager, size_t page)
+{
+	struct uffdio_range range = range_of(pager, page);
+
+	ioctl(pager->fd, UFFDIO_WAKE, &range);
+}
+
+static int fill(struct pager *pager, size_t page)
+{
+	struct uffdio_zeropage zero = { .range = range_of(pager, page) };
+	struct uffdio_copy copy = { .dst = zero.range.start, .len = PAGE };
+
+	if (!pager->content)
+		return ioctl(pager->fd, UFFDIO_ZEROPAGE, &zero);
+	copy.src = (uintptr_t)pager->content + page * PAGE;
+	return ioctl(pager->fd, UFFDIO_COPY, &copy);
+}
+
+static void give(struct pager *pager, size_t page)
+{
+	pager->asked++;
+	if (pager->page_us)
+		usleep(pager->page_us);
+	if (pager->resident && pager->head - pager->tail >= pager->resident)
 		take_oldest(pager);
-	if (ioctl(pager->fd, UFFDIO_ZEROPAGE, &zero)) {
-		/* It is there already: several faults came for it. */
-		ioctl(pager->fd, UFFDIO_WAKE, &zero.range);
+	if (fill(pager, page)) {
+		/* The page is present already: several faults came for it. */
+		wake(pager, page);
 		return;
 	}
-	if (pager->rules.resident)
-		pager->order[pager->given++ % pager->rules.resident] = page;
+	pager->present[page] = pager->content;
+	if (pager->resident)
+		pager->kept[pager->head++ % pager->resident] = page;
 }
 
-static void *serve(void *arg)
+static void serve(struct pager *pager, size_t page)
+{
+	if (pager->present[page]) {
+		wake(pager, page);
+	} else if (pager->limit >= 0 && (long)page >= pager->limit) {
+		pager->early += !pager->waiting[page];
+		pager->waiting[page] = true;
+	} else {
+		pager->waiting[page] = false;
+		give(pager, page);
+	}
+}
+
+static void serve_waiting(struct pager *pager)
+{
+	for (size_t page = 0; page < pager->pages; page++)
+		if (pager->waiting[page] && (pager->limit < 0 || (long)page < pager->limit))
+			serve(pager, page);
+}
+
+static void *pager_run(void *arg)
 {
 	struct pager *pager = arg;
-	struct pollfd ready = { .fd = pager->fd, .events = POLLIN };
+	struct pollfd fault = { .fd = pager->fd, .events = POLLIN };
 	struct uffd_msg msg;
 
 	while (!pager->stop) {
-		if (poll(&ready, 1, 10) != 1 || read(pager->fd, &msg, sizeof(msg)) != sizeof(msg))
-			continue;
-		pager->faults++;
-		if (!pager->rules.never)
-			give(pager, msg.arg.pagefault.address & -PAGE);
+		if (poll(&fault, 1, 2) == 1 && read(pager->fd, &msg, sizeof(msg)) == sizeof(msg))
+			serve(pager, (msg.arg.pagefault.address - (uintptr_t)pager->p) / PAGE);
+		serve_waiting(pager);
 	}
 	return NULL;
 }
@@ -75,23 +110,40 @@ int pager_open(void)
 	return uffd_open(UFFD_MISSING);
 }
 
-struct pager *pager_start(int fd, void *p, size_t len, struct pager_rules rules)
+void pager_never(int fd, void *p, size_t len)
 {
-	struct pager *pager = scratch(sizeof(*pager));
-
-	memset(pager, 0, sizeof(*pager));
-	pager->rules = rules;
-	if (rules.resident)
-		pager->order = scratch(rules.resident * sizeof(*pager->order));
-	pager->fd = fd;
 	madvise(p, len, MADV_NOHUGEPAGE);
-	uffd_watch(pager->fd, UFFD_MISSING, p, len);
-	assert_int_equal(pthread_create(&pager->thread, NULL, serve, pager), 0);
-	defer(pager_end, pager);
+	uffd_watch(fd, UFFD_MISSING, p, len);
+}
+
+static void *zeroed(size_t len)
+{
+	return memset(scratch(len), 0, len);
+}
+
+struct pager *pager_make(int fd, void *p, size_t len)
+{
+	struct pager *pager = zeroed(sizeof(*pager));
+
+	pager->fd = fd;
+	pager->p = p;
+	pager->pages = len / PAGE;
+	pager->limit = -1;
+	pager->present = zeroed(pager->pages);
+	pager->waiting = zeroed(pager->pages);
+	pager_never(fd, p, len);
 	return pager;
 }
 
-uint64_t pager_faults(const struct pager *pager)
+void pager_keep_content(struct pager *pager)
 {
-	return pager->faults;
+	pager->content = map_anon(pager->pages * PAGE);
+}
+
+void pager_start(struct pager *pager)
+{
+	if (pager->resident)
+		pager->kept = scratch(pager->resident * sizeof(*pager->kept));
+	assert_int_equal(pthread_create(&pager->thread, NULL, pager_run, pager), 0);
+	defer(pager_end, pager);
 }

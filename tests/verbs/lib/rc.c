@@ -64,6 +64,11 @@ bool device_has_odp(struct ibv_context *ctx)
 	return !options.pinned && (attr.odp_caps.general_caps & IBV_ODP_SUPPORT);
 }
 
+int odp_access(struct ibv_context *ctx)
+{
+	return device_has_odp(ctx) ? IBV_ACCESS_ON_DEMAND : 0;
+}
+
 void need_odp(struct ibv_context *ctx)
 {
 	if (!device_has_odp(ctx))
@@ -88,7 +93,7 @@ void need_implicit(struct ibv_context *ctx)
 		skip_because("%s has no implicit on-demand regions", ibv_get_device_name(ctx->device));
 }
 
-/* Takes the first RoCE v2 GID that begins so. */
+/* Takes the first RoCE v2 GID with that prefix. */
 static bool end_take_gid(struct end *end, const uint8_t *begin, size_t len)
 {
 	struct ibv_gid_entry entry;
@@ -104,7 +109,7 @@ static bool end_take_gid(struct end *end, const uint8_t *begin, size_t len)
 	return false;
 }
 
-/* One that holds an IPv4 address, which every test link has. */
+/* Takes a GID that holds an IPv4 address; every test link has one. */
 static void end_gid(struct end *end)
 {
 	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -158,7 +163,7 @@ void end_speak_from(struct end *end, const char *address)
 
 	while (!end_take_gid(end, gid.raw, sizeof(gid.raw))) {
 		if (now_ms() > limit)
-			fail_msg("%s has no GID of %s", ibv_get_device_name(end->ctx->device),
+			fail_msg("%s has no GID for %s", ibv_get_device_name(end->ctx->device),
 				 address);
 		sleep_ms(10);
 	}
@@ -232,7 +237,7 @@ void qp_init(struct ibv_qp *qp, const struct rc *rc)
 		.qkey = rc->qkey,
 	};
 
-	/* No peer of a UC queue pair may ask for more than writing. */
+	/* A peer of a UC queue pair may at most write. */
 	if (rc->type == IBV_QPT_UC)
 		attr.qp_access_flags &= ~(IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC);
 	qp_modify(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
@@ -361,6 +366,17 @@ void post_send(struct end *end, struct ibv_send_wr *wr)
 		fail_msg("ibv_post_send: %s", strerror(ret));
 }
 
+void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
+	       uint32_t rkey)
+{
+	struct ibv_send_wr wr = {
+		.wr_id = wr_id, .opcode = opcode, .sg_list = &local, .num_sge = 1,
+		.wr.rdma = { .remote_addr = addr, .rkey = rkey },
+	};
+
+	post_send(end, &wr);
+}
+
 void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n)
 {
 	struct ibv_recv_wr wr = { .wr_id = wr_id, .sg_list = sge, .num_sge = n }, *bad;
@@ -371,7 +387,7 @@ void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n)
 		fail_msg("ibv_post_%srecv: %s", end->srq ? "srq_" : "", strerror(ret));
 }
 
-/* Busy at first, because most completions are near; then it lets others run. */
+/* Polls without a pause at first, because most completions are near; later lets other tasks run. */
 static int poll_until(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 {
 	uint64_t end = now_ms() + ms;
@@ -381,7 +397,7 @@ static int poll_until(struct ibv_cq *cq, struct ibv_wc *wc, unsigned int ms)
 		n = ibv_poll_cq(cq, 1, wc);
 		assert_true(n >= 0);
 		if (n) {
-			/* A uml guest shows replaced pages to who has entered the kernel since. */
+			/* On uml a replaced page becomes visible to a process when it enters the kernel. */
 			sched_yield();
 			return n;
 		}
@@ -415,6 +431,13 @@ struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status st
 			 (unsigned long long)wc.wr_id, ibv_wc_status_str(wc.status),
 			 (unsigned long long)wr_id, ibv_wc_status_str(status));
 	return wc;
+}
+
+void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr, uint32_t rkey,
+	       enum ibv_wc_status status)
+{
+	post_rdma(&pair->a, 1, opcode, local, addr, rkey);
+	expect_wc(pair->a.scq, 1, status);
 }
 
 void expect_quiet(struct ibv_cq *cq, unsigned int ms)

@@ -1,34 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
-
 #include "lib/remote.h"
 #include "lib/test.h"
-
-struct shared {
-	void *p;
-	size_t len;
-};
-
-static int unmap(void *object)
-{
-	struct shared *shared = object;
-
-	return munmap(shared->p, shared->len);
-}
-
-void *map_shared(size_t len)
-{
-	struct shared *shared = scratch(sizeof(*shared));
-
-	shared->len = len;
-	shared->p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared->p == MAP_FAILED)
-		fail_msg("mmap of %zu bytes: %s", len, strerror(errno));
-	defer(unmap, shared);
-	return shared->p;
-}
 
 void address_tell(struct address *address, const struct end *end, const struct buf *buf)
 {
@@ -46,7 +18,7 @@ void address_wait(const struct address *address)
 
 	while (!address->known) {
 		if (now_ms() > end)
-			fail_msg("the other process told no address within %d ms", PATIENCE);
+			fail_msg("the other process published no address within %d ms", PATIENCE);
 		sleep_ms(1);
 	}
 }
@@ -74,4 +46,28 @@ void post_to(struct end *end, enum ibv_wr_opcode opcode, struct ibv_sge *list,
 		wr.wr.rdma.rkey = to->rkey;
 	}
 	post_send(end, &wr);
+}
+
+unsigned int traffic_until_error(const struct traffic *traffic, int *pid, uint64_t when)
+{
+	uint64_t limit = now_ms() + PATIENCE;
+	unsigned int posted = 0, done = 0;
+	struct ibv_wc wc = {};
+
+	while (wc.status == IBV_WC_SUCCESS) {
+		for (; posted < done + traffic->depth; posted++)
+			traffic->post(traffic->end, traffic->buf, traffic->to, posted);
+		if (pid && *pid && now_ms() >= when) {
+			undo((void *)(intptr_t)*pid);
+			*pid = 0;
+		}
+		/* The child's page may not arrive before the child is killed. */
+		if (ibv_poll_cq(traffic->end->scq, 1, &wc) == 1)
+			done++;
+		else
+			wc.status = IBV_WC_SUCCESS;
+		if (pid && now_ms() > limit)
+			fail_msg("the traffic still runs after %d ms", PATIENCE);
+	}
+	return posted - done;
 }

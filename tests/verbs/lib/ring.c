@@ -12,7 +12,7 @@ struct map {
 	unsigned long start, end, offset;
 };
 
-/* A ring's offset is larger than that of any made before. */
+/* A ring's offset is larger than that of every ring made before it. */
 static int by_offset(const void *a, const void *b)
 {
 	const struct map *x = a, *y = b;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The rings that a process shares with the driver, found where the library has mapped them. */
+/* The rings that a process shares with the driver, found where the library mapped them. */
 #ifndef VERBS_RING_H
 #define VERBS_RING_H
 
@@ -11,10 +11,10 @@
 struct ring {
 	struct rxe_queue_buf *buf;
 	size_t bytes;
-	uint32_t mask, shift;	/* as they were when it was found */
+	uint32_t mask, shift;	/* as found at first */
 };
 
-/* The @n rings that were mapped last, in the order in which they were made. */
+/* Finds the @n most recently mapped rings, in the order of their creation. */
 void rings_find(struct ring *rings, int n);
 void *ring_slot(const struct ring *ring, uint32_t index);
 

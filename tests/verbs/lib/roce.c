@@ -27,7 +27,7 @@
 #define OPTIONS 8
 #define ICRC 4
 
-/* The headers behind the BTH, in the order in which they stand. */
+/* Headers behind the BTH, in their order in the packet. */
 enum {
 	FETH = 1, RETH = 2, ATOMICETH = 4, AETH = 8, ATOMICACK = 16, IMM = 32, IETH = 64,
 	RESERVED = 128,
@@ -155,7 +155,10 @@ void frame_ip_sum(struct frame *frame)
 	put16(ip + 10, ~sum16(ip, (ip[0] & 0xf) * 4, 0));
 }
 
-/* Over the packet with all ones for what may change on the way, behind eight bytes of ones. */
+/*
+ * Computes the ICRC over the packet with the fields that may change on the way set to ones, behind eight
+ * bytes of ones.
+ */
 void frame_icrc(struct frame *frame)
 {
 	uint8_t masked[8 + 40 + UDP + BTH];
@@ -333,7 +336,7 @@ int frame_fragment(const struct frame *frame, size_t step, struct frame *out, in
 	return n;
 }
 
-/* The sum of what UDP's checksum covers besides itself, which the kernel completes. */
+/* The sum that UDP's checksum covers besides the datagram; the kernel completes the checksum. */
 static uint16_t pseudo_sum(struct frame *frame)
 {
 	uint8_t tail[4] = { 0, IPPROTO_UDP };

@@ -68,7 +68,7 @@ static void wrong_key(struct attack *attack, struct roce *roce)
 	roce->rkey = keys[roll(attack, ARRAY_SIZE(keys))];
 }
 
-/* A key without the right to memory that is really there. */
+/* The key of existing memory, but without the needed access right. */
 static void wrong_right(struct attack *attack, struct roce *roce)
 {
 	const struct zone *zone = &attack->zones[LOCAL + roll(attack, ZONES - LOCAL)];
@@ -184,7 +184,7 @@ static void longer(struct attack *attack, struct frame *frame)
 		frame_seal(frame);
 }
 
-/* UDP says another length than IP, with everything else right for what it says. */
+/* The UDP length differs from the IP length; everything else is correct for the UDP length. */
 static void udp_lie(struct attack *attack, struct frame *frame)
 {
 	static const uint16_t lengths[] = { 0, 7, 8, 9, 12, 20, 24, 28, 0xffff };
@@ -206,7 +206,7 @@ void other_port(struct attack *attack, struct frame *frame)
 	frame_icrc(frame);
 }
 
-/* A source that is not the target's peer: the third byte from the end tells 192.0.2 from others. */
+/* Changes the source to an address that is not the peer's. */
 void spoofed(struct attack *attack, struct frame *frame)
 {
 	uint8_t *ip = frame_ip(frame);

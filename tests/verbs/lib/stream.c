@@ -6,17 +6,15 @@
 #define DEPTH 16
 #define SLOT (8 * 1024)
 
-void rig_open(struct rig *rig)
+void streams_open(struct rig *rig)
 {
 	struct rc rc = rc_default();
-	int odp;
 
 	rc.timeout = options.slow > 1 ? 15 : 12;	/* 134 or 17 ms */
 	rc.send_wr = rc.recv_wr = 2 * DEPTH;
 	pair_open(&rig->pair, &rc);
-	odp = device_has_odp(rig->pair.a.ctx) ? IBV_ACCESS_ON_DEMAND : 0;
 	rig->a = buf_anon(rig->pair.a.pd, 2 * DEPTH * SLOT, ALL_ACCESS);
-	rig->b = buf_anon(rig->pair.b.pd, 2 * DEPTH * SLOT, ALL_ACCESS | odp);
+	rig->b = buf_anon(rig->pair.b.pd, 2 * DEPTH * SLOT, ALL_ACCESS | odp_access(rig->pair.a.ctx));
 }
 
 static size_t slot(unsigned int i)
@@ -24,13 +22,13 @@ static size_t slot(unsigned int i)
 	return (size_t)(i % DEPTH) * SLOT;
 }
 
-/* Of message @i: none, one byte, and up to five packets of 1024. */
+/* Length of message @i: none, one byte, or up to five packets of 1024. */
 static size_t message_len(unsigned int i)
 {
 	return i % 7 ? mix64(i) % 5000 : i % 3;
 }
 
-/* One end's half of a stream of numbered sends: what it sends from and receives into. */
+/* One end of a stream of numbered SENDs, with its memory to send from and receive into. */
 struct half {
 	struct end *end;
 	struct buf *buf;
@@ -66,7 +64,7 @@ static void half_check_recv(struct half *half, const struct half *other, unsigne
 		      "a message");
 }
 
-/* Streams in both directions at once, DEPTH messages under way in each. */
+/* Runs streams in both directions at once, with DEPTH messages under way in each. */
 static void sends(struct rig *rig, unsigned int n)
 {
 	struct half a = { .end = &rig->pair.a, .buf = &rig->a, .seed = 1000 };
@@ -94,8 +92,8 @@ static void sends(struct rig *rig, unsigned int n)
 	expect_quiet(b.end->rcq, 50);
 }
 
-static void post_rdma(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i, size_t local,
-		      size_t remote, size_t len)
+static void post_numbered(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i, size_t local,
+			  size_t remote, size_t len)
 {
 	struct ibv_sge list = sge(&rig->a, local, len);
 	struct ibv_send_wr wr = {
@@ -106,14 +104,14 @@ static void post_rdma(struct rig *rig, enum ibv_wr_opcode opcode, unsigned int i
 	post_send(&rig->pair.a, &wr);
 }
 
-/* Written, and read back behind it without waiting in between. */
+/* Writes, then reads back without waiting in between. */
 static void write_read(struct rig *rig, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i += DEPTH) {
 		for (unsigned int k = i; k < i + DEPTH; k++) {
 			pattern_fill(rig->a.p + slot(k), SLOT, 0, k);
-			post_rdma(rig, IBV_WR_RDMA_WRITE, k, slot(k), slot(k), SLOT);
-			post_rdma(rig, IBV_WR_RDMA_READ, k, DEPTH * SLOT + slot(k), slot(k), SLOT);
+			post_numbered(rig, IBV_WR_RDMA_WRITE, k, slot(k), slot(k), SLOT);
+			post_numbered(rig, IBV_WR_RDMA_READ, k, DEPTH * SLOT + slot(k), slot(k), SLOT);
 		}
 		for (unsigned int k = i; k < i + DEPTH; k++) {
 			expect_wc(rig->pair.a.scq, k, IBV_WC_SUCCESS);
@@ -124,7 +122,7 @@ static void write_read(struct rig *rig, unsigned int n)
 	}
 }
 
-/* When the immediate arrives, the data are there. */
+/* The data must be present when the immediate arrives. */
 static void write_imm(struct rig *rig, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -132,7 +130,7 @@ static void write_imm(struct rig *rig, unsigned int n)
 
 		post_recv(&rig->pair.b, i, NULL, 0);
 		pattern_fill(rig->a.p + slot(i), SLOT, 0, i);
-		post_rdma(rig, IBV_WR_RDMA_WRITE_WITH_IMM, i, slot(i), slot(i), SLOT);
+		post_numbered(rig, IBV_WR_RDMA_WRITE_WITH_IMM, i, slot(i), slot(i), SLOT);
 		wc = expect_wc(rig->pair.b.rcq, i, IBV_WC_SUCCESS);
 		assert_int_equal(wc.imm_data, i);
 		pattern_check(rig->b.p + slot(i), SLOT, 0, i, "written");
@@ -155,7 +153,7 @@ static void post_atomic(struct rig *rig, bool add, unsigned int i)
 	post_send(&rig->pair.a, &wr);
 }
 
-/* A counter that every one of @n operations, DEPTH under way, moves by one. */
+/* Each of @n operations, DEPTH of them under way, adds one to a counter. */
 static void count_up(struct rig *rig, bool add, unsigned int n)
 {
 	uint64_t *counter = (uint64_t *)rig->b.p;

@@ -3,20 +3,15 @@
 #ifndef VERBS_STREAM_H
 #define VERBS_STREAM_H
 
-#include "lib/mem.h"
-#include "lib/rc.h"
+#include "lib/rig.h"
 
-struct rig {
-	struct pair pair;
-	struct buf a, b;	/* pinned, and on demand where the device can */
-};
-
-void rig_open(struct rig *rig);
+/* Opens a connection with pinned memory at a, and at b memory on demand where the device can. */
+void streams_open(struct rig *rig);
 
 struct stream {
 	const char *name;
 	void (*run)(struct rig *rig, unsigned int messages);
-	bool data;		/* full packets of it */
+	bool data;		/* sends full packets of data */
 };
 
 extern const struct stream streams[];

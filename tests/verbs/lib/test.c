@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +79,26 @@ void *scratch(size_t len)
 	return memory;
 }
 
+struct mapping {
+	void *p;
+	size_t len;
+};
+
+static int unmap(void *object)
+{
+	struct mapping *mapping = object;
+
+	return munmap(mapping->p, mapping->len);
+}
+
+void defer_unmap(void *p, size_t len)
+{
+	struct mapping *mapping = scratch(sizeof(*mapping));
+
+	*mapping = (struct mapping){ p, len };
+	defer(unmap, mapping);
+}
+
 static struct undo_entry **undo_find(void *object)
 {
 	struct undo_entry **at = &undo_list;
@@ -112,8 +133,8 @@ void undo_refused(void *object, int err)
 }
 
 /*
- * cmocka keeps what it says of a failure until it has the test's result, which a child does not
- * live to see. So this stands before cmocka's own, and a child's words come at once.
+ * cmocka keeps the message of a failed assertion until it has the test's result, but a child process exits
+ * before that. This function replaces cmocka's own, so that a child's messages appear at once.
  */
 void cm_print_error(const char *format, ...)
 {
@@ -137,7 +158,7 @@ static int undo_all(void **state)
 	(void)state;
 	if (getpid() != test_process) {
 		fflush(stdout);
-		_exit(1);	/* a child's assertion failed, and its copy of the test ends here */
+		_exit(1);	/* an assertion failed in a child: its copy of the test ends here */
 	}
 	while (undo_list) {
 		int ret = undo_entry_run(&undo_list);
@@ -187,7 +208,7 @@ bool cpu_view_is_exact(void)
 void need_movable_pages(void)
 {
 	if (!cpu_view_is_exact())
-		skip_because("uml with several processors loses writes when pages move");
+		skip_because("uml with several CPUs loses writes when pages move");
 }
 
 uint64_t now_ns(void)

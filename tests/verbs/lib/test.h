@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What every test program is made of: options, time limits, clean-up, skips. */
+/* Common to every test program: options, time limits, clean-up, skips. */
 #ifndef VERBS_TEST_H
 #define VERBS_TEST_H
 
@@ -12,65 +12,70 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* How long anything that must happen may take, in ms: a hang is a failure, slowness is not. */
+/* Time limit in ms for anything that must happen: a hang is a failure, slowness is not. */
 #define PATIENCE (15000 * options.slow)
 
 struct options {
 	const char *device;	/* -d: the device under test */
 	const char *peer;	/* -p: the device at the other end; the same one by default */
-	uint64_t seed;		/* -s: of what is random, 1 by default */
-	uint64_t count;		/* -c: of what is random; 0: as many as the program finds enough */
-	int slow;		/* $ODP_TESTS_SLOW: how many times slower than usual all is */
+	uint64_t seed;		/* -s: seed of everything random, 1 by default */
+	uint64_t count;		/* -c: random steps; 0: the program's own default */
+	int slow;		/* $ODP_TESTS_SLOW: how many times slower than usual everything is */
 	bool full;		/* -f: the long sweep */
-	bool pinned;		/* -n: as if the device had no on-demand paging */
+	bool pinned;		/* -n: treat the device as one without on-demand paging */
 };
 
 extern struct options options;
 
 void parse_options(int argc, char **argv);
 
-/* Runs the tests, each followed by the undoing of all that it left behind. */
+/* Runs the tests; after each one undoes everything that it left behind. */
 int run_group(const char *group, struct CMUnitTest *tests, size_t n);
 
 /*
- * Undo @object with @fn when the test ends, however it ends; the last one first. @fn returns
- * 0, or the test fails: an object that cannot be destroyed is a bug.
+ * Undoes @object with @fn when the test ends, however it ends; the last one first. If @fn does not return 0,
+ * the test fails: an object that cannot be destroyed is a bug.
  */
 typedef int (*undo_fn)(void *object);
 void defer(undo_fn fn, void *object);
 
-/* malloc that never fails and is freed at the end of the test. */
+/* Unmaps [p, p + len) at the end of the test. */
+void defer_unmap(void *p, size_t len);
+
+/* malloc() that never fails; freed at the end of the test. */
 void *scratch(size_t len);
 
-/* Undo @object now. */
+/* Undoes @object now. */
 void undo(void *object);
 
-/* Undo @object now and expect its destruction to be refused with @err; it stays. */
+/* Undoes @object now and expects the destruction to fail with @err; the object stays. */
 void undo_refused(void *object, int err);
 
 void __attribute__((noreturn, format(printf, 1, 2))) skip_because(const char *reason, ...);
 
 /*
- * Does a program learn at once that a page of its own was replaced? uml with several processors does not
- * tell one that runs on another of them, until it next enters the kernel.
+ * Returns whether a program notices at once that one of its pages was replaced. On uml with several CPUs, a
+ * program on another CPU does not notice until it next enters the kernel.
  */
 bool cpu_view_is_exact(void);
-/* Skips the test where it does not: what is written to a page that has moved is somebody else's. */
+/*
+ * Skips the test where a program does not notice: a write to a moved page would reach somebody else's page.
+ */
 void need_movable_pages(void);
 
 uint64_t now_ns(void);
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 
-/* The value of which @permille of @took[n] are not above; they are in order then. */
+/* Sorts @took[n] and returns the value that @permille of them do not exceed. */
 uint64_t percentile(uint64_t *took, size_t n, unsigned int permille);
 
 /*
- * A child process that runs @fn and leaves with 0, or with 1 where an assertion fails; killed at
- * the end of the test if it lives.
+ * Starts a child process that runs @fn and exits with 0, or with 1 if an assertion fails; killed at the end
+ * of the test if it still runs.
  */
 int child_start(void (*fn)(void *arg), void *arg);
-/* Waits for it, returns its wait status. */
+/* Waits for the child and returns its wait status. */
 int child_wait(int pid);
 
 #endif

@@ -35,7 +35,7 @@ int uffd_open(enum uffd_kind kind)
 		skip_because("this kernel has no userfaultfd");
 	defer(uffd_close, (void *)(intptr_t)(fd + 1));
 	if (ioctl(fd, UFFDIO_API, &api))
-		skip_because("this kernel's userfaultfd does not have such faults");
+		skip_because("this kernel's userfaultfd does not support this kind of fault");
 	return fd;
 }
 

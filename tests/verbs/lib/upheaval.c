@@ -14,7 +14,10 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* Some pages of an area. No assertions about it: it may just be mapped anew, or be of another kind. */
+/*
+ * Some pages of an area. Does not assert success: the area may be remapped at the moment, or be of a kind
+ * that the call rejects.
+ */
 struct range {
 	const struct area *area;
 	uint8_t *p;
@@ -32,7 +35,7 @@ static int cold(const struct range *r)
 	return madvise(r->p, r->len, MADV_COLD);
 }
 
-/* As the balancing of NUMA nodes does: what the mapping allows stays allowed. */
+/* As NUMA balancing does; the rights of the mapping stay. */
 static int protect(const struct range *r)
 {
 	return mprotect(r->p, r->len, PROT_READ | PROT_WRITE | (r->dice & 1 ? PROT_EXEC : 0));
@@ -91,14 +94,14 @@ static int clear_referenced(const struct range *r)
 	return write_file("/proc/self/clear_refs", "1");
 }
 
-/* The pages become shared, each that is written meanwhile gets a copy, and so does the child's. */
+/* The fork shares the pages; the parent's writes copy pages, and so do the child's. */
 static int copy_on_write(const struct range *r)
 {
 	bool scribbles = r->area->kind->backing != ITSELF && !r->area->kind->hugetlb;
 	int status, pid = fork();
 
 	if (!pid) {
-		/* The lane that it belongs to may just keep everybody out. */
+		/* The owning lane may have protected the pages at the moment. */
 		mprotect(r->p, r->len, PROT_READ | PROT_WRITE);
 		for (size_t at = 0; scribbles && at < r->len; at += 2 * PAGE)
 			*(volatile uint8_t *)(r->p + at) = 0xee;
@@ -109,7 +112,7 @@ static int copy_on_write(const struct range *r)
 
 static const struct {
 	int (*fn)(const struct range *r);
-	unsigned int one_in;	/* how often, where it is dear */
+	unsigned int one_in;	/* how rarely, for costly happenings */
 } happenings[HAPPENINGS] = {
 	{ page_out, 1 },
 	{ cold, 1 },
@@ -182,7 +185,7 @@ static int ksm_stop(void *unused)
 	return write_file("/sys/kernel/mm/ksm/run", "2");
 }
 
-/* It scans as fast as the upheaval makes it pages. */
+/* Makes KSM scan as fast as the upheaval makes mergeable pages. */
 void ksm_start(void)
 {
 	if (write_file("/sys/kernel/mm/ksm/pages_to_scan", "1000"))

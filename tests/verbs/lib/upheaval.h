@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A thread that does to areas, at random and while they are used, all that can happen to memory
- * without changing a byte that its process sees.
+ * A thread that does to areas in use, at random, everything that can happen to memory without changing a byte
+ * that the process sees.
  */
 #ifndef VERBS_UPHEAVAL_H
 #define VERBS_UPHEAVAL_H
@@ -26,10 +26,10 @@ struct upheaval {
 
 extern const char *const happening_names[HAPPENINGS];
 
-/* Its areas and dice are set. It ends with the test, or by undo(). */
+/* Set the areas and the dice first. The thread ends with the test, or by undo(). */
 void upheaval_start(struct upheaval *upheaval);
 
-/* KSM scans from now on to the end of the test. */
+/* Makes KSM scan from now on, until the end of the test. */
 void ksm_start(void);
 
 #endif

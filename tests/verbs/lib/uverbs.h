@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The kernel's verbs without a library in between. */
+/* The kernel's verbs, without a library in between. */
 #ifndef VERBS_UVERBS_H
 #define VERBS_UVERBS_H
 
@@ -8,12 +8,12 @@
 #include <infiniband/verbs.h>
 
 /*
- * Writes a command of <rdma/ib_user_verbs.h>, whose first word is where its answer goes and is set
- * here. 0 or an errno.
+ * Writes a command of <rdma/ib_user_verbs.h>. The command's first word is the address of the response; this
+ * function sets it. Returns 0 or an errno.
  */
 int uverbs_command(int fd, uint32_t command, void *in, size_t in_len, void *out, size_t out_len);
 
-/* A completion queue: its handle, and where its ring can be mapped. */
+/* A completion queue: its handle, and the offset at which its ring can be mapped. */
 struct raw_cq {
 	uint32_t handle;
 	uint64_t offset;
@@ -23,7 +23,7 @@ struct raw_cq {
 int raw_cq_create(int fd, uint32_t cqe, struct raw_cq *cq);
 int raw_cq_destroy(int fd, const struct raw_cq *cq);
 
-/* What tells the driver that there is something in a send queue. */
+/* The doorbell: tells the driver that a send queue has new entries. */
 int raw_doorbell(struct ibv_qp *qp);
 
 #endif

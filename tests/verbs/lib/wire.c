@@ -77,7 +77,7 @@ static void both_ends(const char *verb, const char *netem)
 }
 #pragma GCC diagnostic pop
 
-/* netem takes what leaves together for one packet. */
+/* netem takes a train for one packet. */
 static void trains(const char *on)
 {
 	shell("ethtool -K veth0 gso %s && ip netns exec peer ethtool -K veth1 gso %s", on, on);

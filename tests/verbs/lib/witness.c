@@ -10,11 +10,11 @@
 #include "lib/test.h"
 
 #define LEN (24 * 1024)
-#define WORD LEN		/* where the atomics' word is */
+#define WORD LEN		/* place of the atomics' word */
 
 struct witness_shared {
 	uint32_t qpn[2];
-	volatile uint32_t psn;		/* of the message that is under way or next */
+	volatile uint32_t psn;		/* of the message under way, or of the next one */
 	volatile bool stop;
 	volatile uint64_t messages;
 };
@@ -31,7 +31,7 @@ static void stream_open(struct stream *stream)
 	struct rc rc = rc_default();
 	int odp = 0;
 
-	rc.timeout = 18;	/* 1 s: what happens beside it takes the machine */
+	rc.timeout = 18;	/* 1 s: the other processes of the test use up the CPUs */
 	pair_open(&stream->pair, &rc);
 	stream->shared->psn = rc.psn;
 	if (device_has_odp(stream->pair.a.ctx))
@@ -110,7 +110,7 @@ struct witness witness_start(void)
 	for (uint64_t end = now_ms() + PATIENCE; witness.shared->messages < 4; sleep_ms(1)) {
 		witness_lives(&witness);
 		if (now_ms() > end)
-			fail_msg("the honest process does not get on");
+			fail_msg("the honest process makes no progress");
 	}
 	return witness;
 }

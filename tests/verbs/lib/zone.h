@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory around a region and in it, of which it is known what may change. */
+/* A region and the memory around it, with a record of what may change. */
 #ifndef VERBS_ZONE_H
 #define VERBS_ZONE_H
 
@@ -18,9 +18,9 @@ struct zone {
 };
 
 struct zone zone_make(struct ibv_pd *pd, int access, bool open);
-/* Where the region is. */
+/* Returns the start of the region. */
 uint8_t *zone_inside(const struct zone *zone);
-/* Fails the test where something has changed that may not. */
+/* Fails the test if memory has changed that must not change. */
 void zone_check(const struct zone *zone);
 
 #endif

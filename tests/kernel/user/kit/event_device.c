@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages that move into the memory of another device, where the CPU cannot reach them, and back when
- * they are wanted. The device is the kernel's own test of HMM (CONFIG_TEST_HMM: debug kernels).
+ * Pages that move into the memory of another device, where the CPU cannot access them, and back when they are
+ * needed. The device is the kernel's own test of HMM (CONFIG_TEST_HMM: debug kernels).
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 
 #define DEVICE "/dev/hmm_dmirror0"
 
-/* As lib/test_hmm_uapi.h of the kernel, which no package installs. */
+/* As in the kernel's lib/test_hmm_uapi.h, which no package installs. */
 struct dmirror {
 	uint64_t addr, buffer, pages, copied, faults;
 };
@@ -35,7 +35,7 @@ static int device_open(void)
 		skip_because("this kernel has no device with private memory");
 	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		skip_because("no " DEVICE);
+		skip_because("there is no " DEVICE);
 	defer(device_close, (void *)(intptr_t)(fd + 1));
 	return fd;
 }
@@ -55,8 +55,8 @@ static void run_device(struct scene *s)
 	if (!args.copied)
 		skip_because("the device took none of the pages");
 	assert_int_equal(args.copied, args.pages);
-	scene_states(s, s->lo, s->hi, 0xff, 0, "a page that the device has");
-	scene_reads(s, 0, s->m->length, "what the device had");
+	scene_states(s, s->lo, s->hi, 0xff, 0, "a page in device memory");
+	scene_reads(s, 0, s->m->length, "read back from the device");
 	scene_states(s, s->lo, s->hi, PRESENT, PRESENT, "a page that came back");
 	assert_int_equal(ioctl(fd, MIGRATE_TO_DEVICE, &args), 0);
 	scene_writes(s, s->lo, s->hi, 3);

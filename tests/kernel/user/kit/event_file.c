@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What happens to a file under its mapping. */
+/* Events of a file under its mapping. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include "kit/sys.h"
 #include "lib/test.h"
 
-/* Before the new end the region has what the CPU still has: large folios lose more. */
+/* Before the new end the region has the pages that the CPU still has: large folios lose more. */
 static void rest_is_kept(struct scene *s)
 {
 	for (size_t pos = 0; pos < s->lo; pos += PAGE) {
@@ -45,7 +45,7 @@ static void run_writeback(struct scene *s)
 	assert_int_equal(fsync(s->m->fd), 0);
 	scene_states(s, 0, s->m->length, PRESENT | WRITABLE | DIRTY, PRESENT, "after writeback");
 	faults = region_stats(&s->r).faults;
-	scene_reads(s, 0, s->m->length, "what was written back");
+	scene_reads(s, 0, s->m->length, "after writeback");
 	assert_int_equal(region_stats(&s->r).faults, faults);
 	scene_writes(s, s->lo, s->hi, 3);
 	scene_states(s, s->lo, s->hi, PRESENT | WRITABLE | DIRTY, PRESENT | WRITABLE | DIRTY,

@@ -13,7 +13,7 @@
 
 #define BITS (PRESENT | WRITABLE | HUGE)
 
-/* The CPU cannot protect a part of a huge page without making small ones of it. */
+/* The CPU cannot protect a part of a huge page without splitting it. */
 static void split_first(struct scene *s)
 {
 	char *at = s->m->at + PAGE;
@@ -29,7 +29,7 @@ static void run_split(struct scene *s)
 	split_first(s);
 	scene_states(s, 0, LEAF, 0xff, 0, "after the split");
 	scene_states(s, LEAF, s->m->length, BITS, BITS, "beside the split");
-	scene_reads(s, 0, s->m->length, "what was split");
+	scene_reads(s, 0, s->m->length, "after the split");
 	scene_states(s, 0, LEAF, PRESENT | HUGE, PRESENT, "small pages");
 }
 
@@ -43,7 +43,7 @@ static void run_collapse(struct scene *s)
 		skip_because("the kernel did not collapse the pages: errno %d", errno);
 	assert_int_equal(huge_bytes(s->m->at), s->m->length);
 	scene_states(s, 0, LEAF, 0xff, 0, "after the collapse");
-	scene_reads(s, 0, s->m->length, "what was collapsed");
+	scene_reads(s, 0, s->m->length, "after the collapse");
 	scene_states(s, 0, LEAF, BITS, BITS, "a huge page again");
 }
 

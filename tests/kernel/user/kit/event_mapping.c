@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a program does to its mappings. */
+/* Events that a program causes in its mappings. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,14 +31,14 @@ static void run_write(struct scene *s)
 	scene_cpu_sees(s, 0, s->m->length, "the CPU's view of a write");
 	scene_states(s, s->lo, s->hi, PRESENT | WRITABLE | DIRTY, PRESENT | WRITABLE | DIRTY,
 		     "after writing");
-	scene_rest_untouched(s, "beside what was written");
+	scene_rest_untouched(s, "beside the written pages");
 }
 
-/* The middle is a hole now. */
+/* The middle is a hole from now on. */
 static void middle_is_gone(struct scene *s)
 {
 	scene_states(s, s->lo, s->hi, 0xff, 0, "unmapped");
-	scene_rest_untouched(s, "beside what was unmapped");
+	scene_rest_untouched(s, "beside the unmapped pages");
 	scene_read_fails(s, s->lo, -EFAULT);
 	scene_write_fails(s, s->lo, -EFAULT);
 	if (s->m->traits & READABLE)
@@ -50,17 +50,17 @@ static void run_munmap(struct scene *s)
 	assert_int_equal(munmap(s->m->at + s->lo, s->hi - s->lo), 0);
 	middle_is_gone(s);
 	scene_middle_anew(s);
-	scene_reads(s, s->lo, s->hi, "what was mapped instead");
+	scene_reads(s, s->lo, s->hi, "the new mapping");
 	scene_writes(s, s->lo, s->hi, 2);
-	scene_cpu_sees(s, s->lo, s->hi, "what was mapped instead and written");
+	scene_cpu_sees(s, s->lo, s->hi, "the new mapping after a write");
 }
 
 static void run_mmap(struct scene *s)
 {
 	scene_middle_anew(s);
-	scene_reads(s, s->lo, s->hi, "what was mapped into the hole");
+	scene_reads(s, s->lo, s->hi, "the mapping in the hole");
 	scene_writes(s, s->lo, s->hi, 2);
-	scene_cpu_sees(s, s->lo, s->hi, "what was mapped into the hole and written");
+	scene_cpu_sees(s, s->lo, s->hi, "the mapping in the hole after a write");
 }
 
 static void run_mremap(struct scene *s)
@@ -73,12 +73,12 @@ static void run_mremap(struct scene *s)
 	middle_is_gone(s);
 	scene_middle_anew(s);
 	scene_writes(s, s->lo, s->hi, 2);
-	scene_cpu_sees(s, s->lo, s->hi, "where memory was moved away");
+	scene_cpu_sees(s, s->lo, s->hi, "the place that memory was moved from");
 	if (s->m->traits & READABLE)
-		same_bytes(to, was, len, "what was moved");
+		same_bytes(to, was, len, "the moved memory");
 }
 
-/* What a page of the middle holds once its contents are thrown away. */
+/* Expected contents of the middle after its pages were discarded. */
 static void middle_is_new(struct scene *s)
 {
 	size_t len = s->hi - s->lo;
@@ -110,7 +110,7 @@ static void run_mprotect_less(struct scene *s)
 {
 	protect(s, PROT_READ);
 	scene_write_fails(s, s->lo, -EPERM);
-	scene_reads(s, s->lo, s->hi, "what is PROT_READ");
+	scene_reads(s, s->lo, s->hi, "after mprotect(PROT_READ)");
 	scene_states(s, s->lo, s->hi, PRESENT | WRITABLE, PRESENT, "PROT_READ");
 	protect(s, PROT_NONE);
 	scene_read_fails(s, s->lo, -EACCES);
@@ -121,12 +121,12 @@ static void run_mprotect_less(struct scene *s)
 static void run_mprotect_more(struct scene *s)
 {
 	protect(s, PROT_READ | PROT_WRITE);
-	scene_reads(s, s->lo, s->hi, "what has become accessible");
+	scene_reads(s, s->lo, s->hi, "after access was restored");
 	scene_writes(s, s->lo, s->hi, 2);
-	scene_cpu_sees(s, s->lo, s->hi, "what has become writable");
+	scene_cpu_sees(s, s->lo, s->hi, "after write access was restored");
 }
 
-/* Whether the kernel keeps that bit at all. */
+/* Returns whether the kernel has soft-dirty bits at all. */
 static bool soft_dirty_works(void)
 {
 	char *page = anonymous(PAGE);

@@ -18,7 +18,7 @@ static void after_fork(struct scene *s)
 
 	if (!(s->m->traits & SHARED))
 		state &= ~WRITABLE;
-	/* The kernel announces a copy of huge pages as if it took them away. */
+	/* The kernel announces the copy of huge pages as if it removed them. */
 	if (s->m->traits & HUGETLB) {
 		mask = WRITABLE;
 		state = 0;
@@ -58,7 +58,7 @@ static void run_fork_parent_writes(struct scene *s)
 	process_sees(child, s->m->at, s->m->traits & SHARED ? s->m->want : was, s->m->length);
 }
 
-/* What the owner of a region that is going to die tells. */
+/* Reports of a region's owner that is going to die. */
 struct owner {
 	struct scene *s;
 	struct region r;
@@ -66,7 +66,7 @@ struct owner {
 	const char *bytes;
 };
 
-/* No assertion works in a child: what is wrong shows in what it tells. */
+/* Assertions do not work in a child: errors show in its reports. */
 static void own_and_wait(void *arg)
 {
 	struct owner *owner = arg;
@@ -100,15 +100,10 @@ static void run_exit(struct scene *s)
 {
 	char *bytes = scratch(s->m->length);
 	struct owner owner = { .s = s, .bytes = bytes };
-	int pipes[2], child;
+	int child;
 
 	pattern_fill(bytes, s->m->length, 0, 2);
-	assert_int_equal(pipe(pipes), 0);
-	owner.tell = pipes[1];
-	child = child_start(own_and_wait, &owner);
-	close(pipes[1]);
-	assert_int_equal(read(pipes[0], &owner.r, sizeof(owner.r)), sizeof(owner.r));
-	close(pipes[0]);
+	child = child_start_with_region(own_and_wait, &owner, &owner.tell, &owner.r);
 	if (s->m->traits & READABLE)
 		states_are(&owner.r, 0, s->m->length / PAGE, PRESENT, PRESENT, "before the exit");
 	kill(child, SIGKILL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the kernel does to pages by itself, made to happen. */
+/* What the kernel does to pages on its own, triggered by the test. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,20 +12,20 @@
 #define MADV_SOFT_OFFLINE 101
 #endif
 
-/* Takes the pages away from the CPU; returns how many of them. */
+/* Takes the pages away from the CPU; returns how many it took. */
 static size_t page_out(struct scene *s)
 {
 	size_t pages = s->m->length / PAGE;
 
 	need_swap();
-	/* The kernel keeps a file's page that is not written back. */
+	/* The kernel keeps a file's page until it is written back. */
 	if (s->m->traits & ON_DISK)
 		assert_int_equal(msync(s->m->at, s->m->length, MS_SYNC), 0);
 	assert_int_equal(madvise(s->m->at, s->m->length, MADV_PAGEOUT), 0);
 	return pages - pages_with(s->m->at, pages, PAGEMAP_PRESENT);
 }
 
-/* A page that the CPU does not have the region does not have either. */
+/* The region has no page that the CPU does not have. */
 static void absent_is_absent(struct scene *s)
 {
 	for (size_t pos = 0; pos < s->m->length; pos += PAGE) {
@@ -41,11 +41,11 @@ static void run_page_out(struct scene *s)
 	if (!page_out(s))
 		skip_because("the kernel kept the pages");
 	absent_is_absent(s);
-	scene_reads(s, 0, s->m->length, "what was reclaimed");
-	scene_states(s, 0, s->m->length, PRESENT, PRESENT, "what came back");
+	scene_reads(s, 0, s->m->length, "after the reclaim");
+	scene_states(s, 0, s->m->length, PRESENT, PRESENT, "faulted in again");
 }
 
-/* Outside of the middle MADV_FREE lets a page be old or zero; what it is is what stays. */
+/* Outside of the middle a page freed by MADV_FREE may be old or zero; whatever it is must stay. */
 static void take_as_it_is(struct scene *s, size_t from, size_t to)
 {
 	static const char zeroes[PAGE];
@@ -67,7 +67,7 @@ static void run_free(struct scene *s)
 	if (!page_out(s))
 		skip_because("the kernel kept the pages");
 	absent_is_absent(s);
-	scene_reads(s, s->lo, s->hi, "what was written after MADV_FREE");
+	scene_reads(s, s->lo, s->hi, "written after MADV_FREE");
 	take_as_it_is(s, 0, s->lo);
 	take_as_it_is(s, s->hi, s->m->length);
 }
@@ -78,7 +78,7 @@ static void pfns_of(struct memory *m, uint64_t *pfns)
 		pfns[i] = pagemap(m->at + i * PAGE) & PAGEMAP_PFN;
 }
 
-/* A page about to be taken out of service is migrated, at once and on any machine. */
+/* Soft offlining migrates a page at once, on any machine. */
 static void migrate(struct memory *m)
 {
 	size_t step = m->traits & (HUGETLB | TRANSPARENT) ? LEAF : PAGE;
@@ -111,7 +111,7 @@ static void run_migrate(struct scene *s)
 	}
 	if (!moved)
 		skip_because("the kernel migrated none of the pages");
-	scene_reads(s, 0, s->m->length, "what was migrated");
+	scene_reads(s, 0, s->m->length, "after the migration");
 }
 
 const struct event reclaim_events[] = {

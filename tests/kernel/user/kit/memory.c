@@ -16,28 +16,15 @@
 
 #define KSM "/sys/kernel/mm/ksm/"
 
-struct span {
-	char *at;
-	size_t length;
-};
-
-static int span_unmap(void *object)
-{
-	struct span *span = object;
-
-	return munmap(span->at, span->length);
-}
-
-/* Far below where mmap() begins. */
+/* Far below the addresses that mmap() chooses. */
 char *place(size_t length)
 {
 	static uintptr_t next = 1ul << 36;
-	struct span *span = scratch(sizeof(*span));
+	char *at = (char *)next;
 
-	*span = (struct span){ (char *)next, length };
 	next += (length + 2 * LEAF - 1) / LEAF * LEAF;
-	defer(span_unmap, span);
-	return span->at;
+	defer_unmap(at, length);
+	return at;
 }
 
 static char *map_at(char *at, size_t length, int prot, int flags, int fd)
@@ -52,7 +39,7 @@ static char *map_at(char *at, size_t length, int prot, int flags, int fd)
 char *anonymous_at(char *at, size_t length)
 {
 	map_at(at, length, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	/* A kernel without huge pages says so. */
+	/* A kernel without huge pages rejects the advice. */
 	if (madvise(at, length, MADV_NOHUGEPAGE))
 		assert_int_equal(errno, EINVAL);
 	return at;
@@ -85,8 +72,8 @@ static void make_zero_page(struct memory *m)
 #define KHUGEPAGED_SLEEP "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
 
 /*
- * It would make one page of what a test has split or paged out, at any moment. Once: to be told
- * wakes it.
+ * khugepaged might at any moment collapse pages that a test has split or paged out. Only once, because
+ * writing the setting wakes it.
  */
 static void stop_khugepaged(void)
 {
@@ -169,7 +156,7 @@ void process_sees(int pid, const char *at, const char *want, size_t len)
 	struct iovec local = { got, len }, remote = { (void *)at, len };
 
 	assert_int_equal(process_vm_readv(pid, &local, 1, &remote, 1, 0), len);
-	same_bytes(got, want, len, "what the other process has");
+	same_bytes(got, want, len, "the other process's memory");
 }
 
 static void child_keeps(struct memory *m)
@@ -212,7 +199,7 @@ static void make_ksm(struct memory *m)
 	assert_int_equal(file_put(KSM "run", "1"), 0);
 	while (!is_merged(m) && now_ms() < end)
 		sleep_ms(20);
-	/* Later it would merge what a test has written. */
+	/* Otherwise KSM would later merge pages that a test has written. */
 	ksm_stop(NULL);
 	if (!is_merged(m))
 		skip_because("KSM did not merge the pages in %d s", PATIENCE / 1000);

@@ -16,7 +16,7 @@ enum trait {
 	ON_DISK = 1 << 3,	/* written back */
 	HUGETLB = 1 << 4,
 	TRANSPARENT = 1 << 5,	/* a transparent huge page */
-	TWINS = 1 << 6,		/* its pages are somebody else's, too, until they are written */
+	TWINS = 1 << 6,		/* others share the pages until they are written */
 	READABLE = 1 << 7,
 	WRITE = 1 << 8,
 	MAPPED = 1 << 9,
@@ -25,7 +25,7 @@ enum trait {
 
 struct memory;
 
-/* Fails where the others that share the bytes have lost them. */
+/* Fails if the other users of the bytes have lost them. */
 typedef void (*others_fn)(struct memory *m);
 
 struct kind {
@@ -34,7 +34,7 @@ struct kind {
 	others_fn others_keep;
 	unsigned int traits;
 	size_t length;
-	uint8_t state;		/* of each page after it was read through a region */
+	uint8_t state;		/* of each page, after a read through a region */
 	int read_error;
 	int write_error;
 };
@@ -45,7 +45,7 @@ struct memory {
 	unsigned int traits;
 	char *at;
 	size_t length;
-	char *want;		/* what the memory should hold */
+	char *want;		/* expected contents of the memory */
 	int fd;
 	char *twin;
 	int child;
@@ -59,25 +59,25 @@ enum {
 
 extern const struct kind kinds[KINDS];
 
-/* The seed of what the memory holds at first. */
+/* Seed of the memory's initial contents. */
 #define FIRST 1
 
 /*
- * Addresses of our own choice, aligned to 2 MiB, with a hole on both sides, where the kernel
- * puts no mapping by itself: a hole stays one. Unmapped when the test ends.
+ * Returns an address range of the test's own choice, aligned to 2 MiB, with a hole on both sides. The kernel
+ * places no mapping there by itself, so a hole stays a hole. Unmapped at the end of the test.
  */
 char *place(size_t length);
 
-/* Anonymous memory there, of small pages. */
+/* Anonymous memory of small pages at such an address. */
 char *anonymous_at(char *at, size_t length);
 char *anonymous(size_t length);
 
 struct memory *memory_make(const struct kind *kind);
 
-/* Fails where another process sees something else at @at. */
+/* Fails if another process sees other bytes at @at. */
 void process_sees(int pid, const char *at, const char *want, size_t len);
 
-/* A child that waits until the test ends, with its copy of this address space. */
+/* Starts a child that waits until the test ends, with its copy of this address space. */
 int child_waits(void);
 
 #endif

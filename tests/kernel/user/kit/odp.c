@@ -22,12 +22,12 @@ static int fd_close(void *object)
 	return close((intptr_t)object - 1);
 }
 
-/* tools/vm lays the modules out and loads only those of the driver. */
+/* tools/vm provides the modules, and loads only those of the driver. */
 static void module_load(void)
 {
 	if (access(ODP_TEST_DEVICE, F_OK) &&
 	    system("insmod /run/vm/modules/odp_test.ko"))
-		fail_msg("odp_test.ko is not loaded, nor does it load from where tools/vm puts it");
+		fail_msg("odp_test.ko is not loaded, and cannot be loaded from the place where tools/vm puts it");
 }
 
 int odp_open(void)
@@ -239,4 +239,17 @@ void read_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, i
 void write_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, int error)
 {
 	copy_ends(r, ODP_TEST_WRITE, offset, len, done, error);
+}
+
+int child_start_with_region(void (*fn)(void *arg), void *arg, int *tell, struct region *r)
+{
+	int pipes[2], child;
+
+	assert_int_equal(pipe(pipes), 0);
+	*tell = pipes[1];
+	child = child_start(fn, arg);
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], r, sizeof(*r)), sizeof(*r));
+	close(pipes[0]);
+	return child;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The calls of /dev/odp_test, with the checks that every test wants. */
+/* The calls of /dev/odp_test, with the checks that every test needs. */
 #ifndef KIT_ODP_H
 #define KIT_ODP_H
 
@@ -38,8 +38,8 @@ struct region {
 };
 
 /*
- * How a copy ended: what was copied, what the fault said if one stopped it, and, between two
- * regions, whose page was missing.
+ * How a copy ended: the bytes copied, the error of the fault that stopped it, if any, and, for a copy between
+ * two regions, the side of the missing page.
  */
 struct outcome {
 	uint64_t done;
@@ -47,11 +47,11 @@ struct outcome {
 	int missing;
 };
 
-/* Closed when the test ends, with the regions in it. The test has two minutes from here. */
+/* Closed at the end of the test, with its regions. The test must end within two minutes. */
 int odp_open(void);
 void odp_close(int fd);
 
-/* 0 or -errno. */
+/* Returns 0 or -errno. */
 int region_try(struct region *r, int fd, uint64_t address, uint64_t length, unsigned int flags);
 void region_make(struct region *r, int fd, void *at, uint64_t length, unsigned int flags);
 void region_put(struct region *r);
@@ -66,20 +66,25 @@ int region_atomic(struct region *r, uint64_t offset, int op, uint64_t operand, u
 int64_t region_fault(struct region *r, uint64_t offset, uint64_t len, unsigned int flags);
 struct odp_test_stats region_stats(struct region *r);
 
-/* The states of the pages that the bytes at @offset... lie in. */
+/* Reads the states of the pages that hold the bytes from @offset on. */
 void region_states(struct region *r, uint64_t offset, uint64_t pages, uint8_t *states);
 uint8_t region_state(struct region *r, uint64_t offset);
 
-/* Fails where a page of these has another state under @mask. */
+/* Fails if one of these pages has another state under @mask. */
 void states_are(struct region *r, uint64_t offset, uint64_t pages, uint8_t mask, uint8_t want,
 		const char *what);
 
-/* The faulting copy, complete; the bytes are those of @want. */
+/*
+ * Starts a child that makes region @r, writes it to *@tell, and goes on; returns its pid once @r has arrived.
+ */
+int child_start_with_region(void (*fn)(void *arg), void *arg, int *tell, struct region *r);
+
+/* Runs a faulting copy to its end; the bytes must be those of @want. */
 void region_holds(struct region *r, uint64_t offset, const void *want, uint64_t len,
 		  const char *what);
 void region_takes(struct region *r, uint64_t offset, const void *from, uint64_t len);
 
-/* The faulting copy ends with @error after @done bytes. */
+/* Runs a faulting copy that must end with @error after @done bytes. */
 void read_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, int error);
 void write_ends(struct region *r, uint64_t offset, uint64_t len, uint64_t done, int error);
 

@@ -76,7 +76,7 @@ void need_swap(void)
 
 static void ext4_off(void)
 {
-	/* A mapping that a failed test has left behind keeps it busy. */
+	/* A mapping left behind by a failed test keeps it busy. */
 	if (umount2(EXT4_DIR, MNT_DETACH))
 		perror("umount");
 	unlink(EXT4_IMAGE);
@@ -127,7 +127,7 @@ void cgroup_enter(void)
 {
 	file_put("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
 	if (mkdir(CGROUP, 0700) || file_number(CGROUP "/memory.stat", "kernel ") < 0)
-		skip_because("no memory cgroups that tell the kernel's share");
+		skip_because("no memory cgroups that report the kernel's share");
 	defer(cgroup_leave, CGROUP);
 	assert_int_equal(file_put(CGROUP "/cgroup.procs", "0"), 0);
 }
