@@ -25,20 +25,32 @@ static void rxe_remove(struct rxe_dev *rxe)
 
 /* --- links ---------------------------------------------------------------- */
 
-/* Of a netdev that went while its link was being made, no event has told us. */
+/* Caller: holds RTNL. */
+static bool rxe_netdev_is_here(const struct rxe_dev *rxe,
+			       const struct net_device *ndev)
+{
+	return net_eq(dev_net(ndev), rxe->net) &&
+	       ndev->ifindex == rxe->ifindex;
+}
+
+/*
+ * No event told us of a netdev that was unregistered, or moved to another
+ * network namespace, while its link was being made.
+ */
 static int rxe_check_netdev(struct net_device *ndev)
 {
 	struct rxe_dev *rxe;
 	int ret = 0;
 
 	rtnl_lock();
-	if (ndev->reg_state != NETREG_REGISTERED) {
+	rxe = rxe_of_netdev(ndev);
+	if (ndev->reg_state != NETREG_REGISTERED ||
+	    (rxe && !rxe_netdev_is_here(rxe, ndev)))
 		ret = -ENODEV;
-		rxe = rxe_of_netdev(ndev);
-		if (rxe) {
+	if (rxe) {
+		if (ret)
 			rxe_remove(rxe);
-			ib_device_put(&rxe->ib);
-		}
+		ib_device_put(&rxe->ib);
 	}
 	rtnl_unlock();
 	return ret;
