@@ -80,6 +80,81 @@ static void test_window_domains(void **state)
 	assert_int_equal(bind(&pair.a, window(other), &foreign), IBV_WC_MW_BIND_ERR);
 }
 
+/*
+ * "Fix u64 addr+length overflow in rxe_check_bind_mw": a range whose end wraps around lies in no region, neither
+ * behind its last byte nor from below its first.
+ */
+static void test_window_wraps(void **state)
+{
+	struct rc rc = rc_default();
+	struct pair pair;
+	struct buf own;
+
+	(void)state;
+	rc.access |= IBV_ACCESS_MW_BIND;
+	pair_open(&pair, &rc);
+	own = buf_anon(pair.a.pd, 4 * PAGE, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND);
+	for (size_t i = 0; i < 3; i++) {
+		static const struct { long from; uint64_t len; } ranges[] = {
+			{ PAGE, UINT64_MAX - PAGE + 2 },	/* ends at the region's second byte */
+			{ -(long)PAGE, 2 * PAGE },
+			{ 0, UINT64_MAX },
+		};
+		struct buf part = own;
+
+		part.p += ranges[i].from;
+		part.len = ranges[i].len;
+		assert_int_equal(bind(&pair.a, window(pair.a.pd), &part), IBV_WC_MW_BIND_ERR);
+		pair_connect(&pair);
+	}
+	assert_int_equal(bind(&pair.a, window(pair.a.pd), &own), IBV_WC_SUCCESS);
+}
+
+/* --- lists of pieces ----------------------------------------------------------------------- */
+
+/*
+ * "rxe: Fix dma.length computation in wr_set_sge_list" (rdma-core): the library counts the first piece's length
+ * once for each piece. A message has the bytes of its pieces, whatever sum stands in the request.
+ */
+static void test_uneven_pieces(void **state)
+{
+	static const size_t lens[] = { 100, 3000, 1, 777 };
+	struct rc rc = rc_default();
+	struct ibv_sge list[4], into;
+	struct ibv_qp_ex *ex;
+	struct buf from, to;
+	struct pair pair;
+	size_t sum = 0;
+
+	(void)state;
+	rc.sge = 4;
+	rc.sq_sig_all = true;
+	pair.rc = rc;
+	pair_open_ends(&pair, &rc);
+	pair.a.qp = end_qp_ex(&pair.a, &rc, IBV_QP_EX_WITH_SEND);
+	pair.b.qp = end_qp(&pair.b, &rc);
+	pair_connect(&pair);
+	from = buf_anon(pair.a.pd, 4 * PAGE, 0);
+	to = buf_anon(pair.b.pd, 4 * PAGE, IBV_ACCESS_LOCAL_WRITE);
+	pattern_fill(from.p, 4 * PAGE, 0, 7);
+	for (int i = 0; i < 4; i++) {
+		list[i] = sge(&from, sum, lens[i]);
+		sum += lens[i];
+	}
+	into = sge(&to, 0, 4 * PAGE);
+	post_recv(&pair.b, 5, &into, 1);
+	ex = ibv_qp_to_qp_ex(pair.a.qp);
+	ibv_wr_start(ex);
+	ex->wr_id = 6;
+	ex->wr_flags = IBV_SEND_SIGNALED;
+	ibv_wr_send(ex);
+	ibv_wr_set_sge_list(ex, 4, list);
+	assert_int_equal(ibv_wr_complete(ex), 0);
+	expect_wc(pair.a.scq, 6, IBV_WC_SUCCESS);
+	assert_int_equal(expect_wc(pair.b.rcq, 5, IBV_WC_SUCCESS).byte_len, sum);
+	pattern_check(to.p, sum, 0, 7, "pieces");
+}
+
 /* --- reregistration ------------------------------------------------------------------------ */
 
 static int reregister(struct ibv_mr *mr, int access, uint32_t *rkey)
@@ -374,14 +449,152 @@ static void test_packets_outlive(void **state)
 	undo(NULL);
 }
 
+/* --- links that several change at once ----------------------------------------------------- */
+
+static void need_links(void)
+{
+	if (!shell_works("rdma link >/dev/null && [ -e /sys/class/net/veth0 ]"))
+		skip_because("no links can be made here");
+}
+
+static bool link_there(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s", name);
+	return !access(path, F_OK);
+}
+
+static void link_goes(const char *name)
+{
+	uint64_t end = now_ms() + PATIENCE;
+
+	while (link_there(name)) {
+		if (now_ms() > end)
+			fail_msg("%s is still there", name);
+		sleep_ms(5);
+	}
+}
+
+/* What several processes do at the same time; each waits a little first. */
+struct deed {
+	const char *command;
+	unsigned int us;
+};
+
+static void child_acts(void *arg)
+{
+	struct deed *deed = arg;
+
+	usleep(deed->us);
+	shell_works(deed->command);
+}
+
+static void child_queries(void *arg)
+{
+	struct ibv_context *ctx = device_open(arg);
+	struct ibv_port_attr port;
+
+	while (link_there(arg) && !ibv_query_port(ctx, 1, &port))
+		;
+}
+
+static void act_together(struct deed *deeds, int n, struct dice *dice)
+{
+	int pids[4];
+
+	for (int i = 0; i < n; i++) {
+		deeds[i].us = dice_below(dice, 30000);
+		pids[i] = child_start(child_acts, &deeds[i]);
+	}
+	for (int i = 0; i < n; i++)
+		assert_int_equal(child_wait(pids[i]), 0);
+}
+
+static int twice_away(void *unused)
+{
+	(void)unused;
+	shell("ip link delete twice0 2>/dev/null; true");
+	link_goes("rxetwice");
+	return 0;
+}
+
+/*
+ * "Fix Use-After-Free problem in rxe_net_del", "rework per-net tunnel socket lifetime", "Fix use-after-free of netdev in
+ * smc_ib_port_event_work": a link is deleted twice while its netdev goes and its port is asked for its speed.
+ */
+static void test_deleted_twice(void **state)
+{
+	struct dice dice = { .seed = options.seed };
+	int rounds = options.full ? 200 : 12;
+
+	(void)state;
+	need_links();
+	defer(twice_away, NULL);
+	for (int i = 0; i < rounds; i++) {
+		struct deed deeds[] = {
+			{ "rdma link delete rxetwice 2>/dev/null", 0 },
+			{ "rdma link delete rxetwice 2>/dev/null", 0 },
+			{ "ip link delete twice0", 0 },
+		};
+		int pid;
+
+		shell("ip link add twice0 type dummy && ip link set twice0 up &&"
+		      "ip address add 192.0.2.77/24 dev twice0 &&"
+		      "rdma link add rxetwice type rxe netdev twice0");
+		pid = child_start(child_queries, (void *)"rxetwice");
+		act_together(deeds, ARRAY_SIZE(deeds), &dice);
+		link_goes("rxetwice");
+		child_wait(pid);
+	}
+}
+
+static int moved_away(void *unused)
+{
+	(void)unused;
+	shell("ip link delete moves0 2>/dev/null; ip netns delete farther");
+	link_goes("rxemoves");
+	return 0;
+}
+
+/*
+ * "Fix stale RoCE GIDs during netdev events at registration" and syzbot's reports of references that stay: the netdev
+ * goes to another namespace while its link is made. No link stays on it.
+ */
+static void test_moves_meanwhile(void **state)
+{
+	struct dice dice = { .seed = options.seed };
+	int rounds = options.full ? 400 : 40;
+
+	(void)state;
+	need_links();
+	shell("ip netns add farther");
+	defer(moved_away, NULL);
+	for (int i = 0; i < rounds; i++) {
+		struct deed deeds[] = {
+			{ "rdma link add rxemoves type rxe netdev moves0 2>/dev/null", 0 },
+			{ "ip link set moves0 netns farther", 0 },
+		};
+
+		shell("ip link add moves0 type dummy && ip link set moves0 up");
+		act_together(deeds, ARRAY_SIZE(deeds), &dice);
+		link_goes("rxemoves");
+		shell("ip -n farther link delete moves0");
+	}
+}
+
 static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_window_domains),
+	cmocka_unit_test(test_window_wraps),
+	cmocka_unit_test(test_uneven_pieces),
 	cmocka_unit_test(test_readonly_stays),
 	cmocka_unit_test(test_kind_stays),
 	cmocka_unit_test(test_answers),
 	cmocka_unit_test(test_timers),
 	cmocka_unit_test(test_room_changes),
 	cmocka_unit_test(test_packets_outlive),
+	cmocka_unit_test(test_deleted_twice),
+	cmocka_unit_test(test_moves_meanwhile),
 };
 
 int main(int argc, char **argv)

@@ -203,6 +203,8 @@ enum rxe_dev_flags {
  *	process context only; only the rhashtable's own locks are taken inside
  * @flags: bits of enum rxe_dev_flags
  * @quotas: limits on the number of objects, by enum rxe_object
+ * @net: network namespace whose sockets the device uses; set by rxe_net_open()
+ * @ifindex: number of @ndev in @net; set by rxe_net_open()
  */
 struct rxe_dev {
 	struct ib_device ib;
@@ -232,6 +234,8 @@ struct rxe_dev {
 	spinlock_t groups_lock;
 	unsigned long flags;
 	struct rxe_quota quotas[RXE_NUM_OBJECTS];
+	struct net *net;
+	int ifindex;
 };
 
 static inline struct rxe_dev *to_rxe(struct ib_device *ib)

@@ -26,9 +26,19 @@ static void rxe_remove(struct rxe_dev *rxe)
 
 /* --- links ---------------------------------------------------------------- */
 
+/* Is the netdev still where it was when its link was created? */
+static bool rxe_netdev_is_here(const struct rxe_dev *rxe,
+			       const struct net_device *ndev)
+{
+	ASSERT_RTNL();
+	return net_eq(dev_net(ndev), rxe->net) &&
+	       ndev->ifindex == rxe->ifindex;
+}
+
 /*
- * If the netdev was unregistered while its link was being created, the netdev
- * notifier did not find the link. Remove the link here.
+ * If the netdev was unregistered, or moved to another network namespace, while
+ * its link was being created, the netdev notifier did not find the link. Remove
+ * the link here.
  */
 static int rxe_check_netdev(struct net_device *ndev)
 {
@@ -36,13 +46,14 @@ static int rxe_check_netdev(struct net_device *ndev)
 	int ret = 0;
 
 	rtnl_lock();
-	if (ndev->reg_state != NETREG_REGISTERED) {
+	rxe = rxe_of_netdev(ndev);
+	if (ndev->reg_state != NETREG_REGISTERED ||
+	    (rxe && !rxe_netdev_is_here(rxe, ndev)))
 		ret = -ENODEV;
-		rxe = rxe_of_netdev(ndev);
-		if (rxe) {
+	if (rxe) {
+		if (ret)
 			rxe_remove(rxe);
-			ib_device_put(&rxe->ib);
-		}
+		ib_device_put(&rxe->ib);
 	}
 	rtnl_unlock();
 	return ret;

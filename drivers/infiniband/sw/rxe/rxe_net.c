@@ -372,14 +372,15 @@ int rxe_net_open(struct rxe_dev *rxe)
 	struct rxe_netns *ns = rxe_netns(net);
 	int ret = 0;
 
+	rxe->net = net;
+	rxe->ifindex = rxe->ndev->ifindex;
 	mutex_lock(&ns->lock);
 	if (!ns->links)
 		ret = rxe_netns_open(ns, net);
 	if (!ret) {
-		ret = xa_insert(&ns->devs.all, rxe->ndev->ifindex, NULL,
-				GFP_KERNEL);
+		ret = xa_insert(&ns->devs.all, rxe->ifindex, NULL, GFP_KERNEL);
 		if (!ret) {
-			rxe_table_publish(&ns->devs, rxe->ndev->ifindex, rxe);
+			rxe_table_publish(&ns->devs, rxe->ifindex, rxe);
 			ns->links++;
 		} else if (!ns->links) {
 			rxe_netns_close(ns);
@@ -399,10 +400,10 @@ int rxe_net_open(struct rxe_dev *rxe)
  */
 void rxe_net_close(struct rxe_dev *rxe)
 {
-	struct rxe_netns *ns = rxe_netns(dev_net(rxe->ndev));
+	struct rxe_netns *ns = rxe_netns(rxe->net);
 
 	mutex_lock(&ns->lock);
-	rxe_table_erase(&ns->devs, rxe->ndev->ifindex, rxe);
+	rxe_table_erase(&ns->devs, rxe->ifindex, rxe);
 	/*
 	 * Wait for tasks and softirqs that have seen RXE_DEV_OPEN set or have
 	 * found the link: they may be using the sockets.
