@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan lockdep */
 /*
  * A storm: processes are killed in the middle of traffic from and to memory that a user-space pager serves,
  * that is a file on a file system which freezes and thaws, or for which their control group is full. Their

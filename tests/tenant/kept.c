@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan lockdep */
 /*
  * Whose memory is it? Nobody, in a control group with a limit, makes the kernel keep what it can: rings, packets for
  * queue pairs that wait. What the machine has less of then is what the group was charged.

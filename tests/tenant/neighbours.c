@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan */
 /*
  * A hostile tenant beside a victim: nobody, in a control group with limits, does one thing after the other that
  * might hold others up or take their memory; the victim's times, memory and bytes bear it. A new attack is a

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan ends */
 /*
  * What the driver's workers do for a process counts as the process's own: its memory policy, its cpuset and
  * its I/O limits hold for pages that RDMA or a prefetch brings. And a user's workers are few, and his own.

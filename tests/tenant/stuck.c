@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan */
 /*
  * A fault in a file system that does not answer cannot be interrupted. Nobody waits for it: what a verb, a
  * close, an exit or the end of a link takes away goes at once, and the worker that is stuck keeps what it uses.

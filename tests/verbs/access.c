@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire debian:wire lockdep:wire */
 /*
  * On-demand regions over memory that is not there or not allowed: the access fails with an error
  * that names it, and succeeds once the memory is.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: uml:loop */
 /*
  * Queues as long as they may be: no call takes long for what has been posted before it, and what
  * is done in many small steps comes out as if it had been done in one.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan debian lockdep:wire */
 /*
  * Every opcode moves exactly the bytes it should and touches no other: pinned and on-demand
  * memory on either side, lengths from 0 to past 1 MiB, unaligned offsets, every path MTU, pages

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan debian lockdep:wire */
 /*
  * Connections by address: queue pairs that rdma_cm joins carry the right bytes, both sides hear of
  * what the other does, and what the kernel has for it goes when they do.

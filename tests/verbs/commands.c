@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Commands to the kernel's verbs that no library would write: right ones, and right ones with a
  * field, a length or a pointer changed, by several processes that fork and end in the middle.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Queue pairs made with every corner of their capabilities, and every request in every slot: none
  * brings more than there is room for, and none writes over another.

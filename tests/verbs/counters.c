@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan */
 /*
  * The port's packets and bytes: in hw_counters, as performance management has them in counters, and as
  * a peer is told that asks.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop debian:loop lockdep:loop */
 /*
  * Many who wait for pages at once: none of them holds up one who need not wait as long, another region
  * or another process, and none makes a peer send again.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Ways: loop */
+/* CI: kasan debian lockdep */
 /*
  * The direct way: SEND, WRITE and READ between queue pairs of one device, without packets. What they do is the
  * same, in the same order, whichever way they go and however often that changes.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire */
 /*
  * Right packets that are made by hand are taken as a peer's: whole, in fragments, with IP options, in a
  * train of one frame, and as answers. So what packets.c does is wrong only where it means to be.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop lockdep:loop */
 /*
  * A memory cgroup that is full, of tables more than of anything else: they go before anybody is killed,
  * whoever wants the memory.

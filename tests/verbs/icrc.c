@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Ways: wire */
+/* CI: kasan debian */
 /*
  * The ICRC of packets of all lengths, seen on their way and worked out again bit by bit: two ends that make
  * the same mistake understand each other.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: uml:loop */
 /* What an idle queue pair costs: no more memory than the kernel's own driver takes for it. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop lockdep:loop */
 /*
  * Every allocation that a verb makes fails once. The verb says that there is no memory and leaves
  * nothing behind, the same verb works at once, and what gives something back does so without

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Every allocation fails once while a link is made or deleted, and while the modules are loaded:
  * nothing is left of what did not come to be, and the same works at once. Links come and go slowly,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop debian:loop */
 /* What the device says it can do it does; what is beyond it is refused with an errno. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop ends:loop */
 /*
  * What a peer may read and write through an on-demand region, mapping by mapping: the table of
  * Documentation/infiniband/on-demand-paging.rst, a test a line. What pinning says (get_user_pages()) is

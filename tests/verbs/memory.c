@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop debian:loop lockdep:loop */
 /*
  * Every kind of memory and every thing that can happen to it, seen through on-demand regions: what
  * RDMA reads is what is there, what RDMA writes is what the CPU, the file and no one else gets.

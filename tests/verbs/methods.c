@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Methods of the kernel's verbs, called as the library calls them but for one thing: every ioctl
  * that it makes goes through here, where an attribute, its length or its pointer is changed, by

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop ends:loop lockdep:loop */
 /*
  * Many address spaces behind one device: those that are gone keep nothing, and a registration does not take
  * longer for those that are there.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Ways: loop */
+/* CI: kasan debian */
 /*
  * Links that are seen in the network namespace of their netdev and nowhere else. The kernel changes to
  * this mode only as long as there is no other namespace: before a test that wants a wire.

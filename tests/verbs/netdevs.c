@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire debian:wire lockdep:wire */
 /*
  * What networks do below a link: VLANs upon its netdev, links upon a bond, addresses of IPv6 that only
  * mean something together with a netdev, other MTUs and names.

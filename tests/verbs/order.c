@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Ways: wire */
+/* CI: kasan */
 /*
  * A wire that loses, doubles, reorders and damages packets: everything arrives once, in order, as
  * it was sent, and atomics happen exactly once.

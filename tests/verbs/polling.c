@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Who polls the last byte of a message finds all the others there, as with hardware whose last bytes
  * are the last to become visible: no completion tells of it.

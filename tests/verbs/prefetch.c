@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop debian:loop lockdep:loop */
 /* ibv_advise_mr(): what is prefetched is not faulted, and nothing else happens. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire */
 /*
  * Whatever is taken away again meanwhile, a transfer comes to its end that the processor could do by
  * itself: memory of a pager that keeps few pages, memory of a cgroup that is smaller than the message.

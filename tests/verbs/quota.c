@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Of everything that a device says how many there may be of there are so many and no more: the next
  * one is refused with ENOMEM, and can be had when one has gone. What is larger than it says is EINVAL.

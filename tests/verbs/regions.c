@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /* Many regions over the same page: who takes it away does not wait for as many as there are. */
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan */
 /*
  * What others have reported of the kernel's rxe, siw and RDMA core, where no other program tries it:
  * Documentation/infiniband/public-reports.rst.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * A process that writes all over the rings that it shares with the driver while the driver works
  * on them, and one that maps rings that are not its own: only the guilty process has the damage.

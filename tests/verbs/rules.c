@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire */
 /*
  * What a responder must refuse, and what a requester must not believe (InfiniBand Architecture
  * Specification, volume 1, chapter 9): packets made by hand, one rule each.

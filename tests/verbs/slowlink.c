@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * A link whose network is slow: datagrams wait in its queue, those of one queue pair no more than are its own, and
  * nobody waits for it who sends through another link.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire */
 /*
  * For a long time: processes with traffic of every kind from and to on-demand memory of every kind,
  * to which meanwhile everything happens that can. Every byte is known at every time.

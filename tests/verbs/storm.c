@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire lockdep:wire */
 /*
  * Storms: processes that end in the middle of traffic and of faults, also where their pages are a slow
  * pager's, on a file system that freezes, or in a full control group; objects that come and go on all

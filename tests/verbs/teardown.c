@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop ends:loop lockdep:loop */
 /*
  * The ends of objects: how long they take, counted in grace periods of the kernel's, and what they
  * promise: no byte is written by a key after the call that ends it has returned.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Ways: wire */
+/* CI: kasan debian lockdep */
 /*
  * Packets leave in trains, each of which is one packet to the network stack. Whatever the stack does
  * with them on the way (takes them apart, shows them to others, loses or doubles them), it is the right

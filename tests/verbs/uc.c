@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire lockdep:wire */
 /*
  * Unreliable connections: every byte of what arrives is right, a message with a packet missing
  * does not arrive at all, and the next one does; nothing is answered.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /*
  * Devices that go, and netdevs that change, under applications that use them: each of them is told
  * or goes on, each can close what it has, nothing hangs, and what is made anew works.

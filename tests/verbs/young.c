@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:loop */
 /* Reclaim takes what nobody uses: pages that RDMA alone uses are in use. */
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan debian lockdep */
 /* How many faults it takes, and what they touch that nobody asked for. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan debian lockdep */
 /*
  * Copies, faults and invalidations at once on the same pages, judged by what the pages hold.
  * The workers are the kernel's (odp_test.h says what they write); here the pages are

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan debian lockdep */
 /*
  * What a region has written is not lost when the kernel takes the page away. The pages are
  * clean before: without a word from the region the kernel would just forget them.
