@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # The test programs, and where each of them runs. A program's source says that in comments of one line:
 #
-#	/* Ways: loop */	runs without a second device only (Ways: wire: with one only). Without this line, a
-#				program of tests/verbs runs both ways, and any other runs without a second device.
-#	/* CI: kasan lockdep:wire */	the kernels that CI runs the program on. Without this line, CI runs it on every
-#				kernel. A word is uml, kasan or lockdep (uml with that checker), debian (each of
-#				Debian's kernels) or ends (the oldest and the newest of them); :loop or :wire
-#				behind the word leaves one way out of two.
+#	/* Ways: loop */
+#	/* CI: kasan lockdep:wire */
+#
+# Ways: loop is without a second device, wire is over a veth with a second device. Without this comment a
+# program of tests/verbs runs both ways, and any other program runs without a second device. CI: the kernels
+# that CI runs the program on: uml, kasan, lockdep (uml with that checker), debian (each of Debian's kernels),
+# ends (the oldest and the newest of them). A word with :loop or :wire selects one of the two ways. Without
+# this comment CI runs the program on every kernel.
 
 readonly test_folders=(verbs tenant kernel/user)
 declare -A test_folder=() test_ways=() test_ci=()
@@ -18,7 +20,7 @@ load_programs() {
 
 	for folder in "${test_folders[@]}"; do
 		for source in "$1/$folder"/*.c; do
-			name=$(basename "$source" .c)
+			name=${source##*/} name=${name%.c}
 			sources+=("$source")
 			test_folder[$name]=$folder
 			test_ways[$name]=loop
@@ -28,7 +30,7 @@ load_programs() {
 		done
 	done
 	while IFS=: read -r source tag words; do
-		name=$(basename "$source" .c)
+		name=${source##*/} name=${name%.c}
 		words=${words# } words=${words% \*/}
 		case $tag in
 		*Ways) test_ways[$name]=$words ;;
@@ -57,8 +59,8 @@ check_tag() {
 	done
 }
 
-# programs_tagged WORD...: the tests, as tests/run takes them, whose CI comment has one of the words, or that have
-# no such comment
+# programs_tagged WORD...: the tests, as tests/run takes them, whose CI comment has one of the words, or that
+# have no such comment
 programs_tagged() {
 	local name way tag word ways
 

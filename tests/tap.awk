@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# Reads TAP, the Test Anything Protocol, as cmocka and the suites print it, and prints one line a test: pass, fail or
-# skip, the test's name after the variable "prefix", and the reason, with tabs between them.
+# Reads TAP, the Test Anything Protocol, as cmocka and the suites print it, and prints one line a test: pass,
+# fail or skip, the test's name after the variable "prefix", and the reason, with tabs between them.
 #
-# Comments of ours (lib/test.c): "# test: NAME" before a test starts, so that the name of a test without a result is
-# known; "# skipped: REASON" before a skipped test's result; "# clean-up failed: REASON". The reason of a failure is
-# what a child process printed, or the first comment after the result.
+# Comments of ours (lib/test.c): "# test: NAME" before a test starts, so that the name of a test without a
+# result is known; "# skipped: REASON" before a skipped test's result; "# clean-up failed: REASON". The reason
+# of a failure is what a child process printed, or the first comment after the result.
 
 function say(word, name, reason) { print word "\t" prefix name "\t" reason }
 

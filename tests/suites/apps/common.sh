@@ -43,7 +43,8 @@ ucx_can_odp() {
 	! ucx_info -v | grep -Eqi '^# version:? 1\.13'
 }
 
-# counter NAME: the sum of both devices' counters. Requests that rxe executed without packets count as packets sent.
+# counter NAME: the sum of both devices' counters. Requests that rxe executed without packets count as packets
+# sent.
 counter() {
 	local files='/sys/class/infiniband/rxe[01]/ports/1/hw_counters' names=("$1") name file sum=0
 
@@ -56,8 +57,8 @@ counter() {
 	echo "$sum"
 }
 
-# grown COUNTER SINCE BY: fails where the counter has grown by less. The kernel's own driver does not count page
-# faults, and passes.
+# grown COUNTER SINCE BY: fails where the counter has grown by less. The kernel's own driver does not count
+# page faults, and passes.
 grown() {
 	local now
 
@@ -88,9 +89,9 @@ wait_for_server() {
 	done
 }
 
-# pair SERVER... -- CLIENT...: runs both commands, which must succeed. The client's output must match $says. The
-# devices must have sent $packets packets (default 1) and taken $faults page faults (default 0). $endless says that the
-# server does not end by itself.
+# pair SERVER... -- CLIENT...: runs both commands, which must succeed. The client's output must match $says.
+# The devices must have sent $packets packets (default 1) and taken $faults page faults (default 0). $endless
+# says that the server does not end by itself.
 pair() {
 	local server=() packets_before faults_before status other
 

@@ -119,8 +119,9 @@ static void end_line(int signal)
 }
 
 /*
- * cmocka prints the message of a failed assertion with the test's result, which a child process never reaches. With
- * this variable it prints the message at once, without the end of the line, and aborts.
+ * cmocka prints the message of a failed assertion with the test's result, which a child process
+ * never reaches. With this variable it prints the message at once, without the end of the line,
+ * and aborts.
  */
 static void fail_at_once(void)
 {
