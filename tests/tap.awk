@@ -13,10 +13,10 @@ function finish() {
 		say("fail", failed, reason)
 	else if (running != "")
 		say("fail", running, reason != "" ? reason : "ended without a result")
-	failed = running = reason = skipped = previous = ""
+	failed = running = reason = previous = ""
 }
 
-/^# test: / { finish(); running = substr($0, 9); next }
+/^# test: / { finish(); skipped = ""; running = substr($0, 9); next }
 
 /^(not )?ok / {
 	if (failed != "")
