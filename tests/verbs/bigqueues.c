@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: uml:loop */
 /*
  * Queues of the maximal length: no call gets slow from the number of entries posted before it, and work that
  * is split into many small steps has the same result as in one step.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: kasan:wire */
 /* A queue pair that is brought from state to state while its peer sends already. */
 #include "lib/attack.h"
 #include "lib/forge.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* CI: uml:loop */
 /* The memory cost of an idle queue pair: no more than with the kernel's own driver. */
 #include <stdio.h>
 #include <stdlib.h>

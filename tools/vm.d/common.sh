@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Messages, locks, cached artifacts and privileges: what every part of tools/vm uses.
+# Messages, locks, cached artifacts and privileges, for all parts of tools/vm.
 
 VM_CACHE=$(realpath -m "${RXE_ODP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rxe-odp}")
 
-# Exit statuses of our own; everything else is the command's.
+# Our own exit statuses; all others are the command's.
 readonly EXIT_TOOL=123 EXIT_TIMEOUT=124 EXIT_KERNEL=125
 
 say() { printf 'vm: %s\n' "$*" >&2; }
@@ -23,11 +23,11 @@ as_root() {
 
 hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
-# end PID: of a shell that we put into the background, with what it waits for
+# end PID: ends a background shell of ours, and the children that it waits for.
 end() {
 	local children
 	children=$(pgrep -P "$1") || true
-	# The shell first: it would say that its child was killed.
+	# The shell first, because it would report that its child was killed.
 	# shellcheck disable=SC2086
 	kill "$1" $children 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
@@ -41,7 +41,7 @@ progress() {
 	done
 }
 
-# step NAME COMMAND...: a long step, with its log in a file and its progress on the terminal.
+# step NAME COMMAND...: runs a long command, with its output in a log file and its progress on the terminal.
 step() {
 	local name=$1 start=$SECONDS failed ticker
 	local log=$VM_CACHE/log/${name// /-}.log
@@ -50,7 +50,7 @@ step() {
 	say "$name: started, log in $log"
 	progress "$name" "$log" </dev/null &
 	ticker=$!
-	# Not as a condition: within one, bash does not stop at errors.
+	# Not as a condition: bash ignores "set -e" inside a condition.
 	set +e
 	(set -e; "$@") >"$log" 2>&1 </dev/null
 	failed=$?
@@ -63,8 +63,8 @@ step() {
 	say "$name: done in $((SECONDS - start)) s"
 }
 
-# once PATH NAME COMMAND...: makes PATH with COMMAND unless it is there. COMMAND gets a
-# scratch path as its last argument, which becomes PATH only when all went well.
+# once PATH NAME COMMAND...: makes PATH with COMMAND unless PATH exists. COMMAND gets a scratch path as its
+# last argument, which becomes PATH only if COMMAND succeeds.
 once() {
 	local path=$1 name=$2
 	shift 2
@@ -72,7 +72,7 @@ once() {
 	[[ -e $path ]] && return
 	exec {once_fd}>"$VM_CACHE/lock/$(basename "$path")"
 	flock -n "$once_fd" || {
-		say "$name: another tools/vm is at it, waiting"
+		say "$name: waiting for another tools/vm that is making it"
 		flock "$once_fd"
 	}
 	if [[ ! -e $path ]]; then

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the guest does between its kernel and the command; process 1 starts it on the terminal.
-# The run folder /run/vm is shared with the host: job.sh comes from there, status goes there.
+# Process 1 of the guest starts this script on the terminal. It prepares the guest, runs the command and
+# unloads the driver. The folder /run/vm is shared with the host: job.sh is read from it, the status is
+# written to it.
 
 fail() {
 	echo "vm: guest: $*" >&2
 	exit 1
 }
 
-# Whoever sits at a shell expects to see what changes outside, and outside what changes here.
+# With an interactive shell, the guest must see the host's changes, and the host the guest's.
 cache_mode() { if [[ $1 == rw || $VM_INTERACTIVE ]]; then echo mmap; else echo loose; fi; }
 
-# Of a kernel of our own; Debian's are in the root.
+# Mounts the modules of a kernel that we built. The modules of Debian's kernels are in the root.
 mount_modules() {
 	if [[ $VM_KERNEL == uml ]]; then
 		mount -t hostfs -o "ro,hostfs=$VM_LINUX/lib/modules" none /lib/modules
@@ -41,28 +42,29 @@ settings() {
 	echo "127.0.0.1 localhost $VM_HOSTNAME" >/etc/hosts
 	echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 	ip link set lo up
-	# perftest divides by the MHz that it reads there, and UML gives none
+	# perftest divides by the MHz in /proc/cpuinfo, which UML does not have.
 	if ! grep -q 'cpu MHz' /proc/cpuinfo; then
 		{ cat /proc/cpuinfo; printf 'cpu MHz\t\t: %s\n' "$VM_MHZ"; } >/run/cpuinfo
 		mount --bind /run/cpuinfo /proc/cpuinfo
 	fi
 }
 
-# After a report of its own lockdep is silent, and would be for ours.
+# lockdep turns itself off after its first report, and then it would miss the defects of our driver.
 check_lockdep() {
 	if grep -qs 'debug_locks: *0' /proc/lockdep_stats; then
 		echo "vm: WARNING: lockdep has turned itself off" >/dev/kmsg
 	fi
 }
 
-# What the kernel has lost before is not ours to find.
+# Leaks from before the driver was loaded are not the driver's.
 forget_leaks() {
 	[[ -e $kmemleak ]] || return 0
 	echo scan >"$kmemleak"
 	echo clear >"$kmemleak"
 }
 
-# An object has to be 5 s old, and unreferenced in two scans: of one alone the kernel says "suspected".
+# kmemleak reports objects that are 5 s old. The second scan makes sure: an object that only one scan finds
+# without references is merely suspected.
 check_leaks() {
 	[[ -e $kmemleak ]] || return 0
 	sleep 6
@@ -70,7 +72,7 @@ check_leaks() {
 	sleep 1
 	echo scan >"$kmemleak"
 	[[ -s $kmemleak ]] || return 0
-	{ echo "vm: WARNING: memory that nobody points to"; head -n 60 "$kmemleak"; } |
+	{ echo "vm: WARNING: leaked memory"; head -n 60 "$kmemleak"; } |
 		while read -r line; do echo "$line" >/dev/kmsg; done
 }
 
@@ -113,8 +115,8 @@ remove_modules() {
 	done
 }
 
-# Leaks and lost references show themselves when the driver goes. What is left of the command
-# may need a moment to die.
+# Unloading the driver reveals leaks and lost references. Processes that the command left behind may need a
+# moment to die.
 unload_driver() {
 	local try
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# What the host needs: exact names of Debian packages, installed only where they are missing.
+# The programs that the host needs, with the exact names of their Debian packages. Missing ones are installed.
 
 readonly host_tools=(
 	mmdebstrap:mmdebstrap qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mke2fs:e2fsprogs

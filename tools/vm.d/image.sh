@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# What a guest boots from: an initial RAM disk with init.c and the modules that reach the root,
-# and, for QEMU, the guest's root folder as an ext4 image that nobody writes to.
+# A guest boots from an initial RAM disk with init.c and the modules that the root needs, and, under QEMU,
+# from a read-only ext4 image of the guest's root folder.
 
 readonly boot_modules=(virtio_pci virtio_blk virtio_console ext4 9p 9pnet_virtio)
 
@@ -17,7 +17,7 @@ image_make() {
 	as_root chmod a+r "$file"
 }
 
-# disk_make FILE: the image, with what a guest writes to it
+# disk_make FILE: a disk for a guest's writes on top of the image
 disk_make() {
 	qemu-img create -q -f qcow2 -F raw -b "$(image_file)" "$1"
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # kbuild.sh SOURCE STAGE KDIR [MAKE-ARGUMENT...]: builds the modules against the kernel of KDIR.
-# Works in STAGE, a copy of what they are made of, so that SOURCE stays as it is and one
-# checkout serves several kernels.
+# The build is in STAGE, a copy of the sources, so that SOURCE stays unchanged and one checkout serves several
+# kernels.
 set -eu
 source=$1 stage=$2 kdir=$3
 shift 3

@@ -1,10 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-# Debian's own kernels with their headers, found and installed with apt in the root of their release.
+# Debian's own kernels with their headers, found and installed with apt in the root of their release. The file
+# "kernels" lists them.
 
-readonly debian_kernels=(6.1 6.12 7.3)
-declare -rA kernel_suite=([6.1]=bookworm [6.12]=trixie [7.3]=trixie)
+declare -a debian_kernels=()
+declare -A kernel_suite=()
 
-# suite_kernels SUITE: those that guests of this release boot
+read_kernels() {
+	local series suite
+
+	while read -r series suite; do
+		debian_kernels+=("$series")
+		kernel_suite[$series]=$suite
+	done < <(grep -v '^#' "$(dirname "${BASH_SOURCE[0]}")/kernels")
+}
+
+read_kernels
+readonly debian_kernels kernel_suite
+# shellcheck disable=SC2034 # for the scripts that source this
+readonly oldest_kernel=${debian_kernels[0]} newest_kernel=${debian_kernels[-1]}
+# shellcheck disable=SC2034
+readonly newest_suite=${kernel_suite[$newest_kernel]}
+
+# suite_kernels SUITE: the kernels that guests of this release boot
 suite_kernels() {
 	local series
 
@@ -13,7 +30,7 @@ suite_kernels() {
 	done
 }
 
-# kernel_newest ROOT SERIES: the newest package's release, as in 6.12.117+deb13-amd64, 6.1.0-44-amd64
+# kernel_newest ROOT SERIES: the release of the series' newest package, such as 6.12.117+deb13-amd64
 kernel_newest() {
 	in_chroot "$1" apt-cache pkgnames "linux-image-$2." |
 		sed -n 's/^linux-image-\([0-9.]*[-+][^-]*-amd64\)$/\1/p' | sort -V | tail -n 1
@@ -34,5 +51,5 @@ kernels_install() {
 	as_root rm -f "$root"/boot/initrd.img*
 }
 
-# kernel_release SERIES: of a kernel that stands in the guest root
+# kernel_release SERIES: the release of a kernel that is installed in the guest root
 kernel_release() { cat "$VM_ROOT/boot/$1"; }

@@ -2,18 +2,18 @@
 # Kernels of our own configuration, built from Debian's linux-source in the guests' root folder:
 # Linux as a user process (uml), and the debug kernels of --debug, for a process or for QEMU.
 
-readonly LINUX_SERIES=7.3
-# Where the chroot sees the source and the build
+readonly LINUX_SERIES=$newest_kernel
+# The folders of the source and of the build inside the chroot
 readonly LINUX_SOURCE=/usr/src/linux LINUX_BUILD=/usr/src/linux-build
 
-# What --debug without a variant means: as much at once as is still fast enough to be used
-declare -rA debug_default=([uml]=lockdep [7.3]=kasan+lockdep)
+# The variant of --debug without a value: as many checkers as leave the kernel fast enough to use
+declare -rA debug_default=([uml]=lockdep ["$LINUX_SERIES"]=kasan+lockdep)
 
 debug_variants() { (cd "$VM_LIB/config" && ls debug-*.config) | sed 's/debug-\(.*\)\.config/\1/'; }
 
 linux_arch() { if [[ $VM_KERNEL == uml ]]; then echo um; else echo x86; fi; }
 
-# The whole configuration: what all have, what the machine has, and the checkers.
+# The whole configuration: the common part, the machine's part, and the checkers' parts.
 linux_config() {
 	local part parts=("$VM_LIB/config/base.config")
 
@@ -26,7 +26,8 @@ linux_config() {
 	cat "${parts[@]}"
 }
 
-# What the source is made by, that of all and that of uml.
+# Everything that the source depends on, for all kernels and for uml. Another origin gives another name, so a
+# change in these functions builds the kernels again.
 linux_origin() { echo "$LINUX_SERIES"; declare -f linux_unpack; }
 linux_origin_uml() { declare -f linux_amend_uml; cat "$VM_LIB/uml-pin.h"; }
 
@@ -41,14 +42,16 @@ linux_dir() {
 	))"
 }
 
+linux_source_ensure() { once "$(linux_source_dir)" 'linux source' linux_source_make; }
+
 linux_ensure() {
 	root_ensure
 	[[ ! -e $VM_LINUX ]] || return 0
-	once "$(linux_source_dir)" 'linux source' linux_source_make
+	linux_source_ensure
 	once "$VM_LINUX" "linux $(guest_name)" linux_make
 }
 
-# What a debug kernel reports without our driver is its own and nobody's failure.
+# The reports that a debug kernel makes without our driver do not fail a run with our driver.
 linux_own_reports() { echo "$VM_LINUX.own-$(hash_of "$VM_LIB/provoke.sh" "$VM_LIB/klog.sh")"; }
 
 linux_own_reports_ensure() {
@@ -65,7 +68,8 @@ linux_own_reports_make() {
 	rm "$to.log"
 }
 
-# in_linux BUILD [--bind FROM TO]... COMMAND...: in the guests' root folder with the source and the build
+# in_linux BUILD [--bind FROM TO]... COMMAND...: runs the command in the guests' root folder, with the source
+# and the build.
 in_linux() {
 	local build=$1
 	shift
@@ -82,7 +86,7 @@ linux_make() {
 	in_linux "$dir" env ARCH="$(linux_arch)" bash -e -o pipefail -c "$(linux_recipe)"
 }
 
-# Afterwards only what a module's build and a boot need is kept.
+# Builds the kernel, and keeps only the files that a module's build and a boot need.
 linux_recipe() {
 	cat <<'SH'
 	cd /usr/src/linux
@@ -104,7 +108,7 @@ linux_recipe() {
 SH
 }
 
-# Without what a kernel in a guest has no use for.
+# Unpacks the source without large parts that a guest's kernel does not need.
 linux_unpack() {
 	local dir=$1 name=linux-source-$LINUX_SERIES
 

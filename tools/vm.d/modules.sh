@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Our modules, built in the guest's chroot so that the toolchain is the kernel's own.
+# Builds our modules in the guest's root folder, with the toolchain that the kernel was built with.
 
 build_dir() { echo "$VM_CACHE/build/$(hash_of - <<<"$VM_SOURCE")/$(guest_name)"; }
 
-# modules_ensure [TO]: builds what changed and copies the modules to the folder TO.
+# modules_ensure [TO]: builds the changed files and copies the modules to the folder TO.
 modules_ensure() {
 	local to=${1-} dir
 	dir=$(build_dir)
@@ -36,7 +36,8 @@ modules_make() {
 		"$VM_LIB/kbuild.sh" "$VM_SOURCE" "$dir" "$kdir" -j"$(nproc)" W=1
 }
 
-# The compiler's commands, as if the checkout were what was compiled; config.h is not in it.
+# Prints the compiler's commands, with the paths of the checkout in place of the build folder's. config.h
+# stays in the build folder, because the checkout has none.
 modules_compile_commands() {
 	local dir
 	dir=$(build_dir)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-# Debian's own kernels under QEMU, with KVM where a probe boot shows that it works.
+# Guests under QEMU, with KVM where a probe boot shows that it works.
 
 readonly QEMU_PROBE_SECONDS=10
 
 qemu_machine() {
 	if [[ $VM_ICOUNT ]]; then
-		# An instruction is a nanosecond, whatever else the machine does.
+		# An instruction takes a nanosecond of the guest's time, however busy the machine is.
 		echo "-machine q35 -accel tcg,thread=single -icount shift=0,sleep=off -cpu max,-la57,-erms,-fsrm"
 	elif [[ $1 == kvm ]]; then
 		echo "-machine q35,accel=kvm -cpu host"
 	else
-		# TCG takes string instructions one unit after the other: bytes are the smallest.
+		# TCG executes string instructions unit by unit. Without erms and fsrm the kernel does not
+		# copy with bytes, the smallest unit.
 		echo "-machine q35 -accel tcg,thread=multi -cpu max,-la57,-erms,-fsrm"
 	fi
 }
@@ -23,11 +24,11 @@ qemu_kernel() {
 	fi
 }
 
-# qemu_boot ACCELERATOR CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest
-# init_on_alloc=0: compaction takes and gives back free pages without end; Debian's 6.12 clears them
-# each time, under TCG for more than the 20 s that are a soft lockup.
-# rcu_cpu_stall_timeout: a machine that others use may take seconds for pages that a guest touches
-# for the first time; 6 MiB took the 21 s that are a stall.
+# qemu_boot ACCELERATOR CPUS MEMORY LOG COMMAND-LINE OPTION...: becomes the guest.
+#
+# init_on_alloc=0: compaction allocates and frees pages over and over, and Debian's 6.12 clears them each
+# time. Under TCG that took more than 20 s, which is a soft lockup. rcu_cpu_stall_timeout: on a busy host, the
+# first touch of a guest's page can be slow. 6 MiB took 21 s, which is a stall by default.
 qemu_boot() {
 	local accelerator=$1 cpus=$2 memory=$3 log=$4 line=$5 machine
 	shift 5
@@ -41,7 +42,7 @@ mitigations=off random.trust_cpu=on init_on_alloc=0 \
 rcupdate.rcu_cpu_stall_timeout=60 $line" "$@"
 }
 
-# On some machines /dev/kvm opens and guests then hang, so one is tried.
+# On some machines /dev/kvm opens but guests hang, so a probe boots a guest.
 qemu_accelerator() {
 	local known run
 	known=$VM_CACHE/accelerator-$(hash_of <(cat /etc/machine-id /proc/{cpuinfo,version} | grep -v MHz))
@@ -75,7 +76,7 @@ qemu_probe() {
 	grep -q 'vm: probe: init was reached' "$run/log"
 }
 
-# The guest's disk: for this run only, or kept in VM_DISK.
+# The guest's disk, whose writes are dropped after this run or kept in VM_DISK
 qemu_disk() {
 	if [[ $VM_DISK ]]; then
 		echo "file=$VM_DISK,if=virtio,format=qcow2"
@@ -84,8 +85,8 @@ qemu_disk() {
 	fi
 }
 
-# qemu_start RUN_DIR MEMORY CPUS LOG: becomes the guest, with its terminal on our stdio and
-# its log on the descriptor LOG.
+# qemu_start RUN_DIR MEMORY CPUS LOG: becomes the guest, with its terminal on our stdio and its log on the
+# descriptor LOG.
 qemu_start() {
 	local run=$1 memory=$2 cpus=$3 log=$4 i options
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The guests' root folders, one a Debian release: the compiler, its kernels' headers and the clients.
+# The guests' root folders, one for each Debian release, with its compiler, its kernels' headers and RDMA
+# programs.
 
 readonly VM_MIRROR=${RXE_ODP_MIRROR:-http://deb.debian.org/debian}
 
@@ -39,11 +40,12 @@ root_make() {
 	kernels_install "$dir"
 	in_chroot "$dir" apt-get clean
 	as_root rm -f "$dir/etc/hostname"
-	# A uml guest sees the folder with the rights of the user who started it.
+	# A uml guest accesses the folder with the rights of the user who started it.
 	as_root chmod 755 "$dir/root"
 }
 
-# debian_ensure SUITE PACKAGE...: the folder, without kernels or anything of ours
+# debian_ensure SUITE PACKAGE...: prints the folder with these packages, without kernels. Makes it if it is
+# missing.
 debian_ensure() {
 	local dir
 
@@ -56,14 +58,14 @@ debian_ensure() {
 debian_make() {
 	local suite=$1 dir=${*: -1} packages=("${@:2:$#-2}")
 
-	# A mirror's copy of a suite in motion may be older than its Release file says it can be.
+	# A mirror's copy of an unreleased suite may be older than its Release file allows.
 	as_root mmdebstrap --variant=minbase --format=directory \
 		--aptopt='Acquire::Check-Valid-Until "false"' \
 		--include="$(IFS=,; echo "${packages[*]}")" "$suite" "$dir" "$VM_MIRROR"
 	as_root chmod 755 "$dir/root"
 }
 
-# in_chroot DIR [--bind FROM TO]... COMMAND...: the mounts are the command's own.
+# in_chroot DIR [--bind FROM TO]... COMMAND...: runs the command in DIR. Only the command sees the mounts.
 in_chroot() {
 	local dir=$1 mounts='mount -t proc proc "$root/proc"; mount --rbind /dev "$root/dev";
 		touch "$root/etc/resolv.conf"; mount --bind /etc/resolv.conf "$root/etc/resolv.conf";'

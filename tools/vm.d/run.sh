@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# One run of a guest: its folder, its boot with retries, its end.
+# One run of a guest: makes its folder, boots it (again if the boot fails), and judges how it ended.
 
 readonly BOOT_TRIES=4 RUNS_KEPT=100
 
-# A run's folder is locked as long as the run lasts; older ones go.
+# Makes the run's folder and locks it for the time of the run. Deletes the oldest unlocked folders.
 run_dir_make() {
 	local dir n=0
 
@@ -17,7 +17,7 @@ run_dir_make() {
 	done < <(ls -dt "$VM_CACHE"/run/*/)
 }
 
-# What the guest boots from: the root, the kernel, the images.
+# Makes everything that the guest boots from: the root, the kernel, the images.
 guest_ensure() {
 	root_ensure
 	! own_kernel || linux_ensure
@@ -48,7 +48,7 @@ run_start() {
 	fi
 }
 
-# Ends the guest when it does not reach init, or lasts longer than it may.
+# Ends the guest if it does not reach init, or exceeds its time limit.
 run_guard() {
 	local guest=$1 left=$VM_TIMEOUT i boot_seconds=90
 
@@ -64,8 +64,8 @@ run_guard() {
 	kill -9 "$guest"
 }
 
-# run_once IN OUT NEVER: one boot with its terminal on the descriptors IN and OUT. UML polls what
-# it is given, so the kernel's log is a pipe, and what nobody types comes from one.
+# run_once IN OUT NEVER: boots once, with the guest's terminal on the descriptors IN and OUT. UML polls its
+# descriptors, so the kernel's log and an input without a keyboard (NEVER) must be pipes.
 run_once() {
 	local guest guard writer log
 
@@ -85,7 +85,7 @@ run_once() {
 	wait "$writer"
 }
 
-# UML makes a terminal raw that it is given, so a command's output goes through a pipe.
+# UML sets a terminal to raw mode, so a command's output goes through a pipe.
 run_guest() {
 	local try never out cat
 
@@ -107,7 +107,8 @@ run_guest() {
 	run_verdict
 }
 
-# Sets the exit status: what the kernel says goes before the time limit, and that before the rest.
+# Sets the exit status. A complaint of the kernel has priority over the time limit, and both have priority
+# over the command's status.
 run_verdict() {
 	if klog_report "$RUN/kernel.log" "$RUN/own-reports"; then
 		say "kernel log: $RUN/kernel.log"
@@ -116,7 +117,7 @@ run_verdict() {
 		say "stopped after $VM_TIMEOUT s, kernel log: $RUN/kernel.log"
 		exit "$EXIT_TIMEOUT"
 	elif [[ ! -e $RUN/ready ]]; then
-		die "the guest did not come to the command, kernel log: $RUN/kernel.log"
+		die "the guest did not reach the command, kernel log: $RUN/kernel.log"
 	elif [[ ! -s $RUN/status ]]; then
 		say "the guest died, kernel log: $RUN/kernel.log"
 		exit "$EXIT_KERNEL"

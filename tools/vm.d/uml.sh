@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# Linux as a user process: static, so that it runs outside of the chroot that it was built in.
+# Linux as a user process. It is linked statically, so that it runs outside the folder that it was built in.
 
-# uml_start RUN_DIR MEMORY CPUS LOG NEVER: becomes the guest, with its terminal on our stdio, its
-# log on the descriptor LOG; from the descriptor NEVER nothing comes.
+# uml_start RUN_DIR MEMORY CPUS LOG NEVER: becomes the guest, with its terminal on our stdio and its log on
+# the descriptor LOG. NEVER is a descriptor that never has input.
 uml_start() {
 	local run=$1 memory=$2 cpus=$3 log=$4 never=$5 words
 
@@ -15,7 +15,7 @@ uml_start() {
 		loglevel=7 panic=-1 dummy.numdummies=0 "${words[@]}" 2>&"$log"
 }
 
-# UML maps a file as its memory; a container's /dev/shm may be too small for it.
+# UML's memory is a file that it maps. A container's /dev/shm may be too small for that file.
 uml_memory_dir() {
 	if (($(df --output=avail -k /dev/shm | tail -n 1) > 4 << 20)); then
 		echo /dev/shm

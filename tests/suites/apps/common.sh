@@ -1,45 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for the scripts of the consumers, which source this
-# They print a line for each test: PASS NAME, FAIL NAME: reason, SKIP NAME: reason.
+# They print TAP.
 set -u
+# shellcheck source-path=SCRIPTDIR source=../../tap.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../tap.sh"
 consumer=$(basename "$0")
 work=/tmp/$consumer
 mkdir -p "$work"
 # One end of the wire is rxe0 at 192.0.2.1, the other rxe1 at 192.0.2.2.
 here=(timeout -k 2 60)
 there=(timeout -k 2 60 ip netns exec peer)
-# What a server listens at: a TCP port, or cm:PORT
+# The port that a server listens on: a TCP port, or cm:PORT for a port of rdma_cm
 port=0
 
-step() { # name, what it takes
+# step NAME COMMAND...: one test, which passes where the command succeeds
+step() {
 	local name="$consumer $1"
 	shift
 	if "$@" >"$work/said" 2>&1; then
-		echo "PASS $name"
+		tap_ok "$name"
 	else
-		echo "FAIL $name: $(tail -n 1 "$work/said")"
+		tap_fail "$name" "$(tail -n 1 "$work/said")"
 		tail -qn 30 "$work"/{server,client,said} 2>/dev/null | tr '\r' '\n' | sed 's/^/    | /'
 		rm -f "$work"/{server,client}
 		return 1
 	fi
 }
 
-skip() { # name, reason
-	echo "SKIP $consumer $1: $2"
+# skip NAME REASON
+skip() {
+	tap_skip "$consumer $1" "$2"
 }
 
 have_odp() {
 	ibv_devinfo -v -d rxe0 | grep -q ODP_SUPPORT
 }
 
-# UCX 1.13 has on-demand memory only as one region for all, and a segmentation fault in its uct_ib_md_close()
-# when it comes to closing that.
+# UCX 1.13 has on-demand memory only as one region for the whole address space, and its uct_ib_md_close()
+# crashes when it closes that region.
 ucx_can_odp() {
 	! ucx_info -v | grep -Eqi '^# version:? 1\.13'
 }
 
-counter() { # name: the sum of both devices; of sent_pkts, with what went without packets
+# counter NAME: the sum of both devices' counters. Requests that rxe executed without packets count as packets
+# sent.
+counter() {
 	local files='/sys/class/infiniband/rxe[01]/ports/1/hw_counters' names=("$1") name file sum=0
 
 	[[ $1 != sent_pkts ]] || names+=(direct_pkts)
@@ -51,7 +57,8 @@ counter() { # name: the sum of both devices; of sent_pkts, with what went withou
 	echo "$sum"
 }
 
-# grown COUNTER SINCE BY: the kernel's own driver does not count page faults
+# grown COUNTER SINCE BY: fails where the counter has grown by less. The kernel's own driver does not count
+# page faults, and passes.
 grown() {
 	local now
 
@@ -71,7 +78,8 @@ listens() {
 	esac
 }
 
-wait_for_server() { # its process
+# wait_for_server PID
+wait_for_server() {
 	local try
 
 	for ((try = 0; try < 300; try++)); do
@@ -81,9 +89,9 @@ wait_for_server() { # its process
 	done
 }
 
-# pair SERVER... -- CLIENT...: both must end well, and what the client prints must match $says; at least
-# $packets must have gone out of the devices (1), and $faults pages come by a page fault (0). A server that
-# does not end by itself is $endless.
+# pair SERVER... -- CLIENT...: runs both commands, which must succeed. The client's output must match $says.
+# The devices must have sent $packets packets (default 1) and taken $faults page faults (default 0). $endless
+# says that the server does not end by itself.
 pair() {
 	local server=() packets_before faults_before status other
 
@@ -102,6 +110,9 @@ pair() {
 		echo "status $status: $(last_line "$work/client"); the other end, $other: $(last_line "$work/server")"
 		return 1
 	fi
-	[[ ! ${says-} ]] || grep -Eq "$says" "$work/client" || { echo "no ${says-} in: $(last_line "$work/client")"; return 1; }
+	[[ ! ${says-} ]] || grep -Eq "$says" "$work/client" || {
+		echo "no ${says-} in: $(last_line "$work/client")"
+		return 1
+	}
 	grown sent_pkts "$packets_before" "${packets-1}" && grown page_faults "$faults_before" "${faults-0}"
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs one of rdma-core's test files on rxe0, a line of result for each test as it ends."""
+"""Runs one of rdma-core's test files on rxe0, and prints TAP."""
 import importlib
 import os
 import sys
@@ -7,22 +7,23 @@ import unittest
 
 
 class Lines(unittest.TestResult):
-    def say(self, word, test, reason=""):
-        name = test.id().removeprefix("tests.")
-        reason = " ".join(str(reason).split())
-        print(f"{word} {name}: {reason}" if reason else f"{word} {name}", flush=True)
+    def name(self, test):
+        return test.id().removeprefix("tests.")
+
+    def fail(self, test, reason):
+        print(f"not ok - {self.name(test)}\n# {' '.join(str(reason).split())}", flush=True)
 
     def addSuccess(self, test):
-        self.say("ok", test)
+        print(f"ok - {self.name(test)}", flush=True)
 
     def addSkip(self, test, reason):
-        self.say("skip", test, reason)
+        print(f"# skipped: {' '.join(reason.split())}\nok # SKIP {self.name(test)}", flush=True)
 
     def addFailure(self, test, err):
-        self.say("bad", test, err[1])
+        self.fail(test, err[1])
 
     def addError(self, test, err):
-        self.say("bad", test, f"{err[0].__name__}: {err[1]}")
+        self.fail(test, f"{err[0].__name__}: {err[1]}")
 
 
 def main():
@@ -32,7 +33,7 @@ def main():
     importlib.import_module("args_parser").parser.parse_args()
     module = importlib.import_module("tests." + name)
     unittest.defaultTestLoader.loadTestsFromModule(module).run(Lines())
-    # pyverbs ends in a segmentation fault where it tidies up after its own failures
+    # pyverbs crashes where it cleans up after its own failures.
     os._exit(0)
 
 

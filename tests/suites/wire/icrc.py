@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""icrc.py PCAP: is the ICRC of each RoCEv2 packet what annex A17 of the IBTA specification says?"""
+"""icrc.py PCAP NAME: checks the ICRC of each RoCEv2 packet by annex A17 of the IBTA specification; prints TAP"""
 import struct
 import sys
 import zlib
@@ -18,7 +18,7 @@ def packets(data):
 
 
 def masked(frame):
-    """What the ICRC covers, with ones where the packet may change on its way."""
+    """The bytes that the ICRC covers, with ones where routers may change the packet; and the packet's ICRC"""
     kind, ip = frame[12:14], bytearray(frame[14:])
     if kind == b'\x08\x00':
         udp = (ip[0] & 15) * 4
@@ -31,7 +31,7 @@ def masked(frame):
         ip[0:4] = bytes([ip[0] | 0x0f]) + ONES * 3      # traffic class, flow label
         ip[7:8] = ONES                          # hop limit
     ip[udp + 6:udp + 8] = ONES * 2              # the checksum of UDP
-    ip[udp + 12:udp + 13] = ONES                # what BTH has reserved for congestion
+    ip[udp + 12:udp + 13] = ONES                # the congestion bits of BTH
     return ONES * 8 + bytes(ip[:end - 4]), bytes(ip[end - 4:end])
 
 
@@ -46,9 +46,10 @@ def main():
         else:
             wrong.append(n)
     if right and not wrong:
-        print(f'PASS ICRC: {right} packets')
+        print(f'ok - {sys.argv[2]} ICRC: {right} packets')
     else:
-        print(f'FAIL ICRC: {right} right, {len(wrong)} wrong, the first: packet {wrong[:1]}')
+        print(f'not ok - {sys.argv[2]} ICRC')
+        print(f'# {right} right, {len(wrong)} wrong, the first is packet {wrong[:1]}')
 
 
 main()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,23 +132,29 @@ void undo_refused(void *object, int err)
 	assert_int_equal(entry->fn(object), err);
 }
 
-/*
- * cmocka keeps the message of a failed assertion until it has the test's result, but a child process exits
- * before that. This function replaces cmocka's own, so that a child's messages appear at once.
- */
-void cm_print_error(const char *format, ...)
+static void end_line(int signal)
 {
-	void (*keep)(const char *, ...) = (void (*)(const char *, ...))dlsym(RTLD_NEXT, __func__);
-	char words[512];
-	va_list args;
+	(void)signal;
+	if (write(STDERR_FILENO, "\n", 1) < 0)
+		_exit(1);
+}
 
-	va_start(args, format);
-	vsnprintf(words, sizeof(words), format, args);
-	va_end(args);
-	if (getpid() == test_process)
-		keep("%s", words);
-	else
-		printf("# child %d: %s", getpid(), words);
+/*
+ * cmocka prints the message of a failed assertion with the test's result, which a child process
+ * never reaches. With this variable it prints the message at once, without the end of the line,
+ * and aborts.
+ */
+static void fail_at_once(void)
+{
+	setenv("CMOCKA_TEST_ABORT", "1", 1);
+	signal(SIGABRT, end_line);
+}
+
+/* The runner wants to know which test was running when a program dies; TAP does not say. */
+static int announce(void **state)
+{
+	printf("# test: %s\n", (const char *)*state);
+	return 0;
 }
 
 static int undo_all(void **state)
@@ -158,13 +164,13 @@ static int undo_all(void **state)
 	(void)state;
 	if (getpid() != test_process) {
 		fflush(stdout);
-		_exit(1);	/* an assertion failed in a child: its copy of the test ends here */
+		_exit(1);	/* a child skipped the test; only its copy of the test ends here */
 	}
 	while (undo_list) {
 		int ret = undo_entry_run(&undo_list);
 
 		if (ret) {
-			printf("clean-up failed: %s\n", strerror(ret < 0 ? errno : ret));
+			printf("# clean-up failed: %s\n", strerror(ret < 0 ? errno : ret));
 			failures++;
 		}
 	}
@@ -174,8 +180,13 @@ static int undo_all(void **state)
 int run_group(const char *group, struct CMUnitTest *tests, size_t n)
 {
 	test_process = getpid();
-	for (size_t i = 0; i < n; i++)
+	pthread_atfork(NULL, NULL, fail_at_once);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	for (size_t i = 0; i < n; i++) {
+		tests[i].setup_func = announce;
 		tests[i].teardown_func = undo_all;
+		tests[i].initial_state = (void *)tests[i].name;
+	}
 	return _cmocka_run_group_tests(group, tests, n, NULL, NULL);
 }
 
