@@ -7,10 +7,13 @@
  * is only complete with its own, so a later response says that theirs was lost
  * (specification, 9.7.5.1.2).
  */
-#include "rxe_transport.h"
 
-/* Shorter local ACK timeouts than a scheduler can keep are made this long. */
-#define RXE_MIN_TIMEOUT_NS	(2 * NSEC_PER_MSEC)
+#include "rxe_comp.h"
+#include "rxe_copy.h"
+#include "rxe_keep.h"
+#include "rxe_pktq.h"
+#include "rxe_sq.h"
+#include "rxe_wr.h"
 
 /* The 5 bits of RNR NAK, in units of 10 us (specification, table 46). */
 static const u32 rxe_rnr_10us[32] = {
@@ -20,170 +23,7 @@ static const u32 rxe_rnr_10us[32] = {
 	 4096,	6144,  8192, 12288, 16384, 24576, 32768,  49152,
 };
 
-static bool rxe_is_atomic_opcode(u32 opcode)
-{
-	return opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
-	       opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
-}
-
-static bool rxe_needs_response(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_RDMA_READ ||
-	       rxe_is_atomic_opcode(wqe->opcode) ||
-	       wqe->opcode == IB_WR_ATOMIC_WRITE || wqe->opcode == IB_WR_FLUSH;
-}
-
-/* --- completions --------------------------------------------------------- */
-
-static enum ib_wc_opcode rxe_wc_opcode(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_RDMA_WRITE:
-	case IB_WR_RDMA_WRITE_WITH_IMM:
-		return IB_WC_RDMA_WRITE;
-	case IB_WR_RDMA_READ:
-		return IB_WC_RDMA_READ;
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-		return IB_WC_COMP_SWAP;
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		return IB_WC_FETCH_ADD;
-	case IB_WR_ATOMIC_WRITE:
-		return (enum ib_wc_opcode)IB_UVERBS_WC_ATOMIC_WRITE;
-	case IB_WR_FLUSH:
-		return IB_WC_FLUSH;
-	case IB_WR_BIND_MW:
-		return (enum ib_wc_opcode)IB_UVERBS_WC_BIND_MW;
-	case IB_WR_LOCAL_INV:
-		return IB_WC_LOCAL_INV;
-	case IB_WR_REG_MR:
-		return IB_WC_REG_MR;
-	default:
-		return IB_WC_SEND;
-	}
-}
-
-/* The oldest request is done: frees its slot, then says so. */
-static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
-			    enum ib_wc_status status)
-{
-	struct rxe_sq *sq = &qp->sq;
-	struct ib_wc wc = {
-		.wr_id = wqe->wr_id,
-		.status = status,
-		.opcode = rxe_wc_opcode(wqe),
-		.byte_len = wqe->length,
-		.qp = qp->handle,
-	};
-	bool tell = status || sq->sig_all || wqe->flags & IB_SEND_SIGNALED;
-
-	if (rxe_needs_response(wqe) && sq->rd_atomic)
-		sq->rd_atomic--;
-	/* The kernel may write to the slot from here on. */
-	smp_store_release(&sq->cons, sq->cons + 1);
-	if (qp->user)
-		rxe_ring_publish_consumer(&sq->ring, sq->cons);
-	if (tell && !rxe_cq_post(to_rcq(qp->ib.send_cq), &wc, false))
-		rxe_qp_fatal(qp);
-	if (!status && wc.opcode == IB_WC_SEND)
-		rxe_count(qp_rxe(qp), RXE_CNT_RDMA_SEND);
-}
-
-/**
- * rxe_comp_retire() - complete what has been acknowledged
- * @qp: the queue pair
- *
- * Context: sq.lock held.
- */
-void rxe_comp_retire(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	while (sq->cons != sq->cur) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cons);
-
-		if (!rxe_psn_reached(sq->una, wqe->end_psn))
-			break;
-		rxe_comp_finish(qp, wqe, IB_WC_SUCCESS);
-	}
-}
-
-/**
- * rxe_comp_fail() - complete the oldest request with an error
- * @qp: the queue pair; goes to the error state, or its sending half does
- * @wqe: the oldest request
- * @status: the error
- *
- * Context: sq.lock held.
- */
-void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
-		   enum ib_wc_status status)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	if (sq->cur == sq->cons)
-		sq->cur++;
-	sq->offset = 0;
-	sq->deadline = 0;
-	rxe_comp_finish(qp, wqe, status);
-	rxe_qp_send_error(qp);
-}
-
-/**
- * rxe_comp_flush() - complete requests with IB_WC_WR_FLUSH_ERR
- * @qp: the queue pair, in the error state
- *
- * As many as RXE_FETCH_BUDGET at a time.
- *
- * Context: sq.lock held.
- * Return: true if there are more.
- */
-bool rxe_comp_flush(struct rxe_qp *qp)
-{
-	unsigned int budget = RXE_FETCH_BUDGET;
-	struct rxe_sq *sq = &qp->sq;
-
-	sq->deadline = 0;
-	while (sq->cons != sq->prod && budget--)
-		rxe_comp_finish(qp, rxe_swqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
-	sq->cur = sq->cons;
-	sq->offset = 0;
-	return sq->cons != sq->prod;
-}
-
 /* --- timers -------------------------------------------------------------- */
-
-static u64 rxe_timeout_ns(const struct rxe_qp *qp)
-{
-	/* 4.096 us << timeout is the least; up to 4 times that is allowed. */
-	return max_t(u64, 2 * (4096ULL << qp->attr.timeout),
-		     RXE_MIN_TIMEOUT_NS);
-}
-
-/**
- * rxe_comp_arm() - watch what is under way
- * @qp: the queue pair
- *
- * The timer itself is left alone while it is armed: when it fires it looks at
- * the deadline. So an acknowledgement costs no timer operation.
- *
- * Context: sq.lock held.
- */
-void rxe_comp_arm(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	if (sq->una == sq->psn || sq->rnr_wait || !qp->attr.timeout) {
-		sq->deadline = 0;
-		return;
-	}
-	if (sq->deadline)
-		return;
-	sq->deadline = ktime_add_ns(ktime_get(), rxe_timeout_ns(qp));
-	if (!sq->timer_armed) {
-		sq->timer_armed = true;
-		hrtimer_start(&sq->timer, sq->deadline, HRTIMER_MODE_ABS_SOFT);
-	}
-}
 
 /* Goes back, if that may be tried once more. */
 static void rxe_comp_retry(struct rxe_qp *qp)
@@ -191,18 +31,18 @@ static void rxe_comp_retry(struct rxe_qp *qp)
 	struct rxe_sq *sq = &qp->sq;
 
 	sq->deadline = 0;
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (sq->cons == sq->prod)
 		return;
 	if (!sq->retries) {
 		rxe_count(qp_rxe(qp), RXE_CNT_RETRY_EXCEEDED);
-		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
+		rxe_sq_fail(qp, rxe_swqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
 		return;
 	}
 	sq->retries--;
 	rxe_count(qp_rxe(qp), RXE_CNT_COMPLETER_RETRY);
 	sq->recover = sq->psn;
-	rxe_req_go_back(qp);
+	rxe_sq_go_back(qp);
 }
 
 /*
@@ -272,9 +112,9 @@ static bool rxe_nak_is_known(u8 syndrome)
 static void rxe_comp_give_up(struct rxe_qp *qp)
 {
 	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
-	bool named = !rxe_psn_reached(qp->sq.last_word_psn, wqe->end_psn);
+	bool named = !rxe_psn_reached(qp->sq.fatal_nak_psn, wqe->end_psn);
 
-	rxe_comp_fail(qp, wqe, named ? qp->sq.last_word : IB_WC_RETRY_EXC_ERR);
+	rxe_sq_fail(qp, wqe, named ? qp->sq.fatal_nak : IB_WC_RETRY_EXC_ERR);
 }
 
 /**
@@ -298,39 +138,13 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 	rxe_count(qp_rxe(qp), RXE_CNT_TIMEOUT_RETRY);
 	sq->went_back = false;
 	sq->probing = true;
-	if (sq->last_word)
+	if (sq->fatal_nak)
 		rxe_comp_give_up(qp);
 	else
 		rxe_comp_retry(qp);
 }
 
 /* --- responses ----------------------------------------------------------- */
-
-/**
- * rxe_comp_progress() - more has been acknowledged
- * @qp: the queue pair
- * @una: the oldest PSN that has not
- *
- * Context: sq.lock held.
- */
-void rxe_comp_progress(struct rxe_qp *qp, u32 una)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	sq->una = una;
-	sq->acked = rxe_psn_max(sq->acked, una);
-	sq->recover = rxe_psn_max(sq->recover, una);
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->rnr_since = 0;
-	sq->went_back = false;
-	sq->lost_again = false;
-	sq->probing = false;
-	sq->deadline = 0;
-	/* An answer to what was sent before going back. */
-	if (rxe_psn_cmp(una, sq->psn) > 0)
-		rxe_req_go_back(qp);
-}
 
 /*
  * The oldest request whose PSNs reach beyond what is acknowledged, or NULL. The search
@@ -368,13 +182,13 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 
 	while (rxe_psn_cmp(sq->una, psn) < 0) {
 		wqe = rxe_comp_oldest_from(sq, &i);
-		if (!wqe || rxe_needs_response(wqe))
+		if (!wqe || rxe_is_query(wqe))
 			return false;
 		if (!rxe_psn_reached(psn, wqe->end_psn)) {
-			rxe_comp_progress(qp, psn);
+			rxe_sq_progress(qp, psn);
 			break;
 		}
-		rxe_comp_progress(qp, wqe->end_psn);
+		rxe_sq_progress(qp, wqe->end_psn);
 	}
 	return true;
 }
@@ -412,7 +226,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_RNR);
 	if (!sq->rnr_retries) {
 		rxe_count(qp_rxe(qp), RXE_CNT_RNR_RETRY_EXCEEDED);
-		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons),
+		rxe_sq_fail(qp, rxe_swqe(sq, sq->cons),
 			      IB_WC_RNR_RETRY_EXC_ERR);
 		return;
 	}
@@ -425,7 +239,7 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	sq->rnr_wait = true;
 	sq->no_memory = false;
 	sq->deadline = 0;
-	rxe_req_go_back(qp);
+	rxe_sq_go_back(qp);
 	hrtimer_start(&sq->rnr_timer, rxe_rnr_until(sq, syndrome),
 		      HRTIMER_MODE_ABS_SOFT);
 }
@@ -443,15 +257,15 @@ static void rxe_comp_seq_nak(struct rxe_qp *qp)
  * If the peer has ended the connection, its NAK may have overtaken what it sent
  * before, which is not lost for that: the NAK counts when all of it has come.
  */
-static void rxe_comp_last_word(struct rxe_qp *qp)
+static void rxe_comp_fatal_nak(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	if (!rxe_comp_acknowledge(qp, sq->last_word_psn))
+	if (!rxe_comp_acknowledge(qp, sq->fatal_nak_psn))
 		return;
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (rxe_comp_oldest(sq))
-		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), sq->last_word);
+		rxe_sq_fail(qp, rxe_swqe(sq, sq->cons), sq->fatal_nak);
 }
 
 static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
@@ -472,8 +286,8 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 	}
 
 	if (!stale && fatal) {
-		qp->sq.last_word = fatal;
-		qp->sq.last_word_psn = psn;
+		qp->sq.fatal_nak = fatal;
+		qp->sq.fatal_nak_psn = psn;
 		return;
 	}
 	if (!rxe_comp_acknowledge(qp, psn)) {
@@ -481,7 +295,7 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 		rxe_comp_lost(qp);
 		return;
 	}
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (!nak || stale || !rxe_comp_oldest(&qp->sq))
 		return;
 	if (rxe_nak_is_rnr(headers.syndrome))
@@ -498,9 +312,9 @@ static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp)
 {
 	struct rxe_swqe *wqe;
 
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	wqe = rxe_comp_oldest(&qp->sq);
-	return wqe && rxe_needs_response(wqe) ? wqe : NULL;
+	return wqe && rxe_is_query(wqe) ? wqe : NULL;
 }
 
 /*
@@ -532,7 +346,7 @@ static int rxe_comp_scatter(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		ret = rxe_list_copy(qp, &list, offset, buf, len,
 				    wqe->length - offset, &qp->sq.scatter);
 	if (ret && ret != -EAGAIN)
-		rxe_comp_fail(qp, wqe, IB_WC_LOC_PROT_ERR);
+		rxe_sq_fail(qp, wqe, IB_WC_LOC_PROT_ERR);
 	return ret;
 }
 
@@ -543,7 +357,7 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 offset = 0, expected = 0;
 	int ret;
 
-	if (!wqe || rxe_is_atomic_opcode(wqe->opcode))
+	if (!wqe || rxe_is_atomic(wqe))
 		return 0;
 	/* Of an ATOMIC WRITE or a FLUSH nothing comes back. */
 	if (likely(wqe->opcode == IB_WR_RDMA_READ)) {
@@ -551,7 +365,7 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 		expected = min(qp->mtu, wqe->length - offset);
 	}
 	if (pkt->payload != expected || !rxe_answer_is_ack(skb)) {
-		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
 		return 0;
 	}
 	if (expected) {
@@ -560,7 +374,7 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 		if (ret)
 			return ret;
 	}
-	rxe_comp_progress(qp, rxe_psn_add(pkt->psn, 1));
+	rxe_sq_progress(qp, rxe_psn_add(pkt->psn, 1));
 	return 0;
 }
 
@@ -570,17 +384,17 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
-	if (!wqe || !rxe_is_atomic_opcode(wqe->opcode))
+	if (!wqe || !rxe_is_atomic(wqe))
 		return 0;
 	if (!rxe_answer_is_ack(skb)) {
-		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
 		return 0;
 	}
 	rxe_wire_decode(skb, &headers);
 	ret = rxe_comp_scatter(qp, wqe, 0, &headers.original, sizeof(u64));
 	if (ret)
 		return ret;
-	rxe_comp_progress(qp, rxe_psn_add(headers.psn, 1));
+	rxe_sq_progress(qp, rxe_psn_add(headers.psn, 1));
 	return 0;
 }
 
@@ -614,7 +428,7 @@ static int rxe_comp_one(struct rxe_qp *qp, struct sk_buff *skb)
 static struct sk_buff_head *rxe_comp_queue(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
-	struct sk_buff *skb = rxe_early_peek(&sq->early, sq->una);
+	struct sk_buff *skb = rxe_reorder_peek(&sq->early, sq->una);
 
 	return skb && rxe_comp_acknowledge(qp, rxe_pkt(skb)->psn) ?
 		       &sq->early : &sq->responses;
@@ -625,8 +439,8 @@ static void rxe_comp_catch_up(struct rxe_qp *qp)
 {
 	if (rxe_psn_cmp(qp->sq.acked, qp->sq.una) > 0)
 		rxe_comp_acknowledge(qp, qp->sq.acked);
-	if (qp->sq.last_word)
-		rxe_comp_last_word(qp);
+	if (qp->sq.fatal_nak)
+		rxe_comp_fatal_nak(qp);
 }
 
 /*
@@ -666,9 +480,9 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 		if (ret == -EAGAIN)
 			break;
 		if (ret == -ENOENT)
-			rxe_early_keep(qp, &sq->early, queue, skb);
+			rxe_reorder_keep(qp, &sq->early, queue, skb);
 		else
-			rxe_net_done(queue, skb);
+			rxe_pktq_done(queue, skb);
 		handled++;
 		rxe_comp_catch_up(qp);
 		if (rxe_qp_state(qp) == IB_QPS_ERR)
@@ -680,6 +494,6 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 	else if (unlikely(READ_ONCE(sq->dropped)) &&
 		 skb_queue_empty_lockless(&sq->responses))
 		rxe_comp_caught_up(qp);
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	return handled;
 }

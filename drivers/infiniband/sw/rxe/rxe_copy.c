@@ -10,7 +10,10 @@
  * beginning have gone meanwhile, it goes on behind what has been copied before:
  * it ends, however few of its pages stay (rxe_fault_resume()).
  */
-#include "rxe_transport.h"
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_kmem.h"
+#include "rxe_mr.h"
 
 static int rxe_place_missing(const struct rxe_place *place, void *at, u32 len,
 			     u32 left, u64 rest, bool write,

@@ -5,7 +5,8 @@
  */
 #include <linux/percpu.h>
 
-#include "rxe_verbs.h"
+#include "rxe_counters.h"
+#include "rxe_limits.h"
 
 /* What ib_umem_odp counts, behind our own. */
 enum rxe_odp_counter {

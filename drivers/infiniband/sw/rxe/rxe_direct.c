@@ -11,7 +11,13 @@
  */
 #include <linux/moduleparam.h>
 
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_direct.h"
+#include "rxe_mr.h"
 #include "rxe_resp.h"
+#include "rxe_send.h"
+#include "rxe_sq.h"
 
 /* Packets whose payload is copied at a time. */
 #define RXE_DIRECT_PACKETS	16
@@ -74,7 +80,7 @@ static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 	return qp->loopback && qp->transport == IB_QPT_RC &&
 	       rxe_direct_kind(wqe) != RXE_OP_NONE &&
 	       sq->una == sq->psn && sq->sent_psn == sq->psn &&
-	       READ_ONCE(rxe_direct) && rxe_net_is_up(qp_rxe(qp));
+	       READ_ONCE(rxe_direct) && rxe_send_is_up(qp_rxe(qp));
 }
 
 /* What the peer must have been given for its QP, and for the region; 0: nothing. */
@@ -113,8 +119,8 @@ static bool rxe_direct_peer_ready(const struct rxe_move *move)
 	       peer->mtu == qp->mtu && rq->psn == qp->sq.psn &&
 	       rq->kind == (middle ? move->kind : RXE_OP_NONE) &&
 	       skb_queue_empty(&rq->requests) && !rq->reading &&
-	       !rq->rnr_sent && !rq->place.result &&
-	       !rxe_fault_busy(&rq->place) &&
+	       !rq->rnr_sent && !rq->fault.result &&
+	       !rxe_fault_busy(&rq->fault) &&
 	       (move->kind != RXE_OP_SEND || rxe_direct_has_taken(move));
 }
 
@@ -249,7 +255,7 @@ static noinline bool rxe_move_resume(struct rxe_move *move)
 	u32 skip = 0;
 
 	if (move->missing.mr && move->done < packet)
-		skip = rxe_fault_resume(&move->peer->rq.place, NULL,
+		skip = rxe_fault_resume(&move->peer->rq.fault, NULL,
 					packet - move->done, true);
 	if (!skip)
 		return false;
@@ -329,7 +335,7 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 	sq->psn = rxe_psn_add(sq->psn, packets);
 	sq->sent_psn = sq->psn;
 	sq->offset += move->done;
-	rxe_comp_progress(move->qp, sq->psn);
+	rxe_sq_progress(move->qp, sq->psn);
 	rxe_count_add(qp_rxe(move->qp), RXE_CNT_DIRECT_PKTS, packets);
 	rxe_count_add(qp_rxe(move->qp), RXE_CNT_DIRECT_BYTES, move->done);
 	if (sq->offset < move->wqe->length)
@@ -337,7 +343,7 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 	sq->offset = 0;
 	sq->cur++;
 	sq->rd_atomic += move->kind == RXE_OP_READ;
-	rxe_comp_retire(move->qp);
+	rxe_sq_retire(move->qp);
 }
 
 /*

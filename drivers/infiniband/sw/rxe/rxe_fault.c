@@ -14,6 +14,9 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "rxe_access.h"
+#include "rxe_fault.h"
+#include "rxe_mr.h"
 #include "rxe_qp.h"
 #include "rxe_wire.h"
 

@@ -11,8 +11,10 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_access.h"
+#include "rxe_frwr.h"
+#include "rxe_mr.h"
+#include "rxe_qp.h"
 
 /* --- making --------------------------------------------------------------- */
 
@@ -67,7 +69,7 @@ struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
 	mr = rxe_frwr_make_mr(pd, max_num_sg);
 	if (!mr)
 		return ERR_PTR(-ENOMEM);
-	ret = rxe_mr_give_key(mr, RXE_KEY_FREE_MR, true);
+	ret = rxe_key_assign(mr, RXE_KEY_FREE_MR, true);
 	if (ret) {
 		kvfree(mr->frwr);
 		kfree(mr);

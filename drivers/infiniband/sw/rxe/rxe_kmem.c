@@ -9,8 +9,10 @@
  */
 #include <linux/slab.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_access.h"
+#include "rxe_frwr.h"
+#include "rxe_kmem.h"
+#include "rxe_mr.h"
 
 /**
  * rxe_get_dma_mr() - a region that is all of the kernel's memory
@@ -36,7 +38,7 @@ struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 	mr->ib.device = pd->device;
 	mr->ib.pd = pd;
 	mr->ib.length = U64_MAX;
-	ret = rxe_mr_give_key(mr, RXE_KEY_MR, true);
+	ret = rxe_key_assign(mr, RXE_KEY_MR, true);
 	if (ret) {
 		kfree(mr);
 		return ERR_PTR(ret);

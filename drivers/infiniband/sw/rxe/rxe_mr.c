@@ -25,14 +25,12 @@
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <rdma/ib_umem.h>
 
-#include "rxe_verbs.h"
-
-#define RXE_MAX_KEY_INDEX	0xffffff
+#include "rxe_frwr.h"
+#include "rxe_mr.h"
 
 /* Of @num_mw, once the region is being deregistered. */
 #define RXE_MR_CLOSED		(-1)
@@ -66,235 +64,6 @@ static unsigned int rxe_implicit_remote = RXE_IMPLICIT_REMOTE_PRIVILEGED;
 module_param_named(implicit_remote, rxe_implicit_remote, uint, 0644);
 MODULE_PARM_DESC(implicit_remote,
 		 "Who may give peers, or bind windows to, on-demand regions that are implicit, longer than 16 TiB, or not mapped throughout: 0 nobody, 1 who has CAP_NET_RAW (default), 2 everybody");
-
-/* --- keys ----------------------------------------------------------------- */
-
-/*
- * A random index, if possible one that rxe_table_near() will find. (That takes up to
- * 6 of the 32 bits that have to be guessed.)
- */
-static u32 rxe_key_draw(struct rxe_dev *rxe)
-{
-	u32 index = get_random_u32_inclusive(RXE_TABLE_NEAR, RXE_MAX_KEY_INDEX);
-	u32 i;
-
-	for (i = 0; i < RXE_TABLE_NEAR; i++)
-		if (!rcu_access_pointer(rxe->keys.near[(index ^ i) %
-						       RXE_TABLE_NEAR]))
-			return index ^ i;
-	return index;
-}
-
-/**
- * rxe_key_reserve() - choose a key
- * @rxe: the device
- * @key: filled in; nothing is found by it until rxe_key_publish()
- * @type: what it is embedded in
- * @secret: no one must be able to guess it from other keys: a peer can use it
- *
- * Context: process context; may sleep.
- * Return: 0 or -ENOMEM.
- */
-int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
-		    enum rxe_key_type type, bool secret)
-{
-	u32 anywhere = secret ? rxe_key_draw(rxe) : 0;
-	u32 index;
-	int ret;
-
-	ret = xa_alloc_cyclic(&rxe->keys.all, &index, NULL,
-			      XA_LIMIT(1, RXE_MAX_KEY_INDEX),
-			      secret ? &anywhere : &rxe->next_key,
-			      GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return -ENOMEM;
-	key->type = type;
-	key->value = index << 8 | get_random_u8();
-	return 0;
-}
-
-/**
- * rxe_key_publish() - let a key be found
- * @rxe: the device
- * @key: reserved; what it is embedded in is complete
- *
- * Context: process context.
- */
-void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
-{
-	rxe_table_publish(&rxe->keys, key->value >> 8, key);
-}
-
-/**
- * rxe_key_erase() - let a key not be found any more
- * @rxe: the device
- * @key: the key
- *
- * Who has found it may use it until its read section ends.
- *
- * Context: process context.
- */
-void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
-{
-	rxe_table_erase(&rxe->keys, key->value >> 8, key);
-}
-
-static bool rxe_key_is(const struct rxe_key *key, u32 value,
-		       enum rxe_key_type type)
-{
-	/* What a region is, was written before it was registered. */
-	return key && smp_load_acquire(&key->type) == type &&
-	       READ_ONCE(key->value) == value;
-}
-
-/**
- * rxe_key_find() - look up a key
- * @rxe: the device
- * @value: the key as users have it
- * @type: what it has to be embedded in
- *
- * Context: RCU read section.
- * Return: the key or NULL.
- */
-struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
-			     enum rxe_key_type type)
-{
-	struct rxe_key *key = rxe_table_near(&rxe->keys, value >> 8);
-
-	if (!rxe_key_is(key, value, type))
-		key = xa_load(&rxe->keys.all, value >> 8);
-	return rxe_key_is(key, value, type) ? key : NULL;
-}
-
-/* --- resolving ------------------------------------------------------------ */
-
-/**
- * rxe_mr_find() - look up a region
- * @rxe: the device
- * @pd: the protection domain it has to be in
- * @value: its key
- *
- * Context: RCU read section.
- * Return: the region or NULL.
- */
-struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd, u32 value)
-{
-	struct rxe_key *key = rxe_key_find(rxe, value, RXE_KEY_MR);
-	struct rxe_mr *mr;
-
-	if (!key)
-		return NULL;
-	mr = container_of(key, struct rxe_mr, key);
-	return mr->ib.pd == pd ? mr : NULL;
-}
-
-/**
- * rxe_mr_contains() - does a range lie in a region?
- * @mr: the region
- * @addr: first byte, in the region's address space
- * @len: bytes
- *
- * Context: any.
- */
-bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len)
-{
-	u64 offset = addr - mr->ib.iova;
-
-	return addr >= mr->ib.iova && offset <= mr->ib.length &&
-	       len <= mr->ib.length - offset;
-}
-
-static int rxe_mr_resolve(struct rxe_mr *mr, u32 key, u64 addr, u64 len,
-			  int access, struct rxe_place *place)
-{
-	if (!rxe_mr_contains(mr, addr, len))
-		return -EINVAL;
-	if (access & ~mr->access)
-		return -EACCES;
-	place->mr = mr;
-	place->offset = addr - mr->ib.iova;
-	place->key = key;
-	return 0;
-}
-
-/**
- * rxe_lkey_resolve() - check an access to local memory
- * @rxe: the device
- * @pd: the protection domain of who asks
- * @lkey: the region
- * @addr: first byte
- * @len: bytes
- * @access: IB_ACCESS_LOCAL_WRITE or 0
- * @place: receives where it is; valid in this read section
- *
- * Context: RCU read section.
- * Return: 0; -EINVAL for a key, protection domain or range that is wrong;
- * -EACCES where only the right is missing.
- */
-int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
-		     u64 len, int access, struct rxe_place *place)
-{
-	struct rxe_mr *mr = rxe_mr_find(rxe, pd, lkey);
-
-	return mr ? rxe_mr_resolve(mr, lkey, addr, len, access, place) :
-		    -EINVAL;
-}
-
-/**
- * rxe_rkey_resolve() - check an access that a peer asks for
- * @qp: the queue pair it asks
- * @rkey: a region or a window
- * @addr: first byte
- * @len: bytes
- * @access: IB_ACCESS_REMOTE_* that it takes
- * @place: receives where it is; valid in this read section
- *
- * Context: RCU read section.
- * Return: as rxe_lkey_resolve().
- */
-int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
-		     int access, struct rxe_place *place)
-{
-	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
-
-	if (mr)
-		return rxe_mr_resolve(mr, rkey, addr, len, access, place);
-	return rxe_mw_resolve(qp, rkey, addr, len, access, place);
-}
-
-/**
- * rxe_rkey_check() - check a right to a whole region
- * @qp: the queue pair that the peer asks
- * @rkey: a region, not a window
- * @access: IB_ACCESS_* that it takes
- *
- * Context: RCU read section.
- * Return: as rxe_lkey_resolve().
- */
-int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access)
-{
-	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
-
-	if (!mr)
-		return -EINVAL;
-	return access & ~mr->access ? -EACCES : 0;
-}
-
-/**
- * rxe_rkey_invalidate() - take back a key that was given to a peer
- * @qp: who asks: for itself (local invalidate), or for its peer (SEND with
- *	invalidate)
- * @rkey: a type 2 window bound by @qp, or a region that the kernel registers by
- *	requests; the key of a user's region stays valid as long as the region does
- *
- * Context: any but hard interrupt; sq.lock or rq.lock may be held.
- * Return: 0 or -EINVAL.
- */
-int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)
-{
-	return rxe_mw_invalidate(qp, rkey) && rxe_frwr_invalidate(qp, rkey) ?
-		       -EINVAL : 0;
-}
 
 /* --- registering ---------------------------------------------------------- */
 
@@ -438,29 +207,6 @@ static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 }
 
 /**
- * rxe_mr_give_key() - let a new region be found
- * @mr: the region, complete but for its key
- * @type: what it is found as
- * @secret: no one must be able to guess the key from others
- *
- * Context: process context.
- * Return: 0 or -ENOMEM.
- */
-int rxe_mr_give_key(struct rxe_mr *mr, enum rxe_key_type type, bool secret)
-{
-	struct rxe_dev *rxe = to_rxe(mr->ib.device);
-	int ret;
-
-	ret = rxe_key_reserve(rxe, &mr->key, type, secret);
-	if (ret)
-		return ret;
-	mr->ib.lkey = mr->key.value;
-	mr->ib.rkey = mr->key.value;
-	rxe_key_publish(rxe, &mr->key);
-	return 0;
-}
-
-/**
  * rxe_reg_user_mr() - register memory of the current process
  * @pd: protection domain
  * @start: first byte, a virtual address
@@ -485,7 +231,7 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
+	ret = rxe_key_assign(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
 	if (ret) {
 		rxe_mr_free(mr);
 		return ERR_PTR(ret);
@@ -552,7 +298,7 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		goto err_reopen;
 	}
 	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
-		ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
+		ret = rxe_key_assign(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
 	if (ret)
 		goto err_free;
 	return &mr->ib;

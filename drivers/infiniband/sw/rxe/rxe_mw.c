@@ -10,7 +10,11 @@
  */
 #include <linux/slab.h>
 
-#include "rxe_verbs.h"
+#include "rxe_access.h"
+#include "rxe_mr.h"
+#include "rxe_mw.h"
+#include "rxe_pd.h"
+#include "rxe_qp.h"
 
 /* What a window may be bound with. Of the local right it makes no use. */
 #define RXE_MW_ACCESS \

@@ -13,8 +13,12 @@
 #include <net/netns/generic.h>
 #include <net/udp_tunnel.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_counters.h"
+#include "rxe_mcast.h"
+#include "rxe_net.h"
+#include "rxe_pktq.h"
+#include "rxe_qp.h"
+#include "rxe_wire.h"
 
 /**
  * struct rxe_netns - what a network namespace has of ours
@@ -62,46 +66,6 @@ static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
 			       &av->dgid_addr._sockaddr_in6.sin6_addr) &&
 	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr,
 			       &av->sgid_addr._sockaddr_in6.sin6_addr);
-}
-
-/**
- * rxe_net_deliver() - queue a packet that has come in
- * @qp: who it is for
- * @skb: the packet; taken
- *
- * Context: bottom halves off; the RCU read section in which @qp was found.
- */
-void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
-{
-	bool response = rxe_op_is_response(rxe_pkt(skb)->op);
-	struct sk_buff_head *queue = response ? &qp->sq.responses :
-						&qp->rq.requests;
-
-	if (skb_queue_len_lockless(queue) >= RXE_MAX_QUEUED) {
-		rxe_drop(qp, skb);
-		return;
-	}
-	if (response && !skb_queue_empty_lockless(queue))
-		rxe_count(qp_rxe(qp), RXE_CNT_ACK_DEFERRED);
-	spin_lock(&queue->lock);
-	__skb_queue_tail(queue, skb);
-	spin_unlock(&queue->lock);
-	rxe_task_kick(response ? &qp->sq.task : &qp->rq.task);
-}
-
-/**
- * rxe_net_done() - a packet that was delivered has been dealt with
- * @queue: that it is in
- * @skb: the packet
- *
- * Context: the task that empties the queue (bottom halves off).
- */
-void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb)
-{
-	spin_lock(&queue->lock);
-	__skb_unlink(skb, queue);
-	spin_unlock(&queue->lock);
-	rxe_skb_free(skb);
 }
 
 /* The address that a packet goes to, as the GID that it would be. */
@@ -245,7 +209,7 @@ static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 	}
 	rxe_count_received(qp_rxe(qp), skb);
 	skb_dst_drop(skb);
-	rxe_net_deliver(qp, skb);
+	rxe_pktq_deliver(qp, skb);
 	return;
 drop:
 	kfree_skb(skb);

@@ -3,7 +3,8 @@
  * Protection domains and user contexts: names that other objects refer to. A
  * protection domain knows its queue pairs.
  */
-#include "rxe_verbs.h"
+#include "rxe_pd.h"
+#include "rxe_qp.h"
 
 /**
  * rxe_alloc_ucontext() - a process opens the device

@@ -12,10 +12,10 @@
 #include <net/dst.h>
 
 #include "rxe.h"
-#include "rxe_cq.h"
 #include "rxe_fault.h"
-#include "rxe_mr.h"
+#include "rxe_limits.h"
 #include "rxe_recvq.h"
+#include "rxe_task.h"
 
 struct mem_cgroup;
 struct rxe_service;
@@ -160,9 +160,9 @@ struct rxe_train {
  * @lost_again: packets said so before all had been sent again
  * @probing: one message at a time until there is progress: the peer was not ready,
  *	or is slow to answer, and is not to be given all of it again, and again
- * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
+ * @fatal_nak: enum ib_wc_status: the peer has ended the connection with a NAK,
  *	and nothing but what it sent before is still to come; 0: it has not
- * @last_word_psn: of that NAK
+ * @fatal_nak_psn: of that NAK
  * @rnr_wait: nothing is sent until @rnr_timer fires
  * @no_memory: that is for want of memory, not because the peer has said so
  * @timed_out: set by @timer
@@ -211,8 +211,8 @@ struct rxe_sq {
 	bool went_back;
 	bool lost_again;
 	bool probing;
-	u8 last_word;
-	u32 last_word_psn;
+	u8 fatal_nak;
+	u32 fatal_nak_psn;
 	bool rnr_wait;
 	bool no_memory;
 	bool timed_out;
@@ -275,7 +275,7 @@ struct rxe_replay {
  * @nak_sent: what the last packet was refused with that has to come again:
  *	RXE_AETH_NAK_SEQ or RXE_AETH_RNR; 0: none since one was executed
  * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
- * @fault_psn: of the packet, in or out, that @place is for
+ * @fault_psn: of the packet, in or out, that @fault is for
  * @rnr_sent: the peer has been told to wait for it
  * @reading: @read is under way
  * @read: the READ whose responses are being sent
@@ -289,8 +289,8 @@ struct rxe_replay {
  * @early: those that came before their turn
  * @dropped: requests found no room since they were last asked for; set by anybody
  * @train: responses about to leave
- * @place: a page that is missing
- * @timer: kicks the responder when the fault in @place has become a long one; or, in
+ * @fault: a page that is missing
+ * @timer: kicks the responder when the fault in @fault has become a long one; or, in
  *	the error state, to look whether user space has posted anything
  * @flushed: when it last had then; 0: the QP has come to this state now
  */
@@ -325,7 +325,7 @@ struct rxe_rq {
 	struct sk_buff_head early;
 	bool dropped;
 	struct rxe_train train;
-	struct rxe_fault place;
+	struct rxe_fault fault;
 	struct hrtimer timer;
 	ktime_t flushed;
 };
@@ -466,26 +466,12 @@ static inline bool rxe_swqe_put(const struct rxe_sq *sq, struct rxe_swqe *wqe,
 	return true;
 }
 
-/* rxe_rc.c, rxe_uc.c, rxe_ud.c */
-extern const struct rxe_service rxe_rc;
-extern const struct rxe_service rxe_uc;
-extern const struct rxe_service rxe_ud;
-
 /* Waits for a turn of the receiving half, or of a peer in its place (rxe_direct.c). */
 static inline void rxe_resp_pass(struct rxe_qp *qp)
 {
 	spin_lock_bh(&qp->rq.lock);
 	spin_unlock_bh(&qp->rq.lock);
 }
-
-/* rxe_qp.c */
-int rxe_qp_module_init(void);
-void rxe_qp_module_exit(void);
-int rxe_qp_begin_send(struct rxe_qp *qp);
-void rxe_qp_error(struct rxe_qp *qp);
-void rxe_qp_fatal(struct rxe_qp *qp);
-void rxe_qp_send_error(struct rxe_qp *qp);
-void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
 
 /* The QP of a number, or NULL. Caller: in an RCU read section, as long as it uses it. */
 static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
@@ -494,26 +480,5 @@ static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
 
 	return qp && qp->ib.qp_num == qpn ? qp : xa_load(&rxe->qps.all, qpn);
 }
-
-/* --- transport: called by the verbs -------------------------------------- */
-
-/* rxe_transport.c */
-int rxe_transport_init(struct rxe_qp *qp);
-int rxe_transport_open(struct rxe_qp *qp);
-int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic);
-void rxe_transport_exit(struct rxe_qp *qp);
-void rxe_transport_reset(struct rxe_qp *qp);
-void rxe_transport_store(struct rxe_qp *qp, int mask);
-void rxe_transport_modified(struct rxe_qp *qp, int mask);
-void rxe_transport_retire(struct rxe_qp *qp);
-void rxe_transport_settle(struct rxe_qp *qp);
-
-/* rxe_req.c */
-int rxe_req_doorbell(struct rxe_qp *qp);
-/* rxe_kernel.c */
-int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
-			 const struct ib_send_wr **bad_wr);
-int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
-			 const struct ib_recv_wr **bad_wr);
 
 #endif /* RXE_QP_H */

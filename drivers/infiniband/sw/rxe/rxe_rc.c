@@ -6,7 +6,13 @@
  * come again or not in their order. Where a fault takes long, the peer is told to
  * come back (RNR NAK), so that it does not use up its retries.
  */
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_pktq.h"
+#include "rxe_qp_state.h"
+#include "rxe_rc.h"
 #include "rxe_resp.h"
+#include "rxe_send.h"
 
 /* The RNR timer codes to answer with, by how long it has taken already. */
 #define RXE_RNR_CODE_MIN	14	/* 1.28 ms */
@@ -28,7 +34,7 @@ static bool rxe_rc_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
 
 	if (!skb)
 		return false;
-	rxe_net_send(qp, &qp->rq.train, skb);
+	rxe_send(qp, &qp->rq.train, skb);
 	return true;
 }
 
@@ -165,14 +171,14 @@ enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp)
 	if (!ret)
 		ret = rxe_region_copy(qp, read->rkey, read->addr + offset,
 				      rxe_payload(skb), len, rest,
-				      IB_ACCESS_REMOTE_READ, &rq->place);
+				      IB_ACCESS_REMOTE_READ, &rq->fault);
 	if (ret) {
 		kfree_skb(skb);
 		return rxe_resp_access(qp, rq->read_psn, ret);
 	}
 	rq->read_psn = rxe_psn_add(rq->read_psn, 1);
 	rq->reading = !last;
-	rxe_net_send(qp, &qp->rq.train, skb);
+	rxe_send(qp, &qp->rq.train, skb);
 	return RXE_DONE;
 }
 
@@ -242,7 +248,7 @@ static void rxe_rc_atomic_answer(struct rxe_qp *qp,
 	rxe_rc_flush_ack(qp);
 	skb = rxe_wire_build(&headers, 0);
 	if (skb)
-		rxe_net_send(qp, &qp->rq.train, skb);
+		rxe_send(qp, &qp->rq.train, skb);
 }
 
 /* A request of one packet has been executed, and must not be again. */
@@ -287,7 +293,7 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 
 	ret = rxe_resp_fault_result(&qp->rq);
 	if (!ret)
-		ret = rxe_region_atomic(qp, &headers, &old, &qp->rq.place);
+		ret = rxe_region_atomic(qp, &headers, &old, &qp->rq.fault);
 	verdict = rxe_resp_access(qp, headers.psn, ret);
 	if (verdict == RXE_DONE)
 		rxe_rc_executed(qp, kind, old);
@@ -483,10 +489,10 @@ void rxe_rc_wait(struct rxe_qp *qp)
 		return;
 	rq->rnr_sent = true;
 	WRITE_ONCE(rq->dropped, false);
-	rxe_early_purge(&rq->early, &rq->requests);
+	rxe_reorder_purge(&rq->early, &rq->requests);
 	rxe_count(qp_rxe(qp), RXE_CNT_PAGE_FAULT_RNR);
 	rxe_rc_rnr(qp, rq->fault_psn,
-		   rxe_rc_rnr_code(rq->place.since));
+		   rxe_rc_rnr_code(rq->fault.since));
 }
 
 const struct rxe_service rxe_rc = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Receive requests: rxe_recvq.c; and queue pairs that share them: rxe_srq.c */
+/* rxe_recvq.c: queues of receive requests */
 #ifndef RXE_RECVQ_H
 #define RXE_RECVQ_H
 
@@ -9,7 +9,6 @@
 
 #include "rxe_limits.h"
 #include "rxe_ring.h"
-#include "rxe_task.h"
 
 /**
  * struct rxe_rwqe - a receive work request, a private copy
@@ -76,38 +75,5 @@ void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
 		    u32 cons, u32 left);
 void rxe_recvq_switch(struct rxe_recvq *queue, struct rxe_ring *ring, u32 cons,
 		      u32 left);
-
-/* --- rxe_srq.c ------------------------------------------------------------ */
-
-/**
- * struct rxe_srq - a shared receive queue
- * @ib: what the core knows
- * @user: @queue is user space's
- * @num: what names it
- * @resize_lock: serialises those that resize it; sleeps; @lock is taken inside
- * @lock: protects what follows
- * @queue: the requests
- * @limit: with fewer left, an event is due; 0: it is not armed
- * @due: events to be raised
- * @notify: raises them, outside of locks
- */
-struct rxe_srq {
-	struct ib_srq ib;
-	bool user;
-	u32 num;
-	struct mutex resize_lock;
-	spinlock_t lock;
-	struct rxe_recvq queue;
-	u32 limit;
-	u32 due;
-	struct rxe_task notify;
-};
-
-static inline struct rxe_srq *to_rsrq(struct ib_srq *ib)
-{
-	return container_of(ib, struct rxe_srq, ib);
-}
-
-enum rxe_taken rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
 
 #endif /* RXE_RECVQ_H */

@@ -8,26 +8,22 @@
  * missing, or where its share is used up; a response, a fault's end or the task
  * list starts it again. What can do without packets goes the direct way.
  */
-#include <linux/unaligned.h>
 
-#include "rxe_transport.h"
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_direct.h"
+#include "rxe_frwr.h"
+#include "rxe_mw.h"
+#include "rxe_qp_state.h"
+#include "rxe_req.h"
+#include "rxe_send.h"
+#include "rxe_sq.h"
+#include "rxe_ud.h"
+#include "rxe_wr.h"
 
 static bool rxe_is_read(const struct rxe_swqe *wqe)
 {
 	return wqe->opcode == IB_WR_RDMA_READ;
-}
-
-static bool rxe_is_atomic(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
-	       wqe->opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
-}
-
-/* Executed at the responder, and complete with its answer. */
-static bool rxe_is_query(const struct rxe_swqe *wqe)
-{
-	return rxe_is_read(wqe) || rxe_is_atomic(wqe) ||
-	       wqe->opcode == IB_WR_ATOMIC_WRITE || wqe->opcode == IB_WR_FLUSH;
 }
 
 static bool rxe_is_write(const struct rxe_swqe *wqe)
@@ -213,29 +209,6 @@ bool rxe_req_fetch(struct rxe_qp *qp)
 	return n < posted && sq->wqe_mask;
 }
 
-/**
- * rxe_req_doorbell() - user space has posted
- * @qp: its queue pair
- *
- * The packets are built and sent before this returns, but for what has to wait.
- *
- * Context: process context.
- * Return: 0; -EINVAL: the QP's state does not allow it; -ENOMEM: what is in the
- * ring is picked up by the next doorbell.
- */
-int rxe_req_doorbell(struct rxe_qp *qp)
-{
-	if (rxe_qp_state(qp) < IB_QPS_RTS)
-		return -EINVAL;
-	if (unlikely(!READ_ONCE(qp->sq.wqes)) && rxe_qp_begin_send(qp))
-		return -ENOMEM;
-	rxe_task_kick(&qp->sq.task);
-	/* User space's receive requests ring no bell; these are to be flushed. */
-	if (rxe_qp_state(qp) == IB_QPS_ERR)
-		rxe_task_kick(&qp->rq.task);
-	return 0;
-}
-
 /* --- to the wire --------------------------------------------------------- */
 
 static u8 rxe_send_opcode(const struct rxe_swqe *wqe, bool first, bool last)
@@ -357,7 +330,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		sq->cur++;
 		sq->offset = 0;
 	}
-	if (rxe_net_send(qp, &qp->sq.train, skb) == -EBUSY)
+	if (rxe_send(qp, &qp->sq.train, skb) == -EBUSY)
 		rxe_req_pause(sq);
 	return 0;
 }
@@ -429,7 +402,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		sq->cur++;
 		sq->offset = 0;
 	}
-	rxe_net_send(qp, &qp->sq.train, skb);
+	rxe_send(qp, &qp->sq.train, skb);
 	return 0;
 }
 
@@ -557,7 +530,7 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (wqe->status)
 		return -EINVAL;
 	if (rxe_needs_quiet(qp, wqe))
-		rxe_comp_retire(qp);
+		rxe_sq_retire(qp);
 	if (!rxe_req_may_send(qp, wqe))
 		return rxe_req_blocked(qp, wqe);
 
@@ -609,41 +582,14 @@ unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 	while ((sent < budget || sq->train.packets) &&
 	       (ret = rxe_req_step(qp)) > 0)
 		sent += ret;
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (sq->cur != sq->prod && sq->cons == sq->cur) {
 		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cur);
 
 		if (wqe->status)
-			rxe_comp_fail(qp, wqe, wqe->status);
+			rxe_sq_fail(qp, wqe, wqe->status);
 	}
 	rxe_req_check_drained(qp);
-	rxe_comp_arm(qp);
+	rxe_sq_arm(qp);
 	return sent;
-}
-
-/**
- * rxe_req_go_back() - send again what has not been acknowledged
- * @qp: the queue pair
- *
- * Context: sq.lock held.
- */
-void rxe_req_go_back(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-	struct rxe_swqe *wqe;
-
-	sq->rd_atomic = 0;
-	sq->psn = sq->una;
-	sq->offset = 0;
-	for (sq->cur = sq->cons; sq->cur != sq->prod; sq->cur++) {
-		wqe = rxe_swqe(sq, sq->cur);
-		if (!wqe->started)
-			break;
-		if (!rxe_psn_reached(sq->una, wqe->end_psn)) {
-			sq->offset = rxe_psn_cmp(sq->una, wqe->first_psn) *
-				     qp->mtu;
-			break;
-		}
-		sq->rd_atomic += rxe_is_query(wqe);
-	}
 }

@@ -8,20 +8,17 @@
  * What cannot go on for want of a page stays at the head of the queue: the task
  * is parked, and looks at the packet again when the page is there.
  */
-#include <linux/indirect_call_wrapper.h>
 
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_cq.h"
+#include "rxe_qp_state.h"
 #include "rxe_resp.h"
+#include "rxe_srq.h"
 
 /* How long a fault may take before a peer that waits hears of it: between these. */
 #define RXE_FAULT_PATIENCE_MIN	(8 * NSEC_PER_MSEC)
 #define RXE_FAULT_PATIENCE_MAX	(500 * NSEC_PER_MSEC)
-
-/*
- * In the error state user space's receive requests are looked for after a quarter
- * of the time in which there was none, between these.
- */
-#define RXE_FLUSH_PAUSE_MIN	NSEC_PER_MSEC
-#define RXE_FLUSH_PAUSE_MAX	(4 * NSEC_PER_SEC)
 
 static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 					enum ib_wc_status status)
@@ -105,61 +102,6 @@ enum rxe_verdict rxe_resp_not_ready(struct rxe_qp *qp, u32 psn)
 	return rxe_resp_own_fault(qp, psn, IB_WC_LOC_QP_OP_ERR);
 }
 
-static void rxe_resp_flush_wqe(struct rxe_qp *qp)
-{
-	struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
-
-	rxe_resp_complete(qp, &wc, false);
-}
-
-/*
- * User space posts without a system call, so somebody has to look.
- */
-static void rxe_resp_look_later(struct rxe_rq *rq, bool found)
-{
-	ktime_t now = ktime_get();
-	s64 pause;
-
-	if (found || !rq->flushed)
-		rq->flushed = now;
-	pause = clamp_t(s64, ktime_sub(now, rq->flushed) / 4,
-			RXE_FLUSH_PAUSE_MIN, RXE_FLUSH_PAUSE_MAX);
-	hrtimer_start(&rq->timer, ktime_add_ns(now, pause),
-		      HRTIMER_MODE_ABS_SOFT);
-}
-
-/*
- * User space may post as fast as this completes: it has to end. Returns true if
- * there is more.
- */
-static bool rxe_resp_flush(struct rxe_qp *qp)
-{
-	unsigned int budget = RXE_TASK_BUDGET;
-
-	while (rxe_resp_take_wqe(qp)) {
-		rxe_resp_flush_wqe(qp);
-		if (!--budget)
-			return true;
-	}
-	if (qp->user && qp->rq.queue.ring.mask)
-		rxe_resp_look_later(&qp->rq, budget < RXE_TASK_BUDGET);
-	return false;
-}
-
-/*
- * What is still in the shared queue is for other QPs. Its owner hears that this
- * one will not take anything any more.
- */
-static void rxe_resp_leave_srq(struct rxe_qp *qp)
-{
-	if (qp->rq.have_wqe)
-		rxe_resp_flush_wqe(qp);
-	if (qp->rq.last_wqe_event)
-		return;
-	qp->rq.last_wqe_event = true;
-	rxe_qp_event(qp, IB_EVENT_QP_LAST_WQE_REACHED);
-}
-
 /* --- errors -------------------------------------------------------------- */
 
 /**
@@ -212,11 +154,11 @@ enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
  */
 int rxe_resp_fault_result(struct rxe_rq *rq)
 {
-	int ret = rq->place.result;
+	int ret = rq->fault.result;
 
 	if (rxe_rq_at(rq) != rq->fault_psn)
 		return 0;
-	rq->place.result = 0;
+	rq->fault.result = 0;
 	return ret;
 }
 
@@ -285,7 +227,7 @@ int rxe_resp_scatter(struct rxe_qp *qp, u64 offset, void *buf, u32 len,
 		.pd = rq->pd,
 	};
 
-	return rxe_list_copy(qp, &list, offset, buf, len, rest, &rq->place);
+	return rxe_list_copy(qp, &list, offset, buf, len, rest, &rq->fault);
 }
 
 /**
@@ -389,7 +331,7 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	if (!ret)
 		ret = rxe_region_copy(qp, rq->rkey, rq->addr, rxe_payload(skb),
 				      pkt->payload, rq->resid,
-				      IB_ACCESS_REMOTE_WRITE, &rq->place);
+				      IB_ACCESS_REMOTE_WRITE, &rq->fault);
 	verdict = rxe_resp_access(qp, pkt->psn, ret);
 	if (verdict != RXE_DONE)
 		return verdict;
@@ -459,146 +401,4 @@ s64 rxe_resp_patience(const struct rxe_qp *qp)
 		return RXE_FAULT_PATIENCE_MAX;
 	return clamp_t(s64, timeout / 4, RXE_FAULT_PATIENCE_MIN,
 		       RXE_FAULT_PATIENCE_MAX);
-}
-
-/*
- * The page at hand is still missing. Packets are kept meanwhile, until a peer that
- * waits for an answer is told to send them again later.
- */
-static void rxe_resp_wait(struct rxe_qp *qp)
-{
-	struct rxe_rq *rq = &qp->rq;
-	ktime_t late = ktime_add_ns(rq->place.since, rxe_resp_patience(qp));
-
-	if (qp->service->reliable && !ktime_before(ktime_get(), late)) {
-		rxe_rc_wait(qp);
-		return;
-	}
-	rxe_keep_waiting(qp, &rq->requests, &rq->place, &rq->timer);
-	if (qp->service->reliable && !hrtimer_is_queued(&rq->timer))
-		hrtimer_start(&rq->timer, late, HRTIMER_MODE_ABS_SOFT);
-}
-
-/*
- * The page has come, or it is known why it cannot. If the peer has been sent
- * away, there is no packet to go on with: it will ask anew, also for what is
- * left of a READ, and then it gets to know.
- */
-static void rxe_resp_unpark(struct rxe_qp *qp)
-{
-	struct rxe_rq *rq = &qp->rq;
-
-	if (!rq->rnr_sent)
-		return;
-	rq->rnr_sent = false;
-	rq->reading = false;
-}
-
-/* --- the task ------------------------------------------------------------ */
-
-/* Where the next packet is: among those that came early, if its turn has come. */
-static struct sk_buff_head *rxe_resp_queue(struct rxe_rq *rq)
-{
-	struct sk_buff *skb = rxe_early_peek(&rq->early, rq->psn);
-
-	return skb && rxe_pkt(skb)->psn == rq->psn ? &rq->early :
-						     &rq->requests;
-}
-
-static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
-					struct sk_buff_head *queue)
-{
-	struct sk_buff *skb = skb_peek(queue);
-	enum rxe_verdict verdict;
-
-	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
-				  skb);
-	if (verdict == RXE_EARLY)
-		rxe_early_keep(qp, &qp->rq.early, queue, skb);
-	else if (verdict != RXE_PARKED)
-		rxe_net_done(queue, skb);
-	return verdict;
-}
-
-static bool rxe_resp_has_more(struct rxe_rq *rq)
-{
-	return rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq));
-}
-
-static bool rxe_resp_goes_on(enum rxe_verdict verdict)
-{
-	return verdict == RXE_DONE || verdict == RXE_DROPPED ||
-	       verdict == RXE_EARLY;
-}
-
-/* Returns true if there is more to do than a task may do at once. */
-static bool rxe_resp_run(struct rxe_qp *qp)
-{
-	struct rxe_rq *rq = &qp->rq;
-	unsigned int budget = RXE_TASK_BUDGET;
-	enum rxe_verdict verdict = RXE_DONE;
-
-	if (rxe_fault_busy(&rq->place)) {
-		rxe_resp_wait(qp);
-		return false;
-	}
-	rxe_resp_unpark(qp);
-	while (rxe_resp_goes_on(verdict) && budget--) {
-		struct sk_buff_head *queue = rxe_resp_queue(rq);
-
-		if (rq->reading)
-			verdict = rxe_rc_read_packet(qp);
-		else if (!skb_queue_empty_lockless(queue))
-			verdict = rxe_resp_packet(qp, queue);
-		else
-			break;
-	}
-	if (verdict != RXE_FATAL && qp->service->reliable)
-		rxe_rc_flush_ack(qp);
-	if (verdict == RXE_PARKED) {
-		rq->fault_psn = rxe_rq_at(rq);
-		rxe_resp_wait(qp);
-	}
-	if (!rxe_resp_goes_on(verdict))
-		return false;
-	if (rxe_resp_has_more(rq))
-		return true;
-	if (qp->service->reliable)
-		rxe_rc_caught_up(qp);
-	return false;
-}
-
-/**
- * rxe_resp_task() - the receiving task of a QP
- * @task: the QP's rq.task
- *
- * Return: true if there is more to do.
- */
-bool rxe_resp_task(struct rxe_task *task)
-{
-	struct rxe_qp *qp = container_of(task, struct rxe_qp, rq.task);
-	bool more = false;
-
-	spin_lock_bh(&qp->rq.lock);
-	switch (rxe_qp_state(qp)) {
-	case IB_QPS_RTR:
-	case IB_QPS_RTS:
-	case IB_QPS_SQD:
-	case IB_QPS_SQE:
-		more = rxe_resp_run(qp);
-		break;
-	case IB_QPS_ERR:
-		rxe_early_purge(&qp->rq.early, &qp->rq.requests);
-		if (qp->ib.srq)
-			rxe_resp_leave_srq(qp);
-		else
-			more = rxe_resp_flush(qp);
-		break;
-	default:
-		rxe_early_purge(&qp->rq.early, &qp->rq.requests);
-		break;
-	}
-	rxe_net_flush(qp, &qp->rq.train);
-	spin_unlock_bh(&qp->rq.lock);
-	return more;
 }

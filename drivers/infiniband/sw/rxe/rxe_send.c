@@ -20,8 +20,12 @@
 #include <net/udp.h>
 #include <rdma/ib_cache.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_net.h"
+#include "rxe_pktq.h"
+#include "rxe_qp.h"
+#include "rxe_send.h"
+#include "rxe_service.h"
+#include "rxe_wire.h"
 
 /* --- routes --------------------------------------------------------------- */
 
@@ -107,12 +111,12 @@ out:
 }
 
 /**
- * rxe_net_forget_route() - have the way to the peer looked up anew
+ * rxe_send_forget_route() - have the way to the peer looked up anew
  * @qp: the queue pair
  *
  * Context: any.
  */
-void rxe_net_forget_route(struct rxe_qp *qp)
+void rxe_send_forget_route(struct rxe_qp *qp)
 {
 	spin_lock_bh(&qp->dst_lock);
 	dst_release(qp->dst);
@@ -176,7 +180,7 @@ static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
 }
 
 /* Puts UDP and IP in front of the packet, which still begins with the BTH. */
-static void rxe_net_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
+static void rxe_send_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
 {
 	rxe_push_udp(qp, skb);
 	if (qp->av.network_type == RXE_NETWORK_TYPE_IPV4)
@@ -247,7 +251,7 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
 }
 
 /**
- * rxe_net_open_account() - let a queue pair know what it has in the queues below
+ * rxe_send_open_account() - let a queue pair know what it has in the queues below
  * @qp: the queue pair
  *
  * What is not acknowledged may fill them. A socket counts it, a queue pair's own, so
@@ -257,7 +261,7 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
  * Context: process context, of the owner, whose cgroup pays for the socket.
  * Return: 0 or -ENOMEM.
  */
-int rxe_net_open_account(struct rxe_qp *qp)
+int rxe_send_open_account(struct rxe_qp *qp)
 {
 	struct sock *sk;
 
@@ -279,12 +283,12 @@ int rxe_net_open_account(struct rxe_qp *qp)
 }
 
 /**
- * rxe_net_close_account() - the end of that
+ * rxe_send_close_account() - the end of that
  * @qp: the queue pair, which sends nothing any more
  *
  * Context: process context. The socket goes with the last packet.
  */
-void rxe_net_close_account(struct rxe_qp *qp)
+void rxe_send_close_account(struct rxe_qp *qp)
 {
 	if (qp->account)
 		sock_put(qp->account);
@@ -292,14 +296,14 @@ void rxe_net_close_account(struct rxe_qp *qp)
 }
 
 /**
- * rxe_net_is_full() - has it filled the queues below?
+ * rxe_send_is_full() - has it filled the queues below?
  * @qp: the queue pair
  *
  * Context: any.
  * Return: true where nobody acknowledges its packets, and too many of them have not
  * left yet.
  */
-bool rxe_net_is_full(const struct rxe_qp *qp)
+bool rxe_send_is_full(const struct rxe_qp *qp)
 {
 	return qp->account && !sock_writeable(qp->account);
 }
@@ -309,10 +313,10 @@ static bool rxe_charge(const struct rxe_qp *qp, struct sk_buff *skb)
 	if (!qp->account)
 		return false;
 	skb_set_owner_w(skb, qp->account);
-	return rxe_net_is_full(qp);
+	return rxe_send_is_full(qp);
 }
 
-static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
+static int rxe_send_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct net *net = dev_net(qp_rxe(qp)->ndev);
 	struct sock *sk = rxe_net_sock(net, skb->protocol);
@@ -336,7 +340,7 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /* What UDP and IP put in front of each packet, in bytes. */
-static unsigned int rxe_net_overhead(const struct rxe_qp *qp)
+static unsigned int rxe_send_overhead(const struct rxe_qp *qp)
 {
 	return sizeof(struct udphdr) +
 	       (qp->av.network_type == RXE_NETWORK_TYPE_IPV4 ?
@@ -355,18 +359,18 @@ static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets,
 	}
 	rxe_count_add(rxe, RXE_CNT_SENT_PKTS, packets);
 	rxe_count_add(rxe, RXE_CNT_SENT_BYTES,
-		      bytes + packets * rxe_net_overhead(qp));
+		      bytes + packets * rxe_send_overhead(qp));
 }
 
 /**
- * rxe_net_flush() - have a train leave
+ * rxe_send_flush() - have a train leave
  * @qp: the sender
  * @train: of the half that the task is; may be empty
  *
  * Context: the task of @qp that has filled it, in the same turn (bottom halves off).
- * Return: as rxe_net_send().
+ * Return: as rxe_send().
  */
-int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
+int rxe_send_flush(struct rxe_qp *qp, struct rxe_train *train)
 {
 	unsigned int packets = train->packets;
 	unsigned int bytes;
@@ -375,7 +379,7 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
 	if (!packets)
 		return 0;
 	bytes = train->head->len;
-	ret = rxe_net_transmit(qp, rxe_train_close(train));
+	ret = rxe_send_transmit(qp, rxe_train_close(train));
 	rxe_count_sent(qp, packets, bytes, ret);
 	return ret;
 }
@@ -384,18 +388,18 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
  * Adds UDP and IP, then the ICRC, which covers them. A train that would not take
  * another packet like its first leaves at once.
  */
-static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
+static void rxe_send_join(struct rxe_qp *qp, struct rxe_train *train,
 			 struct sk_buff *skb)
 {
 	const struct net_device *ndev = qp_rxe(qp)->ndev;
 
 	if (train->packets && !rxe_train_takes(train, ndev, skb->len))
-		rxe_net_flush(qp, train);
-	rxe_net_address(qp, skb, train->packets);
+		rxe_send_flush(qp, train);
+	rxe_send_address(qp, skb, train->packets);
 	rxe_wire_seal(skb);
 	rxe_train_couple(train, skb);
 	if (!rxe_train_takes(train, ndev, train->size))
-		rxe_net_flush(qp, train);
+		rxe_send_flush(qp, train);
 }
 
 /* --- the same device ------------------------------------------------------- */
@@ -410,19 +414,19 @@ static bool rxe_is_behind(const struct rxe_qp *peer)
 	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
 		return false;
 	return peer->transport == IB_QPT_UC ||
-	       !rxe_fault_busy(&peer->rq.place);
+	       !rxe_fault_busy(&peer->rq.fault);
 }
 
 /* What a datagram is received with, as if it had been on a wire. */
 static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	rxe_pkt(skb)->vlan = RXE_NO_VLAN;
-	rxe_net_address(qp, skb, 0);
+	rxe_send_address(qp, skb, 0);
 	if (skb->protocol == htons(ETH_P_IP))
 		ip_send_check(ip_hdr(skb));
 }
 
-static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
+static int rxe_send_loop(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct rxe_qp *peer;
 	int ret = 0;
@@ -436,8 +440,8 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 			rxe_loop_address(qp, skb);
 		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
 		rxe_count_add(qp_rxe(peer), RXE_CNT_RCVD_BYTES,
-			      skb->len + rxe_net_overhead(qp));
-		rxe_net_deliver(peer, skb);
+			      skb->len + rxe_send_overhead(qp));
+		rxe_pktq_deliver(peer, skb);
 		if (rxe_is_behind(peer))
 			ret = -EBUSY;
 	}
@@ -445,43 +449,43 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_net_is_up() - may anything be sent?
+ * rxe_send_is_up() - may anything be sent?
  * @rxe: the link
  *
  * Context: any.
  */
-bool rxe_net_is_up(const struct rxe_dev *rxe)
+bool rxe_send_is_up(const struct rxe_dev *rxe)
 {
 	return test_bit(RXE_DEV_OPEN, &rxe->flags) && netif_running(rxe->ndev);
 }
 
 /**
- * rxe_net_send() - send a packet to a QP's peer
+ * rxe_send() - send a packet to a QP's peer
  * @qp: the sender
  * @train: of the half that the task is
  * @skb: made by rxe_wire_build(); taken, whatever becomes of it
  *
- * With a reliable service it leaves with rxe_net_flush(), if not before.
+ * With a reliable service it leaves with rxe_send_flush(), if not before.
  *
  * Context: a task of @qp (bottom halves off).
  * Return: 0; -EBUSY: it has left, but no more should for a while; or another
  * -errno where the packet is known not to have left. Reliability is the callers'
  * concern.
  */
-int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
+int rxe_send(struct rxe_qp *qp, struct rxe_train *train,
 		 struct sk_buff *skb)
 {
 	unsigned int bytes = skb->len;
 	int ret;
 
-	if (!rxe_net_is_up(qp_rxe(qp))) {
+	if (!rxe_send_is_up(qp_rxe(qp))) {
 		kfree_skb(skb);
 		ret = -ENETDOWN;
 	} else if (qp->loopback) {
-		ret = rxe_net_loop(qp, skb);
+		ret = rxe_send_loop(qp, skb);
 	} else {
-		rxe_net_join(qp, train, skb);
-		return qp->service->reliable ? 0 : rxe_net_flush(qp, train);
+		rxe_send_join(qp, train, skb);
+		return qp->service->reliable ? 0 : rxe_send_flush(qp, train);
 	}
 	rxe_count_sent(qp, 1, bytes, ret);
 	return ret;

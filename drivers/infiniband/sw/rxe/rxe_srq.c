@@ -8,7 +8,8 @@
  */
 #include <rdma/uverbs_ioctl.h>
 
-#include "rxe_verbs.h"
+#include "rxe.h"
+#include "rxe_srq.h"
 
 /* --- taking --------------------------------------------------------------- */
 

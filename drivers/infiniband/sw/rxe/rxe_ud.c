@@ -11,8 +11,10 @@
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
 
+#include "rxe_ah.h"
 #include "rxe_resp.h"
-#include "rxe_verbs.h"
+#include "rxe_send.h"
+#include "rxe_ud.h"
 
 /* A Q_Key in a request with this bit means the QP's own. */
 #define RXE_QKEY_OWN		BIT(31)
@@ -135,7 +137,7 @@ static void rxe_ud_aim(struct rxe_qp *qp, const struct rxe_av *av)
 		return;
 	qp->av = *av;
 	qp->loopback = rxe_av_is_local(qp_rxe(qp), av);
-	rxe_net_forget_route(qp);
+	rxe_send_forget_route(qp);
 }
 
 static void rxe_ud_address(struct rxe_qp *qp, const struct rxe_swqe *wqe,

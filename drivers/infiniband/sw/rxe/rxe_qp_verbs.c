@@ -18,8 +18,15 @@
 #include <linux/slab.h>
 #include <rdma/uverbs_ioctl.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_ah.h"
+#include "rxe_mcast.h"
+#include "rxe_mw.h"
+#include "rxe_pd.h"
+#include "rxe_qp_state.h"
+#include "rxe_qp_tasks.h"
+#include "rxe_qp_verbs.h"
+#include "rxe_service.h"
+#include "rxe_sq.h"
 
 #define RXE_MAX_PSN		0xffffff
 #define RXE_MAX_TIMEOUT		31
@@ -58,7 +65,7 @@ static enum ib_qp_type rxe_transport_type(enum ib_qp_type type)
 	return type == IB_QPT_GSI ? IB_QPT_UD : type;
 }
 
-static const struct rxe_service *rxe_service(enum ib_qp_type type)
+static const struct rxe_service *rxe_service_of(enum ib_qp_type type)
 {
 	switch (rxe_transport_type(type)) {
 	case IB_QPT_RC:
@@ -76,7 +83,7 @@ static const struct rxe_service *rxe_service(enum ib_qp_type type)
 static int rxe_check_type(const struct ib_qp_init_attr *init,
 			  const struct ib_udata *udata)
 {
-	if (!rxe_service(init->qp_type) || init->create_flags ||
+	if (!rxe_service_of(init->qp_type) || init->create_flags ||
 	    (init->qp_type == IB_QPT_GSI && udata))
 		return -EOPNOTSUPP;
 	return init->qp_type == IB_QPT_GSI && init->port_num != RXE_PORT ?
@@ -102,94 +109,6 @@ static int rxe_check_init(const struct ib_qp_init_attr *init,
 		      udata->outlen < sizeof(struct rxe_create_qp_resp)))
 		return -EINVAL;
 	return rxe_check_type(init, udata) ?: rxe_check_cap(&init->cap, init->srq);
-}
-
-/* The ring for a user's requests, or, for the kernel's, only its size. */
-static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
-{
-	if (qp->user)
-		return rxe_ring_init(&qp->sq.ring, wrs, wqe_size);
-	qp->sq.ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
-	return 0;
-}
-
-/*
- * The gather list, inline data and the word of an ATOMIC WRITE, which takes
- * neither capability, share the end of a request.
- */
-static u32 rxe_sq_room(const struct ib_qp_cap *cap)
-{
-	u32 room = max3(cap->max_inline_data,
-			cap->max_send_sge * (u32)sizeof(struct rxe_sge),
-			(u32)sizeof(u64));
-
-	return ALIGN(room, sizeof(struct rxe_sge));
-}
-
-/* Private copies of requests; the kernel's are as many as may be posted. */
-static void *rxe_sq_make_wqes(const struct rxe_sq *sq, u32 mask)
-{
-	return kvcalloc(mask + 1UL, sq->wqe_size, GFP_KERNEL_ACCOUNT);
-}
-
-static int rxe_sq_init_wqes(struct rxe_sq *sq)
-{
-	sq->wqe_mask = sq->ring.mask;
-	sq->wqes = rxe_sq_make_wqes(sq, sq->wqe_mask);
-	return sq->wqes ? 0 : -ENOMEM;
-}
-
-/**
- * rxe_qp_begin_send() - a user has posted for the first time
- * @qp: his queue pair
- *
- * There are not more private copies than requests can be under way: the others
- * wait in the ring.
- *
- * Context: process context; may sleep.
- * Return: 0 or -ENOMEM.
- */
-int rxe_qp_begin_send(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-	u32 mask = min_t(u32, sq->ring.mask, RXE_FETCH_BUDGET - 1);
-	void *wqes = rxe_sq_make_wqes(sq, mask);
-
-	if (!wqes)
-		return -ENOMEM;
-	spin_lock_bh(&sq->lock);
-	if (!sq->wqes) {
-		WRITE_ONCE(sq->wqes, wqes);
-		sq->wqe_mask = mask;
-		wqes = NULL;
-	}
-	spin_unlock_bh(&sq->lock);
-	kvfree(wqes);
-	return 0;
-}
-
-static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
-{
-	struct rxe_sq *sq = &qp->sq;
-	int ret;
-
-	sq->room = rxe_sq_room(cap);
-	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + sq->room, 8);
-	if (qp->transport == IB_QPT_UD)
-		sq->wqe_size += ALIGN(sizeof(struct rxe_dest), 8);
-	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
-			       sizeof(struct rxe_send_wqe) + sq->room);
-	if (ret)
-		return ret;
-	/* A user's are made when there is something to copy. */
-	ret = qp->user ? 0 : rxe_sq_init_wqes(sq);
-	if (ret)
-		return ret;
-
-	cap->max_send_wr = sq->ring.mask;
-	cap->max_send_sge = sq->room / sizeof(struct rxe_sge);
-	cap->max_inline_data = sq->room;
-	return 0;
 }
 
 static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
@@ -281,7 +200,7 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	qp->ib.qp_type = qp->handle->qp_type;
 	qp->user = udata;
 	qp->transport = rxe_transport_type(init->qp_type);
-	qp->service = rxe_service(init->qp_type);
+	qp->service = rxe_service_of(init->qp_type);
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	mutex_init(&qp->modify_mutex);
@@ -307,7 +226,7 @@ static int rxe_qp_make(struct rxe_qp *qp, struct ib_qp_init_attr *init,
 	if (ret)
 		goto err_qpn;
 	qp->attr.cap = init->cap;
-	ret = rxe_transport_init(qp);
+	ret = rxe_qp_tasks_init(qp);
 	if (ret)
 		goto err_queues;
 	return 0;
@@ -542,28 +461,6 @@ static void rxe_store_reset(struct rxe_qp *qp)
 	qp->rights = 0;
 }
 
-/* Caller: holds state_lock. */
-static void rxe_set_state(struct rxe_qp *qp, enum ib_qp_state state)
-{
-	WRITE_ONCE(qp->state, state);
-	qp->attr.qp_state = state;
-}
-
-/* Fails if the transport has moved the QP to another state in the meantime. */
-static int rxe_change_state(struct rxe_qp *qp, enum ib_qp_state from,
-			    enum ib_qp_state to)
-{
-	int ret = -EINVAL;
-
-	spin_lock_bh(&qp->state_lock);
-	if (qp->state == from || to == IB_QPS_RESET || to == IB_QPS_ERR) {
-		rxe_set_state(qp, to);
-		ret = 0;
-	}
-	spin_unlock_bh(&qp->state_lock);
-	return ret;
-}
-
 static int rxe_store_change(struct rxe_qp *qp,
 			    const struct rxe_qp_change *change)
 {
@@ -571,13 +468,13 @@ static int rxe_store_change(struct rxe_qp *qp,
 
 	spin_lock_bh(&qp->sq.lock);
 	spin_lock(&qp->rq.lock);
-	ret = rxe_change_state(qp, change->from, change->to);
+	ret = rxe_qp_change_state(qp, change->from, change->to);
 	if (!ret && change->to == IB_QPS_RESET) {
 		rxe_store_reset(qp);
 	} else if (!ret) {
 		rxe_store_path(qp, change);
 		rxe_store_protocol(qp, change->attr, change->mask);
-		rxe_transport_store(qp, change->mask);
+		rxe_qp_tasks_store(qp, change->mask);
 	}
 	spin_unlock(&qp->rq.lock);
 	spin_unlock_bh(&qp->sq.lock);
@@ -590,20 +487,20 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
 
 	ret = rxe_check_change(qp, change);
 	if (!ret && change->to == IB_QPS_INIT)
-		ret = rxe_transport_open(qp);
+		ret = rxe_qp_tasks_open(qp);
 	if (!ret && change->mask & IB_QP_MAX_DEST_RD_ATOMIC)
-		ret = rxe_transport_reserve(qp, change->attr->max_dest_rd_atomic);
+		ret = rxe_qp_tasks_reserve(qp, change->attr->max_dest_rd_atomic);
 	if (ret)
 		return ret;
 	if (change->from == IB_QPS_SQE && change->to == IB_QPS_RTS)
-		rxe_transport_settle(qp);
+		rxe_qp_tasks_settle(qp);
 	ret = rxe_store_change(qp, change);
 	if (ret)
 		return ret;
 	if (change->to == IB_QPS_RESET)
-		rxe_transport_reset(qp);
+		rxe_qp_tasks_reset(qp);
 	else
-		rxe_transport_modified(qp, change->mask);
+		rxe_qp_tasks_modified(qp, change->mask);
 	return 0;
 }
 
@@ -679,95 +576,12 @@ int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	return 0;
 }
 
-/* --- what the transport asks for ------------------------------------------ */
-
-/**
- * rxe_qp_error() - move a queue pair to the error state
- * @qp: the queue pair; one that is reset stays so
- *
- * Its requests are then flushed by its tasks.
- *
- * Context: a task, or no lock held.
- */
-void rxe_qp_error(struct rxe_qp *qp)
-{
-	spin_lock_bh(&qp->state_lock);
-	if (qp->state != IB_QPS_RESET)
-		rxe_set_state(qp, IB_QPS_ERR);
-	spin_unlock_bh(&qp->state_lock);
-	rxe_task_kick(&qp->sq.task);
-	rxe_task_kick(&qp->rq.task);
-}
-
-/**
- * rxe_qp_fatal() - a completion of a queue pair has been lost
- * @qp: the queue pair
- *
- * It goes to the error state, and its owner is told. What has become of its
- * requests is not known to the owner any more.
- *
- * Context: a task.
- */
-void rxe_qp_fatal(struct rxe_qp *qp)
-{
-	bool works;
-
-	spin_lock_bh(&qp->state_lock);
-	works = qp->state != IB_QPS_RESET && qp->state != IB_QPS_ERR;
-	spin_unlock_bh(&qp->state_lock);
-	if (!works)
-		return;
-	rxe_qp_event(qp, IB_EVENT_QP_FATAL);
-	rxe_qp_error(qp);
-}
-
-/**
- * rxe_qp_send_error() - a request of a queue pair has failed
- * @qp: the queue pair
- *
- * Where nobody has to know of it but its owner, the receiving half goes on, and
- * the owner may bring the sending half back to work.
- *
- * Context: sq.lock held.
- */
-void rxe_qp_send_error(struct rxe_qp *qp)
-{
-	if (qp->service->reliable) {
-		rxe_qp_error(qp);
-		return;
-	}
-	spin_lock_bh(&qp->state_lock);
-	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
-		rxe_set_state(qp, IB_QPS_SQE);
-	spin_unlock_bh(&qp->state_lock);
-	rxe_task_kick(&qp->sq.task);
-}
-
-/**
- * rxe_qp_event() - tell a queue pair's owner of an event
- * @qp: the queue pair
- * @type: the event
- *
- * Context: what the owner's handler allows; user space's allows any.
- */
-void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
-{
-	struct ib_event event = {
-		.device = qp->ib.device,
-		.element.qp = qp->handle,
-		.event = type,
-	};
-
-	if (qp->handle->event_handler)
-		qp->handle->event_handler(&event, qp->handle->qp_context);
-}
-
 /* --- destroying ----------------------------------------------------------- */
 
 static void rxe_qp_stop(struct rxe_qp *qp)
 {
 	mutex_lock(&qp->modify_mutex);
-	rxe_change_state(qp, rxe_qp_state(qp), IB_QPS_RESET);
+	rxe_qp_change_state(qp, rxe_qp_state(qp), IB_QPS_RESET);
 	mutex_unlock(&qp->modify_mutex);
 }
 
@@ -799,57 +613,11 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	rxe_qp_stop(qp);
 	rxe_mcast_forget_qp(qp);
 	rxe_table_erase(&qp_rxe(qp)->qps, ibqp->qp_num, qp);
-	rxe_transport_retire(qp);
-	rxe_transport_exit(qp);
+	rxe_qp_tasks_retire(qp);
+	rxe_qp_tasks_exit(qp);
 	rxe_pd_remove(qp);
 	rxe_mw_forget_qp(qp);
 	rxe_queues_free(qp);
 	call_rcu(&qp->rcu, rxe_qp_free);
 	return 0;
-}
-
-/* --- posting -------------------------------------------------------------- */
-
-/**
- * rxe_post_send() - there are requests to send
- * @ibqp: the queue pair
- * @wr: the kernel's requests; NULL for a user's, which are in its ring
- * @bad_wr: receives the first that was not taken
- *
- * Context: any for the kernel, process context for a user.
- * Return: as rxe_req_doorbell() and rxe_kernel_post_send(); -EINVAL for a user's
- * requests that do not come in the ring.
- */
-int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
-		  const struct ib_send_wr **bad_wr)
-{
-	struct rxe_qp *qp = to_rqp(ibqp);
-
-	if (!qp->user)
-		return rxe_kernel_post_send(qp, wr, bad_wr);
-	if (!wr)
-		return rxe_req_doorbell(qp);
-	*bad_wr = wr;
-	return -EINVAL;
-}
-
-/**
- * rxe_post_recv() - there are buffers to receive into
- * @ibqp: the queue pair
- * @wr: the kernel's requests
- * @bad_wr: receives the first that was not taken
- *
- * Context: any.
- * Return: as rxe_kernel_post_recv(); -EINVAL for a user's queue pair, whose ring
- * takes no system call.
- */
-int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
-		  const struct ib_recv_wr **bad_wr)
-{
-	struct rxe_qp *qp = to_rqp(ibqp);
-
-	if (!qp->user)
-		return rxe_kernel_post_recv(qp, wr, bad_wr);
-	*bad_wr = wr;
-	return -EINVAL;
 }

@@ -8,12 +8,16 @@
  * takes no lock that a task holds, but one of its own with interrupts off, and
  * tasks are kicked apart from the caller.
  */
-#include "rxe_transport.h"
+
+#include "rxe_post.h"
+#include "rxe_sq.h"
+#include "rxe_ud.h"
+#include "rxe_wr.h"
 
 /* --- sending -------------------------------------------------------------- */
 
 /* The payload is taken now: its addresses are the consumer's own pointers. */
-static int rxe_kernel_copy_inline(const struct rxe_sq *sq,
+static int rxe_post_copy_inline(const struct rxe_sq *sq,
 				  struct rxe_swqe *wqe,
 				  const struct ib_send_wr *wr)
 {
@@ -32,7 +36,7 @@ static int rxe_kernel_copy_inline(const struct rxe_sq *sq,
 	return 0;
 }
 
-static int rxe_kernel_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
+static int rxe_post_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
 				const struct ib_send_wr *wr)
 {
 	int i;
@@ -52,7 +56,7 @@ static int rxe_kernel_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
 	return rxe_req_measure(wqe) ? -EINVAL : 0;
 }
 
-static int rxe_kernel_copy_payload(const struct rxe_qp *qp,
+static int rxe_post_copy_payload(const struct rxe_qp *qp,
 				   struct rxe_swqe *wqe,
 				   const struct ib_send_wr *wr)
 {
@@ -66,16 +70,16 @@ static int rxe_kernel_copy_payload(const struct rxe_qp *qp,
 	case IB_WR_RDMA_WRITE:
 	case IB_WR_RDMA_WRITE_WITH_IMM:
 		if (wr->send_flags & IB_SEND_INLINE)
-			return rxe_kernel_copy_inline(&qp->sq, wqe, wr);
+			return rxe_post_copy_inline(&qp->sq, wqe, wr);
 		break;
 	default:
 		wqe->flags &= ~IB_SEND_INLINE;
 		break;
 	}
-	return rxe_kernel_copy_list(qp, wqe, wr);
+	return rxe_post_copy_list(qp, wqe, wr);
 }
 
-static int rxe_kernel_copy_target(struct rxe_swqe *wqe,
+static int rxe_post_copy_target(struct rxe_swqe *wqe,
 				  const struct ib_send_wr *wr)
 {
 	switch (wr->opcode) {
@@ -109,14 +113,14 @@ static int rxe_kernel_copy_target(struct rxe_swqe *wqe,
 }
 
 /* Who may invalidate may register. */
-static bool rxe_kernel_may(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
+static bool rxe_post_may(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
 	if (wqe->opcode == IB_WR_REG_MR)
 		return qp->service->requests & BIT(IB_WR_LOCAL_INV);
 	return !rxe_req_check(qp, wqe);
 }
 
-static int rxe_kernel_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
+static int rxe_post_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 			   const struct ib_send_wr *wr)
 {
 	int ret;
@@ -126,17 +130,17 @@ static int rxe_kernel_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	wqe->opcode = wr->opcode;
 	wqe->flags = wr->send_flags;
 	wqe->imm_data = wr->ex.imm_data;
-	if (!rxe_kernel_may(qp, wqe))
+	if (!rxe_post_may(qp, wqe))
 		return -EINVAL;
-	ret = rxe_kernel_copy_target(wqe, wr) ?:
-	      rxe_kernel_copy_payload(qp, wqe, wr);
+	ret = rxe_post_copy_target(wqe, wr) ?:
+	      rxe_post_copy_payload(qp, wqe, wr);
 	if (ret || qp->transport != IB_QPT_UD)
 		return ret;
 	return rxe_ud_post(qp, wqe, ud_wr(wr));
 }
 
 /* Caller: holds post_lock. */
-static int rxe_kernel_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
+static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 {
 	struct rxe_sq *sq = &qp->sq;
 	u32 waiting = sq->posted - smp_load_acquire(&sq->cons);
@@ -144,14 +148,14 @@ static int rxe_kernel_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 
 	if (waiting >= sq->wqe_mask)
 		return -ENOMEM;
-	ret = rxe_kernel_fill(qp, rxe_swqe(sq, sq->posted), wr);
+	ret = rxe_post_fill(qp, rxe_swqe(sq, sq->posted), wr);
 	if (!ret)
 		smp_store_release(&sq->posted, sq->posted + 1);
 	return ret;
 }
 
 /**
- * rxe_kernel_post_send() - post_send of the kernel
+ * rxe_post_send_kernel() - post_send of the kernel
  * @qp: its queue pair
  * @wr: requests
  * @bad_wr: receives the first that was not taken
@@ -160,8 +164,9 @@ static int rxe_kernel_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
  * Return: 0; -EINVAL: the QP's state or a request does not allow it; -ENOMEM:
  * the queue is full.
  */
-int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
-			 const struct ib_send_wr **bad_wr)
+static int rxe_post_send_kernel(struct rxe_qp *qp,
+				const struct ib_send_wr *wr,
+				const struct ib_send_wr **bad_wr)
 {
 	unsigned long flags;
 	int ret = 0;
@@ -172,7 +177,7 @@ int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
 	}
 	spin_lock_irqsave(&qp->sq.post_lock, flags);
 	for (; wr; wr = wr->next) {
-		ret = rxe_kernel_post_one(qp, wr);
+		ret = rxe_post_one(qp, wr);
 		if (ret) {
 			*bad_wr = wr;
 			break;
@@ -186,7 +191,7 @@ int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
 /* --- receiving ------------------------------------------------------------ */
 
 /**
- * rxe_kernel_post_recv() - post_recv of the kernel
+ * rxe_post_recv_kernel() - post_recv of the kernel
  * @qp: its queue pair
  * @wr: requests
  * @bad_wr: receives the first that was not taken
@@ -195,8 +200,9 @@ int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
  * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it takes
  * from a shared queue; -ENOMEM: the queue is full.
  */
-int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
-			 const struct ib_recv_wr **bad_wr)
+static int rxe_post_recv_kernel(struct rxe_qp *qp,
+				const struct ib_recv_wr *wr,
+				const struct ib_recv_wr **bad_wr)
 {
 	int ret;
 
@@ -208,4 +214,73 @@ int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
 	if (rxe_qp_state(qp) == IB_QPS_ERR)
 		rxe_task_kick_apart(&qp->rq.task);
 	return ret;
+}
+
+/* --- the verbs ------------------------------------------------------------ */
+
+/**
+ * rxe_post_doorbell() - user space has posted
+ * @qp: its queue pair
+ *
+ * The packets are built and sent before this returns, but for what has to wait.
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL: the QP's state does not allow it; -ENOMEM: what is in the
+ * ring is picked up by the next doorbell.
+ */
+static int rxe_post_doorbell(struct rxe_qp *qp)
+{
+	if (rxe_qp_state(qp) < IB_QPS_RTS)
+		return -EINVAL;
+	if (unlikely(!READ_ONCE(qp->sq.wqes)) && rxe_sq_begin(qp))
+		return -ENOMEM;
+	rxe_task_kick(&qp->sq.task);
+	/* User space's receive requests ring no bell; these are to be flushed. */
+	if (rxe_qp_state(qp) == IB_QPS_ERR)
+		rxe_task_kick(&qp->rq.task);
+	return 0;
+}
+
+/**
+ * rxe_post_send() - there are requests to send
+ * @ibqp: the queue pair
+ * @wr: the kernel's requests; NULL for a user's, which are in its ring
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any for the kernel, process context for a user.
+ * Return: as rxe_post_doorbell() and rxe_post_send_kernel(); -EINVAL for a user's
+ * requests that do not come in the ring.
+ */
+int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		  const struct ib_send_wr **bad_wr)
+{
+	struct rxe_qp *qp = to_rqp(ibqp);
+
+	if (!qp->user)
+		return rxe_post_send_kernel(qp, wr, bad_wr);
+	if (!wr)
+		return rxe_post_doorbell(qp);
+	*bad_wr = wr;
+	return -EINVAL;
+}
+
+/**
+ * rxe_post_recv() - there are buffers to receive into
+ * @ibqp: the queue pair
+ * @wr: the kernel's requests
+ * @bad_wr: receives the first that was not taken
+ *
+ * Context: any.
+ * Return: as rxe_post_recv_kernel(); -EINVAL for a user's queue pair, whose ring
+ * takes no system call.
+ */
+int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+		  const struct ib_recv_wr **bad_wr)
+{
+	struct rxe_qp *qp = to_rqp(ibqp);
+
+	if (!qp->user)
+		return rxe_post_recv_kernel(qp, wr, bad_wr);
+	*bad_wr = wr;
+	return -EINVAL;
 }

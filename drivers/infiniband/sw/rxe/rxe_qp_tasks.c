@@ -5,10 +5,29 @@
  * The sending task is requester and completer in turn, the receiving task the
  * responder. Here they are set up, wound down, and told of changes.
  */
+#include <linux/indirect_call_wrapper.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 
-#include "rxe_transport.h"
+#include "rxe_comp.h"
+#include "rxe_keep.h"
+#include "rxe_pktq.h"
+#include "rxe_qp_state.h"
+#include "rxe_qp_tasks.h"
+#include "rxe_rc.h"
+#include "rxe_req.h"
+#include "rxe_resp.h"
+#include "rxe_send.h"
+#include "rxe_sq.h"
+
+/*
+ * In the error state user space's receive requests are looked for after a quarter
+ * of the time in which there was none, between these.
+ */
+#define RXE_FLUSH_PAUSE_MIN	NSEC_PER_MSEC
+#define RXE_FLUSH_PAUSE_MAX	(4 * NSEC_PER_SEC)
+
+/* --- the sending task ----------------------------------------------------- */
 
 static bool rxe_send_task(struct rxe_task *task)
 {
@@ -27,28 +46,221 @@ static bool rxe_send_task(struct rxe_task *task)
 		completed = rxe_comp_responses(qp, RXE_TASK_BUDGET);
 		sent = rxe_req_send(qp, RXE_TASK_BUDGET);
 		again = rxe_comp_lost_again(qp);
-		rxe_comp_retire(qp);
+		rxe_sq_retire(qp);
 		/* Who waits with what has been picked up is kicked when it can go on. */
 		if (unlikely(left) && sq->cur == sq->prod)
 			again |= sq->prod - sq->cons < sq->wqe_mask;
 		break;
 	case IB_QPS_SQE:
 	case IB_QPS_ERR:
-		rxe_early_purge(&sq->early, &sq->responses);
+		rxe_reorder_purge(&sq->early, &sq->responses);
 		again = rxe_req_fetch(qp);
-		again |= rxe_comp_flush(qp);
+		again |= rxe_sq_flush(qp);
 		break;
 	default:
-		rxe_early_purge(&sq->early, &sq->responses);
+		rxe_reorder_purge(&sq->early, &sq->responses);
 		break;
 	}
-	rxe_net_flush(qp, &sq->train);
+	rxe_send_flush(qp, &sq->train);
 	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET || again;
 	/* No answer paces it: what it has sent is to go its way first. */
 	task->later = more && !qp->service->reliable && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
 	return more;
 }
+
+/* --- the receiving task --------------------------------------------------- */
+
+static void rxe_resp_flush_wqe(struct rxe_qp *qp)
+{
+	struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
+
+	rxe_resp_complete(qp, &wc, false);
+}
+
+/*
+ * User space posts without a system call, so somebody has to look.
+ */
+static void rxe_resp_look_later(struct rxe_rq *rq, bool found)
+{
+	ktime_t now = ktime_get();
+	s64 pause;
+
+	if (found || !rq->flushed)
+		rq->flushed = now;
+	pause = clamp_t(s64, ktime_sub(now, rq->flushed) / 4,
+			RXE_FLUSH_PAUSE_MIN, RXE_FLUSH_PAUSE_MAX);
+	hrtimer_start(&rq->timer, ktime_add_ns(now, pause),
+		      HRTIMER_MODE_ABS_SOFT);
+}
+
+/*
+ * User space may post as fast as this completes: it has to end. Returns true if
+ * there is more.
+ */
+static bool rxe_resp_flush(struct rxe_qp *qp)
+{
+	unsigned int budget = RXE_TASK_BUDGET;
+
+	while (rxe_resp_take_wqe(qp)) {
+		rxe_resp_flush_wqe(qp);
+		if (!--budget)
+			return true;
+	}
+	if (qp->user && qp->rq.queue.ring.mask)
+		rxe_resp_look_later(&qp->rq, budget < RXE_TASK_BUDGET);
+	return false;
+}
+
+/*
+ * What is still in the shared queue is for other QPs. Its owner hears that this
+ * one will not take anything any more.
+ */
+static void rxe_resp_leave_srq(struct rxe_qp *qp)
+{
+	if (qp->rq.have_wqe)
+		rxe_resp_flush_wqe(qp);
+	if (qp->rq.last_wqe_event)
+		return;
+	qp->rq.last_wqe_event = true;
+	rxe_qp_event(qp, IB_EVENT_QP_LAST_WQE_REACHED);
+}
+
+/*
+ * The page at hand is still missing. Packets are kept meanwhile, until a peer that
+ * waits for an answer is told to send them again later.
+ */
+static void rxe_resp_wait(struct rxe_qp *qp)
+{
+	struct rxe_rq *rq = &qp->rq;
+	ktime_t late = ktime_add_ns(rq->fault.since, rxe_resp_patience(qp));
+
+	if (qp->service->reliable && !ktime_before(ktime_get(), late)) {
+		rxe_rc_wait(qp);
+		return;
+	}
+	rxe_keep_waiting(qp, &rq->requests, &rq->fault, &rq->timer);
+	if (qp->service->reliable && !hrtimer_is_queued(&rq->timer))
+		hrtimer_start(&rq->timer, late, HRTIMER_MODE_ABS_SOFT);
+}
+
+/*
+ * The page has come, or it is known why it cannot. If the peer has been sent
+ * away, there is no packet to go on with: it will ask anew, also for what is
+ * left of a READ, and then it gets to know.
+ */
+static void rxe_resp_unpark(struct rxe_qp *qp)
+{
+	struct rxe_rq *rq = &qp->rq;
+
+	if (!rq->rnr_sent)
+		return;
+	rq->rnr_sent = false;
+	rq->reading = false;
+}
+
+/* Where the next packet is: among those that came early, if its turn has come. */
+static struct sk_buff_head *rxe_resp_queue(struct rxe_rq *rq)
+{
+	struct sk_buff *skb = rxe_reorder_peek(&rq->early, rq->psn);
+
+	return skb && rxe_pkt(skb)->psn == rq->psn ? &rq->early :
+						     &rq->requests;
+}
+
+static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
+					struct sk_buff_head *queue)
+{
+	struct sk_buff *skb = skb_peek(queue);
+	enum rxe_verdict verdict;
+
+	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
+				  skb);
+	if (verdict == RXE_EARLY)
+		rxe_reorder_keep(qp, &qp->rq.early, queue, skb);
+	else if (verdict != RXE_PARKED)
+		rxe_pktq_done(queue, skb);
+	return verdict;
+}
+
+static bool rxe_resp_has_more(struct rxe_rq *rq)
+{
+	return rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq));
+}
+
+static bool rxe_resp_goes_on(enum rxe_verdict verdict)
+{
+	return verdict == RXE_DONE || verdict == RXE_DROPPED ||
+	       verdict == RXE_EARLY;
+}
+
+/* Returns true if there is more to do than a task may do at once. */
+static bool rxe_resp_run(struct rxe_qp *qp)
+{
+	struct rxe_rq *rq = &qp->rq;
+	unsigned int budget = RXE_TASK_BUDGET;
+	enum rxe_verdict verdict = RXE_DONE;
+
+	if (rxe_fault_busy(&rq->fault)) {
+		rxe_resp_wait(qp);
+		return false;
+	}
+	rxe_resp_unpark(qp);
+	while (rxe_resp_goes_on(verdict) && budget--) {
+		struct sk_buff_head *queue = rxe_resp_queue(rq);
+
+		if (rq->reading)
+			verdict = rxe_rc_read_packet(qp);
+		else if (!skb_queue_empty_lockless(queue))
+			verdict = rxe_resp_packet(qp, queue);
+		else
+			break;
+	}
+	if (verdict != RXE_FATAL && qp->service->reliable)
+		rxe_rc_flush_ack(qp);
+	if (verdict == RXE_PARKED) {
+		rq->fault_psn = rxe_rq_at(rq);
+		rxe_resp_wait(qp);
+	}
+	if (!rxe_resp_goes_on(verdict))
+		return false;
+	if (rxe_resp_has_more(rq))
+		return true;
+	if (qp->service->reliable)
+		rxe_rc_caught_up(qp);
+	return false;
+}
+
+static bool rxe_receive_task(struct rxe_task *task)
+{
+	struct rxe_qp *qp = container_of(task, struct rxe_qp, rq.task);
+	bool more = false;
+
+	spin_lock_bh(&qp->rq.lock);
+	switch (rxe_qp_state(qp)) {
+	case IB_QPS_RTR:
+	case IB_QPS_RTS:
+	case IB_QPS_SQD:
+	case IB_QPS_SQE:
+		more = rxe_resp_run(qp);
+		break;
+	case IB_QPS_ERR:
+		rxe_reorder_purge(&qp->rq.early, &qp->rq.requests);
+		if (qp->ib.srq)
+			rxe_resp_leave_srq(qp);
+		else
+			more = rxe_resp_flush(qp);
+		break;
+	default:
+		rxe_reorder_purge(&qp->rq.early, &qp->rq.requests);
+		break;
+	}
+	rxe_send_flush(qp, &qp->rq.train);
+	spin_unlock_bh(&qp->rq.lock);
+	return more;
+}
+
+/* --- timers --------------------------------------------------------------- */
 
 static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 {
@@ -90,7 +302,7 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 
 	spin_lock_bh(&qp->sq.lock);
 	restarted = rxe_timer_restarted(timer);
-	full = !restarted && rxe_net_is_full(qp);
+	full = !restarted && rxe_send_is_full(qp);
 	if (full) {
 		hrtimer_forward_now(timer, RXE_PAUSE_NS);
 	} else if (!restarted) {
@@ -129,13 +341,13 @@ static void rxe_timer_init(struct hrtimer *timer,
 }
 
 /**
- * rxe_transport_init() - set up a new QP's tasks, timers and queues
+ * rxe_qp_tasks_init() - set up a new QP's tasks, timers and queues
  * @qp: the QP, zeroed but for what create_qp has filled in
  *
  * Context: process context, of the owner.
  * Return: 0 or -ENOMEM.
  */
-int rxe_transport_init(struct rxe_qp *qp)
+int rxe_qp_tasks_init(struct rxe_qp *qp)
 {
 	int ret;
 
@@ -146,7 +358,7 @@ int rxe_transport_init(struct rxe_qp *qp)
 	rxe_task_init(&qp->sq.task, rxe_send_task);
 	/* What two processors send overtakes one another; nobody asks again. */
 	qp->sq.task.stays = !qp->service->reliable;
-	rxe_task_init(&qp->rq.task, rxe_resp_task);
+	rxe_task_init(&qp->rq.task, rxe_receive_task);
 	skb_queue_head_init(&qp->sq.responses);
 	skb_queue_head_init(&qp->sq.early);
 	skb_queue_head_init(&qp->rq.requests);
@@ -158,75 +370,75 @@ int rxe_transport_init(struct rxe_qp *qp)
 	rxe_fault_init(&qp->sq.gather, qp, &qp->sq.task, "gather");
 	rxe_fault_init(&qp->sq.scatter, qp, &qp->sq.task, "scatter");
 	rxe_fault_init(&qp->sq.direct, qp, &qp->sq.task, "direct");
-	rxe_fault_init(&qp->rq.place, qp, &qp->rq.task, "respond");
+	rxe_fault_init(&qp->rq.fault, qp, &qp->rq.task, "respond");
 	rxe_keep_init(qp);
-	ret = rxe_net_open_account(qp);
+	ret = rxe_send_open_account(qp);
 	if (ret)
 		rxe_keep_exit(qp);
 	return ret;
 }
 
 /**
- * rxe_transport_exit() - the end of what rxe_transport_init() began
+ * rxe_qp_tasks_exit() - the end of what rxe_qp_tasks_init() began
  * @qp: the QP, drained
  *
  * Context: process context.
  */
-void rxe_transport_exit(struct rxe_qp *qp)
+void rxe_qp_tasks_exit(struct rxe_qp *qp)
 {
-	rxe_net_close_account(qp);
+	rxe_send_close_account(qp);
 	rxe_keep_exit(qp);
 }
 
 /**
- * rxe_transport_open() - have what it takes to wait for pages
+ * rxe_qp_tasks_open() - have what it takes to wait for pages
  * @qp: the QP, reset
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int rxe_transport_open(struct rxe_qp *qp)
+int rxe_qp_tasks_open(struct rxe_qp *qp)
 {
 	return rxe_fault_open(&qp->sq.gather) ?:
 	       rxe_fault_open(&qp->sq.scatter) ?:
 	       rxe_fault_open(&qp->sq.direct) ?:
-	       rxe_fault_open(&qp->rq.place);
+	       rxe_fault_open(&qp->rq.fault);
 }
 
-static void rxe_transport_quiet(struct rxe_qp *qp)
+static void rxe_qp_tasks_quiet(struct rxe_qp *qp)
 {
 	rxe_fault_close(&qp->sq.gather);
 	rxe_fault_close(&qp->sq.scatter);
 	rxe_fault_close(&qp->sq.direct);
-	rxe_fault_close(&qp->rq.place);
+	rxe_fault_close(&qp->rq.fault);
 	hrtimer_cancel(&qp->sq.timer);
 	hrtimer_cancel(&qp->sq.rnr_timer);
 	hrtimer_cancel(&qp->sq.scatter_timer);
 	hrtimer_cancel(&qp->rq.timer);
 }
 
-static void rxe_transport_purge(struct rxe_qp *qp)
+static void rxe_qp_tasks_purge(struct rxe_qp *qp)
 {
-	rxe_early_purge(&qp->sq.early, &qp->sq.responses);
-	rxe_early_purge(&qp->rq.early, &qp->rq.requests);
-	rxe_net_forget_route(qp);
+	rxe_reorder_purge(&qp->sq.early, &qp->sq.responses);
+	rxe_reorder_purge(&qp->rq.early, &qp->rq.requests);
+	rxe_send_forget_route(qp);
 }
 
 /* Brings tasks and timers to rest; a fault under way is left to its worker. */
-static void rxe_transport_drain(struct rxe_qp *qp)
+static void rxe_qp_tasks_drain(struct rxe_qp *qp)
 {
 	/* A fault or a timer kicks a task; a task may start either, once. */
 	do {
 		rxe_task_drain(&qp->sq.task);
 		rxe_task_drain(&qp->rq.task);
-		rxe_transport_quiet(qp);
+		rxe_qp_tasks_quiet(qp);
 	} while (atomic_read(&qp->sq.task.pending) ||
 		 atomic_read(&qp->rq.task.pending));
-	rxe_transport_purge(qp);
+	rxe_qp_tasks_purge(qp);
 }
 
 /**
- * rxe_transport_retire() - bring a QP's tasks and timers to an end
+ * rxe_qp_tasks_retire() - bring a QP's tasks and timers to an end
  * @qp: its state is IB_QPS_RESET, and stays so
  *
  * When this returns, nothing of what @qp refers to is used for it any more. Who
@@ -234,26 +446,26 @@ static void rxe_transport_drain(struct rxe_qp *qp)
  *
  * Context: may sleep; no lock held; a fault under way is left to its worker.
  */
-void rxe_transport_retire(struct rxe_qp *qp)
+void rxe_qp_tasks_retire(struct rxe_qp *qp)
 {
 	rxe_task_retire(&qp->sq.task);
 	rxe_task_retire(&qp->rq.task);
 	/* A peer's task that had the lock before it could see the state. */
 	rxe_resp_pass(qp);
 	/* Only tasks start timers and faults. */
-	rxe_transport_quiet(qp);
-	rxe_transport_purge(qp);
+	rxe_qp_tasks_quiet(qp);
+	rxe_qp_tasks_purge(qp);
 }
 
 /**
- * rxe_transport_settle() - wait until what was posted to a QP in SQE has been flushed
+ * rxe_qp_tasks_settle() - wait until what was posted to a QP in SQE has been flushed
  * @qp: the QP
  *
  * What is posted meanwhile, by somebody else, is not waited for.
  *
  * Context: may sleep; modify_mutex held, no spinning lock.
  */
-void rxe_transport_settle(struct rxe_qp *qp)
+void rxe_qp_tasks_settle(struct rxe_qp *qp)
 {
 	u32 begin = READ_ONCE(qp->sq.cons);
 
@@ -279,7 +491,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->went_back = false;
 	sq->lost_again = false;
 	sq->probing = false;
-	sq->last_word = 0;
+	sq->fatal_nak = 0;
 	sq->rnr_wait = false;
 	sq->rnr_since = 0;
 	sq->no_memory = false;
@@ -316,14 +528,14 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 }
 
 /**
- * rxe_transport_reset() - make a QP as new
+ * rxe_qp_tasks_reset() - make a QP as new
  * @qp: its state is IB_QPS_RESET already
  *
  * Context: may sleep; modify_mutex held, no spinning lock.
  */
-void rxe_transport_reset(struct rxe_qp *qp)
+void rxe_qp_tasks_reset(struct rxe_qp *qp)
 {
-	rxe_transport_drain(qp);
+	rxe_qp_tasks_drain(qp);
 	rxe_sq_reset(&qp->sq);
 	rxe_rq_reset(&qp->rq);
 }
@@ -358,7 +570,7 @@ static void rxe_rq_store(struct rxe_qp *qp, int mask)
 }
 
 /**
- * rxe_transport_reserve() - have room for the READs and atomics of a peer
+ * rxe_qp_tasks_reserve() - have room for the READs and atomics of a peer
  * @qp: the QP
  * @max_dest_rd_atomic: how many are to be recorded
  *
@@ -367,7 +579,7 @@ static void rxe_rq_store(struct rxe_qp *qp, int mask)
  * Context: process context; modify_mutex held, no spinning lock.
  * Return: 0 or -ENOMEM.
  */
-int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic)
+int rxe_qp_tasks_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic)
 {
 	u32 mask = roundup_pow_of_two(max(max_dest_rd_atomic, 1U)) - 1;
 	struct rxe_rq *rq = &qp->rq;
@@ -392,7 +604,7 @@ int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic)
 }
 
 /**
- * rxe_transport_store() - take over new attributes of a QP
+ * rxe_qp_tasks_store() - take over new attributes of a QP
  * @qp: the QP, with the new attributes and state
  * @mask: enum ib_qp_attr_mask, what was changed
  *
@@ -401,23 +613,23 @@ int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic)
  *
  * Context: sq.lock and rq.lock held, since before the state was changed.
  */
-void rxe_transport_store(struct rxe_qp *qp, int mask)
+void rxe_qp_tasks_store(struct rxe_qp *qp, int mask)
 {
 	rxe_sq_store(qp, mask);
 	rxe_rq_store(qp, mask);
 }
 
 /**
- * rxe_transport_modified() - act on a change of a QP
+ * rxe_qp_tasks_modified() - act on a change of a QP
  * @qp: the QP, with the new attributes and state
  * @mask: enum ib_qp_attr_mask, what was changed
  *
  * Context: process context; modify_mutex held, no spinning lock.
  */
-void rxe_transport_modified(struct rxe_qp *qp, int mask)
+void rxe_qp_tasks_modified(struct rxe_qp *qp, int mask)
 {
 	if (mask & IB_QP_AV)
-		rxe_net_forget_route(qp);
+		rxe_send_forget_route(qp);
 	rxe_task_kick(&qp->sq.task);
 	rxe_task_kick(&qp->rq.task);
 }

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: What a key allows
+ *
+ * A task or a peer names memory by a key, an address and a length. These
+ * functions find the region, directly or through a window, and check the range
+ * and the rights.
+ */
+#include "rxe_access.h"
+#include "rxe_frwr.h"
+#include "rxe_mr.h"
+#include "rxe_mw.h"
+#include "rxe_qp.h"
+
+static int rxe_mr_resolve(struct rxe_mr *mr, u32 key, u64 addr, u64 len,
+			  int access, struct rxe_place *place)
+{
+	if (!rxe_mr_contains(mr, addr, len))
+		return -EINVAL;
+	if (access & ~mr->access)
+		return -EACCES;
+	place->mr = mr;
+	place->offset = addr - mr->ib.iova;
+	place->key = key;
+	return 0;
+}
+
+/**
+ * rxe_lkey_resolve() - check an access to local memory
+ * @rxe: the device
+ * @pd: the protection domain of who asks
+ * @lkey: the region
+ * @addr: first byte
+ * @len: bytes
+ * @access: IB_ACCESS_LOCAL_WRITE or 0
+ * @place: receives where it is; valid in this read section
+ *
+ * Context: RCU read section.
+ * Return: 0; -EINVAL for a key, protection domain or range that is wrong;
+ * -EACCES where only the right is missing.
+ */
+int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
+		     u64 len, int access, struct rxe_place *place)
+{
+	struct rxe_mr *mr = rxe_mr_find(rxe, pd, lkey);
+
+	return mr ? rxe_mr_resolve(mr, lkey, addr, len, access, place) :
+		    -EINVAL;
+}
+
+/**
+ * rxe_rkey_resolve() - check an access that a peer asks for
+ * @qp: the queue pair it asks
+ * @rkey: a region or a window
+ * @addr: first byte
+ * @len: bytes
+ * @access: IB_ACCESS_REMOTE_* that it takes
+ * @place: receives where it is; valid in this read section
+ *
+ * Context: RCU read section.
+ * Return: as rxe_lkey_resolve().
+ */
+int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
+		     int access, struct rxe_place *place)
+{
+	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
+
+	if (mr)
+		return rxe_mr_resolve(mr, rkey, addr, len, access, place);
+	return rxe_mw_resolve(qp, rkey, addr, len, access, place);
+}
+
+/**
+ * rxe_rkey_check() - check a right to a whole region
+ * @qp: the queue pair that the peer asks
+ * @rkey: a region, not a window
+ * @access: IB_ACCESS_* that it takes
+ *
+ * Context: RCU read section.
+ * Return: as rxe_lkey_resolve().
+ */
+int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access)
+{
+	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
+
+	if (!mr)
+		return -EINVAL;
+	return access & ~mr->access ? -EACCES : 0;
+}
+
+/**
+ * rxe_rkey_invalidate() - take back a key that was given to a peer
+ * @qp: who asks: for itself (local invalidate), or for its peer (SEND with
+ *	invalidate)
+ * @rkey: a type 2 window bound by @qp, or a region that the kernel registers by
+ *	requests; the key of a user's region stays valid as long as the region does
+ *
+ * Context: any but hard interrupt; sq.lock or rq.lock may be held.
+ * Return: 0 or -EINVAL.
+ */
+int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)
+{
+	return rxe_mw_invalidate(qp, rkey) && rxe_frwr_invalidate(qp, rkey) ?
+		       -EINVAL : 0;
+}

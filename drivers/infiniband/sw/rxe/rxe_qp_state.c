@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * DOC: States of a queue pair
+ *
+ * The verbs move a queue pair from state to state, and so do its tasks when
+ * something fails. state_lock decides between the two.
+ */
+#include "rxe_qp.h"
+#include "rxe_qp_state.h"
+#include "rxe_service.h"
+
+/* Caller: holds state_lock. */
+static void rxe_qp_set_state(struct rxe_qp *qp, enum ib_qp_state state)
+{
+	WRITE_ONCE(qp->state, state);
+	qp->attr.qp_state = state;
+}
+
+/**
+ * rxe_qp_change_state() - move a queue pair to another state for a verb
+ * @qp: the queue pair
+ * @from: the state that the verb has checked
+ * @to: the state that it wants
+ *
+ * Context: modify_mutex held; sq.lock and rq.lock may be held.
+ * Return: 0, or -EINVAL: a task has moved the queue pair to a third state.
+ */
+int rxe_qp_change_state(struct rxe_qp *qp, enum ib_qp_state from,
+			enum ib_qp_state to)
+{
+	int ret = -EINVAL;
+
+	spin_lock_bh(&qp->state_lock);
+	if (qp->state == from || to == IB_QPS_RESET || to == IB_QPS_ERR) {
+		rxe_qp_set_state(qp, to);
+		ret = 0;
+	}
+	spin_unlock_bh(&qp->state_lock);
+	return ret;
+}
+
+/**
+ * rxe_qp_event() - tell a queue pair's owner of an event
+ * @qp: the queue pair
+ * @type: the event
+ *
+ * Context: what the owner's handler allows; user space's allows any.
+ */
+void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
+{
+	struct ib_event event = {
+		.device = qp->ib.device,
+		.element.qp = qp->handle,
+		.event = type,
+	};
+
+	if (qp->handle->event_handler)
+		qp->handle->event_handler(&event, qp->handle->qp_context);
+}
+
+/**
+ * rxe_qp_error() - move a queue pair to the error state
+ * @qp: the queue pair; one that is reset stays so
+ *
+ * Its requests are then flushed by its tasks.
+ *
+ * Context: a task, or no lock held.
+ */
+void rxe_qp_error(struct rxe_qp *qp)
+{
+	spin_lock_bh(&qp->state_lock);
+	if (qp->state != IB_QPS_RESET)
+		rxe_qp_set_state(qp, IB_QPS_ERR);
+	spin_unlock_bh(&qp->state_lock);
+	rxe_task_kick(&qp->sq.task);
+	rxe_task_kick(&qp->rq.task);
+}
+
+/**
+ * rxe_qp_fatal() - a completion of a queue pair has been lost
+ * @qp: the queue pair
+ *
+ * It goes to the error state, and its owner is told. What has become of its
+ * requests is not known to the owner any more.
+ *
+ * Context: a task.
+ */
+void rxe_qp_fatal(struct rxe_qp *qp)
+{
+	bool works;
+
+	spin_lock_bh(&qp->state_lock);
+	works = qp->state != IB_QPS_RESET && qp->state != IB_QPS_ERR;
+	spin_unlock_bh(&qp->state_lock);
+	if (!works)
+		return;
+	rxe_qp_event(qp, IB_EVENT_QP_FATAL);
+	rxe_qp_error(qp);
+}
+
+/**
+ * rxe_qp_send_error() - a request of a queue pair has failed
+ * @qp: the queue pair
+ *
+ * Where nobody has to know of it but its owner, the receiving half goes on, and
+ * the owner may bring the sending half back to work.
+ *
+ * Context: sq.lock held.
+ */
+void rxe_qp_send_error(struct rxe_qp *qp)
+{
+	if (qp->service->reliable) {
+		rxe_qp_error(qp);
+		return;
+	}
+	spin_lock_bh(&qp->state_lock);
+	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
+		rxe_qp_set_state(qp, IB_QPS_SQE);
+	spin_unlock_bh(&qp->state_lock);
+	rxe_task_kick(&qp->sq.task);
+}
