@@ -182,7 +182,7 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 
 	while (rxe_psn_cmp(sq->una, psn) < 0) {
 		wqe = rxe_comp_oldest_from(sq, &i);
-		if (!wqe || rxe_is_query(wqe))
+		if (!wqe || rxe_wr_op(wqe)->query)
 			return false;
 		if (!rxe_psn_reached(psn, wqe->end_psn)) {
 			rxe_sq_progress(qp, psn);
@@ -314,7 +314,7 @@ static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp)
 
 	rxe_sq_retire(qp);
 	wqe = rxe_comp_oldest(&qp->sq);
-	return wqe && rxe_is_query(wqe) ? wqe : NULL;
+	return wqe && rxe_wr_op(wqe)->query ? wqe : NULL;
 }
 
 /*
@@ -357,10 +357,10 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 offset = 0, expected = 0;
 	int ret;
 
-	if (!wqe || rxe_is_atomic(wqe))
+	if (!wqe || rxe_wr_op(wqe)->kind == RXE_OP_ATOMIC)
 		return 0;
 	/* Of an ATOMIC WRITE or a FLUSH nothing comes back. */
-	if (likely(wqe->opcode == IB_WR_RDMA_READ)) {
+	if (likely(rxe_wr_op(wqe)->kind == RXE_OP_READ)) {
 		offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
 		expected = min(qp->mtu, wqe->length - offset);
 	}
@@ -384,7 +384,7 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
-	if (!wqe || !rxe_is_atomic(wqe))
+	if (!wqe || rxe_wr_op(wqe)->kind != RXE_OP_ATOMIC)
 		return 0;
 	if (!rxe_answer_is_ack(skb)) {
 		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);

@@ -18,6 +18,7 @@
 #include "rxe_resp.h"
 #include "rxe_send.h"
 #include "rxe_sq.h"
+#include "rxe_wr.h"
 
 /* Packets whose payload is copied at a time. */
 #define RXE_DIRECT_PACKETS	16
@@ -55,22 +56,6 @@ struct rxe_move {
 	bool missing_far;
 };
 
-/* RXE_OP_NONE: always by packets. */
-static u8 rxe_direct_kind(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_SEND:
-	case IB_WR_SEND_WITH_IMM:
-		return RXE_OP_SEND;
-	case IB_WR_RDMA_WRITE:
-		return RXE_OP_WRITE;
-	case IB_WR_RDMA_READ:
-		return RXE_OP_READ;
-	default:
-		return RXE_OP_NONE;
-	}
-}
-
 /* Is that a request, and a moment, for it? Caller: holds sq.lock. */
 static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 				 const struct rxe_swqe *wqe)
@@ -78,7 +63,7 @@ static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 	const struct rxe_sq *sq = &qp->sq;
 
 	return qp->loopback && qp->transport == IB_QPT_RC &&
-	       rxe_direct_kind(wqe) != RXE_OP_NONE &&
+	       rxe_wr_op(wqe)->direct &&
 	       sq->una == sq->psn && sq->sent_psn == sq->psn &&
 	       READ_ONCE(rxe_direct) && rxe_send_is_up(qp_rxe(qp));
 }
@@ -291,9 +276,7 @@ static enum rxe_verdict rxe_direct_received(const struct rxe_move *move)
 {
 	const struct rxe_swqe *wqe = move->wqe;
 	const struct rxe_headers headers = {
-		.opcode = wqe->opcode == IB_WR_SEND_WITH_IMM ?
-				  IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE :
-				  IB_OPCODE_RC_SEND_ONLY,
+		.opcode = rxe_wr_op(wqe)->packets[true][true],
 		.solicited = wqe->flags & IB_SEND_SOLICITED,
 		.imm_data = wqe->imm_data,
 	};
@@ -398,7 +381,7 @@ static int rxe_direct_try(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	struct rxe_move move = {
 		.qp = qp,
 		.wqe = wqe,
-		.kind = rxe_direct_kind(wqe),
+		.kind = rxe_wr_op(wqe)->kind,
 		.at = qp->sq.offset,
 		.len = min(wqe->length - qp->sq.offset,
 			   RXE_DIRECT_PACKETS * qp->mtu),

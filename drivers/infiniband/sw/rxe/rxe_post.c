@@ -53,87 +53,40 @@ static int rxe_post_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
 			return -EINVAL;
 	}
 	wqe->num_sge = i;
-	return rxe_req_measure(wqe) ? -EINVAL : 0;
+	return rxe_wr_measure(wqe, rxe_wr_op(wqe)) ? -EINVAL : 0;
 }
 
 static int rxe_post_copy_payload(const struct rxe_qp *qp,
 				   struct rxe_swqe *wqe,
 				   const struct ib_send_wr *wr)
 {
-	switch (wr->opcode) {
-	case IB_WR_LOCAL_INV:
-	case IB_WR_REG_MR:
+	const struct rxe_wr_op *op = rxe_wr_op(wqe);
+
+	if (op->data == RXE_DATA_NONE)
 		return 0;
-	case IB_WR_SEND:
-	case IB_WR_SEND_WITH_IMM:
-	case IB_WR_SEND_WITH_INV:
-	case IB_WR_RDMA_WRITE:
-	case IB_WR_RDMA_WRITE_WITH_IMM:
-		if (wr->send_flags & IB_SEND_INLINE)
-			return rxe_post_copy_inline(&qp->sq, wqe, wr);
-		break;
-	default:
-		wqe->flags &= ~IB_SEND_INLINE;
-		break;
-	}
+	if (op->data == RXE_DATA_ANY && wqe->flags & IB_SEND_INLINE)
+		return rxe_post_copy_inline(&qp->sq, wqe, wr);
+	wqe->flags &= ~IB_SEND_INLINE;
 	return rxe_post_copy_list(qp, wqe, wr);
-}
-
-static int rxe_post_copy_target(struct rxe_swqe *wqe,
-				  const struct ib_send_wr *wr)
-{
-	switch (wr->opcode) {
-	case IB_WR_SEND:
-	case IB_WR_SEND_WITH_IMM:
-	case IB_WR_SEND_WITH_INV:
-	case IB_WR_LOCAL_INV:
-		return 0;
-	case IB_WR_RDMA_WRITE:
-	case IB_WR_RDMA_WRITE_WITH_IMM:
-	case IB_WR_RDMA_READ:
-		wqe->remote_addr = rdma_wr(wr)->remote_addr;
-		wqe->rkey = rdma_wr(wr)->rkey;
-		return 0;
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		wqe->remote_addr = atomic_wr(wr)->remote_addr;
-		wqe->rkey = atomic_wr(wr)->rkey;
-		wqe->compare_add = atomic_wr(wr)->compare_add;
-		wqe->swap = atomic_wr(wr)->swap;
-		return 0;
-	case IB_WR_REG_MR:
-		wqe->reg.mr = reg_wr(wr)->mr;
-		wqe->reg.key = reg_wr(wr)->key;
-		wqe->reg.access = reg_wr(wr)->access;
-		return 0;
-	default:
-		/* The kernel has no request for windows, FLUSH, ATOMIC WRITE. */
-		return -EINVAL;
-	}
-}
-
-/* Who may invalidate may register. */
-static bool rxe_post_may(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
-{
-	if (wqe->opcode == IB_WR_REG_MR)
-		return qp->service->requests & BIT(IB_WR_LOCAL_INV);
-	return !rxe_req_check(qp, wqe);
 }
 
 static int rxe_post_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 			   const struct ib_send_wr *wr)
 {
+	const struct rxe_wr_op *op;
 	int ret;
 
 	memset(wqe, 0, sizeof(*wqe));
 	wqe->wr_id = wr->wr_id;
-	wqe->opcode = wr->opcode;
+	wqe->opcode = rxe_wr_row(wr->opcode);
 	wqe->flags = wr->send_flags;
 	wqe->imm_data = wr->ex.imm_data;
-	if (!rxe_post_may(qp, wqe))
+	op = rxe_wr_op(wqe);
+	if (!op->kernel || rxe_wr_check(qp, op))
 		return -EINVAL;
-	ret = rxe_post_copy_target(wqe, wr) ?:
-	      rxe_post_copy_payload(qp, wqe, wr);
+	if (op->post)
+		op->post(wqe, wr);
+	ret = rxe_post_copy_payload(qp, wqe, wr);
 	if (ret || qp->transport != IB_QPT_UD)
 		return ret;
 	return rxe_ud_post(qp, wqe, ud_wr(wr));

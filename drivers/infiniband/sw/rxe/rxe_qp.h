@@ -24,7 +24,7 @@ struct sock;
 /**
  * struct rxe_swqe - a send work request, a private copy
  * @wr_id: the user's
- * @opcode: enum ib_wr_opcode
+ * @opcode: enum ib_wr_opcode, a row of rxe_wr_ops[]
  * @flags: enum ib_send_flags
  * @status: enum ib_wc_status that it is going to complete with
  * @length: bytes of payload
@@ -37,8 +37,8 @@ struct sock;
  * @invalidate_rkey: of SEND with invalidate, and local invalidate
  * @remote_addr: of RDMA and atomics
  * @rkey: of RDMA and atomics
- * @compare_add: of atomics
- * @swap: of atomics
+ * @swap_add: of atomics: what to store or to add
+ * @compare: of compare and swap
  * @flush: of FLUSH: how much, how far, and how
  * @mw: of bind: what to bind and where
  * @reg: of registration: the kernel's region, its new key, and rights
@@ -63,8 +63,8 @@ struct rxe_swqe {
 	union {
 		struct {
 			u64 remote_addr;
-			u64 compare_add;
-			u64 swap;
+			u64 swap_add;
+			u64 compare;
 			u32 rkey;
 			struct {
 				u32 length;

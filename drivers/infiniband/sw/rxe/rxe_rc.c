@@ -498,7 +498,6 @@ void rxe_rc_wait(struct rxe_qp *qp)
 const struct rxe_service rxe_rc = {
 	.opcodes = IB_OPCODE_RC,
 	.reliable = true,
-	.requests = RXE_RC_REQUESTS,
 	.request = rxe_rc_request,
 	.refuse = rxe_rc_refuse,
 	.not_ready = rxe_rc_not_ready,

@@ -9,6 +9,8 @@
  * list starts it again. What can do without packets goes the direct way.
  */
 
+#include <linux/indirect_call_wrapper.h>
+
 #include "rxe_access.h"
 #include "rxe_copy.h"
 #include "rxe_direct.h"
@@ -21,82 +23,7 @@
 #include "rxe_ud.h"
 #include "rxe_wr.h"
 
-static bool rxe_is_read(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_RDMA_READ;
-}
-
-static bool rxe_is_write(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_RDMA_WRITE ||
-	       wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM;
-}
-
-static bool rxe_is_send(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_SEND || wqe->opcode == IB_WR_SEND_WITH_IMM ||
-	       wqe->opcode == IB_WR_SEND_WITH_INV;
-}
-
-static bool rxe_is_local(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_BIND_MW ||
-	       wqe->opcode == IB_WR_LOCAL_INV || wqe->opcode == IB_WR_REG_MR;
-}
-
 /* --- from the ring ------------------------------------------------------- */
-
-static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
-{
-	switch (wqe->opcode) {
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		wqe->remote_addr = wr->wr.atomic.remote_addr;
-		wqe->rkey = wr->wr.atomic.rkey;
-		wqe->compare_add = wr->wr.atomic.compare_add;
-		wqe->swap = wr->wr.atomic.swap;
-		break;
-	case IB_WR_FLUSH:
-		wqe->remote_addr = compat_flush(wr)->remote_addr;
-		wqe->rkey = compat_flush(wr)->rkey;
-		wqe->flush.type = compat_flush(wr)->type;
-		wqe->flush.level = compat_flush(wr)->level;
-		break;
-	case IB_WR_BIND_MW:
-		wqe->mw.addr = wr->wr.mw.addr;
-		wqe->mw.length = wr->wr.mw.length;
-		wqe->mw.mr_lkey = wr->wr.mw.mr_lkey;
-		wqe->mw.mw_rkey = wr->wr.mw.mw_rkey;
-		wqe->mw.new_rkey = wr->wr.mw.rkey;
-		wqe->mw.access = wr->wr.mw.access;
-		break;
-	default:
-		wqe->remote_addr = wr->wr.rdma.remote_addr;
-		wqe->rkey = wr->wr.rdma.rkey;
-		break;
-	}
-}
-
-/**
- * rxe_req_measure() - how long a request's message is
- * @wqe: the request, with its gather or scatter list; receives the length
- *
- * Context: any.
- * Return: IB_WC_SUCCESS, or what the request completes with.
- */
-enum ib_wc_status rxe_req_measure(struct rxe_swqe *wqe)
-{
-	u64 length = 0;
-	u32 i;
-
-	for (i = 0; i < wqe->num_sge; i++)
-		length += wqe->sge[i].length;
-	if (length > RXE_MAX_MSG ||
-	    (rxe_is_atomic(wqe) && length < sizeof(u64)))
-		return IB_WC_LOC_LEN_ERR;
-	wqe->length = rxe_is_atomic(wqe) ? sizeof(u64) : length;
-	return IB_WC_SUCCESS;
-}
 
 static enum ib_wc_status rxe_fetch_data(const struct rxe_qp *qp,
 					struct rxe_swqe *wqe, u32 len,
@@ -108,22 +35,18 @@ static enum ib_wc_status rxe_fetch_data(const struct rxe_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
-/*
- * Copies the list or the inline data. Returns what is wrong with it. A FLUSH has
- * neither: librxe says there, not in the request's own part, how much it is of.
- */
+/* Copies the list or the inline data. Returns what is wrong with it. */
 static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
 					   u32 data_len, const void *data)
 {
-	if (wqe->opcode == IB_WR_FLUSH) {
-		wqe->flush.length = data_len;
+	const struct rxe_wr_op *op = rxe_wr_op(wqe);
+
+	if (op->data == RXE_DATA_NONE)
 		return IB_WC_SUCCESS;
-	}
-	if (wqe->opcode == IB_WR_ATOMIC_WRITE)
+	if (op->data == RXE_DATA_WORD)
 		return rxe_fetch_data(qp, wqe, sizeof(u64), data);
-	if (wqe->flags & IB_SEND_INLINE && (rxe_is_send(wqe) ||
-					    rxe_is_write(wqe)))
+	if (op->data == RXE_DATA_ANY && wqe->flags & IB_SEND_INLINE)
 		return rxe_fetch_data(qp, wqe, data_len, data);
 	wqe->flags &= ~IB_SEND_INLINE;
 
@@ -131,25 +54,7 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 			  (size_t)num_sge * sizeof(*wqe->sge)))
 		return IB_WC_LOC_QP_OP_ERR;
 	wqe->num_sge = num_sge;
-	return rxe_req_measure(wqe);
-}
-
-/**
- * rxe_req_check() - may a queue pair be asked for that?
- * @qp: the queue pair
- * @wqe: the request, of which only the opcode is looked at
- *
- * Context: any.
- * Return: IB_WC_SUCCESS, or what the request completes with.
- */
-enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
-				const struct rxe_swqe *wqe)
-{
-	if (wqe->opcode >= BITS_PER_TYPE(qp->service->requests) ||
-	    !(qp->service->requests & BIT(wqe->opcode)) ||
-	    (rxe_is_query(wqe) && !qp->attr.max_rd_atomic))
-		return IB_WC_LOC_QP_OP_ERR;
-	return IB_WC_SUCCESS;
+	return rxe_wr_measure(wqe, op);
 }
 
 /*
@@ -159,6 +64,7 @@ enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
 static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 			  struct rxe_swqe *wqe)
 {
+	const struct rxe_wr_op *op;
 	struct rxe_send_wr wr;
 	u32 num_sge, data_len;
 
@@ -169,12 +75,14 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 
 	memset(wqe, 0, sizeof(*wqe));
 	wqe->wr_id = wr.wr_id;
-	wqe->opcode = wr.opcode;
+	wqe->opcode = rxe_wr_row(wr.opcode);
 	wqe->flags = wr.send_flags;
 	wqe->imm_data = wr.ex.imm_data;
-	rxe_fetch_target(wqe, &wr);
-	wqe->status = rxe_req_check(qp, wqe);
-	if (!wqe->status && !rxe_is_local(wqe))
+	op = rxe_wr_op(wqe);
+	if (op->fetch)
+		INDIRECT_CALL_1(op->fetch, rxe_fetch_rdma, wqe, &wr, data_len);
+	wqe->status = op->user ? rxe_wr_check(qp, op) : IB_WC_LOC_QP_OP_ERR;
+	if (!wqe->status)
 		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, data_len,
 						slot->dma.sge);
 	if (!wqe->status && qp->transport == IB_QPT_UD)
@@ -210,37 +118,6 @@ bool rxe_req_fetch(struct rxe_qp *qp)
 }
 
 /* --- to the wire --------------------------------------------------------- */
-
-static u8 rxe_send_opcode(const struct rxe_swqe *wqe, bool first, bool last)
-{
-	static const u8 plain[2][2] = {
-		{ IB_OPCODE_RC_SEND_MIDDLE, IB_OPCODE_RC_SEND_LAST },
-		{ IB_OPCODE_RC_SEND_FIRST, IB_OPCODE_RC_SEND_ONLY },
-	};
-
-	if (last && wqe->opcode == IB_WR_SEND_WITH_IMM)
-		return first ? IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE :
-			       IB_OPCODE_RC_SEND_LAST_WITH_IMMEDIATE;
-	if (last && wqe->opcode == IB_WR_SEND_WITH_INV)
-		return first ? IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE :
-			       IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE;
-	return plain[first][last];
-}
-
-static u8 rxe_write_opcode(const struct rxe_swqe *wqe, bool first, bool last)
-{
-	static const u8 plain[2][2] = {
-		{ IB_OPCODE_RC_RDMA_WRITE_MIDDLE,
-		  IB_OPCODE_RC_RDMA_WRITE_LAST },
-		{ IB_OPCODE_RC_RDMA_WRITE_FIRST,
-		  IB_OPCODE_RC_RDMA_WRITE_ONLY },
-	};
-
-	if (last && wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM)
-		return first ? IB_OPCODE_RC_RDMA_WRITE_ONLY_WITH_IMMEDIATE :
-			       IB_OPCODE_RC_RDMA_WRITE_LAST_WITH_IMMEDIATE;
-	return plain[first][last];
-}
 
 static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 		      u32 len)
@@ -297,9 +174,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	bool last = sq->offset + len == wqe->length;
 	struct rxe_headers headers = {
 		.opcode = qp->service->opcodes |
-			  (rxe_is_send(wqe) ?
-				   rxe_send_opcode(wqe, first, last) :
-				   rxe_write_opcode(wqe, first, last)),
+			  rxe_wr_op(wqe)->packets[first][last],
 		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
 		.ack_req = qp->service->reliable &&
 			   (last || sq->psn % RXE_ACK_EVERY == 0),
@@ -335,22 +210,6 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	return 0;
 }
 
-static u8 rxe_query_opcode(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-		return IB_OPCODE_RC_COMPARE_SWAP;
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		return IB_OPCODE_RC_FETCH_ADD;
-	case IB_WR_ATOMIC_WRITE:
-		return IB_OPCODE_RC_ATOMIC_WRITE;
-	case IB_WR_FLUSH:
-		return IB_OPCODE_RC_FLUSH;
-	default:
-		return IB_OPCODE_RC_RDMA_READ_REQUEST;
-	}
-}
-
 /*
  * Nothing slows down the packets of a READ's response but how many are asked
  * for, so a long READ goes in pieces, one at a time. They begin at the same
@@ -368,25 +227,24 @@ static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 /* Sends a READ, or what is next to be read of it, or another query. */
 static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
+	const struct rxe_wr_op *op = rxe_wr_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	u32 rest = wqe->length - sq->offset;
-	u32 len = rxe_is_read(wqe) ? rxe_read_piece(qp, wqe) : rest;
-	bool cmp_swap = wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP;
+	u32 len = op->kind == RXE_OP_READ ? rxe_read_piece(qp, wqe) : rest;
 	struct rxe_headers headers = {
-		.opcode = rxe_query_opcode(wqe),
+		.opcode = op->packets[true][true],
 		.ack_req = true,
 		.qpn = qp->attr.dest_qp_num,
 		.psn = sq->psn,
 		.va = wqe->remote_addr + sq->offset,
 		.rkey = wqe->rkey,
-		.length = wqe->opcode == IB_WR_FLUSH ?
-				  wqe->flush.length : len,
+		.length = op->kind == RXE_OP_FLUSH ? wqe->flush.length : len,
 		.flush_type = wqe->flush.type,
 		.flush_level = wqe->flush.level,
-		.swap_add = cmp_swap ? wqe->swap : wqe->compare_add,
-		.compare = cmp_swap ? wqe->compare_add : 0,
+		.swap_add = wqe->swap_add,
+		.compare = wqe->compare,
 	};
-	u32 payload = wqe->opcode == IB_WR_ATOMIC_WRITE ? sizeof(u64) : 0;
+	u32 payload = op->data == RXE_DATA_WORD ? sizeof(u64) : 0;
 	struct sk_buff *skb = rxe_wire_build(&headers, payload);
 
 	if (!skb)
@@ -406,40 +264,15 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	return 0;
 }
 
-/* When it is complete, nothing is accessed by the key. */
-static int rxe_req_invalidate(struct rxe_qp *qp, u32 rkey)
-{
-	int ret = rxe_rkey_invalidate(qp, rkey);
-
-	/* Of the kernel's regions that is so already. */
-	if (!ret && qp->user)
-		rxe_resp_pass(qp);
-	return ret;
-}
-
 static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
-	u32 packets = 1;
+	u32 packets = 0;
 
-	if (rxe_is_local(wqe))
-		packets = 0;
-	else if (rxe_is_read(wqe) || !rxe_is_query(wqe))
+	if (!rxe_wr_op(wqe)->local)
 		packets = max_t(u32, DIV_ROUND_UP(wqe->length, qp->mtu), 1);
 	wqe->first_psn = qp->sq.psn;
 	wqe->end_psn = rxe_psn_add(wqe->first_psn, packets);
 	wqe->started = true;
-}
-
-static int rxe_req_execute(struct rxe_qp *qp, const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_BIND_MW:
-		return rxe_mw_bind(qp, wqe);
-	case IB_WR_REG_MR:
-		return rxe_frwr_register(qp, wqe);
-	default:
-		return rxe_req_invalidate(qp, wqe->invalidate_rkey);
-	}
 }
 
 /*
@@ -456,7 +289,7 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		if (sq->cur - sq->cons >= RXE_MAX_STARTED)
 			return -EAGAIN;
 		rxe_req_start(qp, wqe);
-		ret = rxe_req_execute(qp, wqe);
+		ret = rxe_wr_op(wqe)->execute(qp, wqe);
 	}
 	if (ret) {
 		wqe->status = IB_WC_MW_BIND_ERR;
@@ -472,13 +305,14 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
  */
 static bool rxe_needs_quiet(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
-	return wqe->opcode == IB_WR_LOCAL_INV && !qp->user;
+	return rxe_wr_op(wqe)->quiet && !qp->user;
 }
 
 /* May the next packet of @wqe go? */
 static bool rxe_req_may_send(const struct rxe_qp *qp,
 			     const struct rxe_swqe *wqe)
 {
+	bool query = rxe_wr_op(wqe)->query;
 	const struct rxe_sq *sq = &qp->sq;
 
 	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
@@ -490,9 +324,9 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
 		return false;
 	/* The next piece of a READ, when those before have come. */
-	if (rxe_is_query(wqe) && sq->offset)
+	if (query && sq->offset)
 		return sq->psn == sq->una;
-	if (rxe_is_query(wqe) && sq->rd_atomic >= qp->attr.max_rd_atomic)
+	if (query && sq->rd_atomic >= qp->attr.max_rd_atomic)
 		return false;
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
 }
@@ -501,7 +335,7 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 static int rxe_req_blocked(const struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	if (rxe_qp_state(qp) != IB_QPS_RTS || qp->sq.offset ||
-	    !rxe_is_query(wqe) || qp->attr.max_rd_atomic)
+	    !rxe_wr_op(wqe)->query || qp->attr.max_rd_atomic)
 		return -EAGAIN;
 	/* There were to be some when it was posted: SQD allows that change. */
 	wqe->status = IB_WC_LOC_QP_OP_ERR;
@@ -534,14 +368,14 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (!rxe_req_may_send(qp, wqe))
 		return rxe_req_blocked(qp, wqe);
 
-	if (rxe_is_local(wqe))
+	if (rxe_wr_op(wqe)->local)
 		return rxe_req_local(qp, wqe) ?: 1;
 	if (!wqe->started)
 		rxe_req_start(qp, wqe);
 	ret = rxe_direct_step(qp, wqe);
 	if (ret)
 		return ret;
-	if (rxe_is_query(wqe))
+	if (rxe_wr_op(wqe)->query)
 		return rxe_req_query(qp, wqe) ?: 1;
 	ret = rxe_req_payload(qp, wqe);
 	if (ret && ret != -EAGAIN)

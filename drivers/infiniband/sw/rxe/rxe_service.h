@@ -22,7 +22,6 @@ enum rxe_verdict {
  * struct rxe_service - what is peculiar to a transport
  * @opcodes: where its opcodes begin: IB_OPCODE_RC and so on
  * @reliable: its packets are answered, and sent again if they are not
- * @requests: what may be sent, bits of enum ib_wr_opcode
  * @address: fills in where a packet goes; NULL: always to the same peer
  * @request: executes a request packet
  * @refuse: the peer has asked for what it may not have; syndrome and status are
@@ -34,7 +33,6 @@ enum rxe_verdict {
 struct rxe_service {
 	u8 opcodes;
 	bool reliable;
-	u32 requests;
 	void (*address)(struct rxe_qp *qp, const struct rxe_swqe *wqe,
 			struct rxe_headers *headers);
 	enum rxe_verdict (*request)(struct rxe_qp *qp, struct sk_buff *skb);
@@ -42,20 +40,6 @@ struct rxe_service {
 				   enum ib_wc_status status);
 	enum rxe_verdict (*not_ready)(struct rxe_qp *qp);
 };
-
-#define RXE_UD_REQUESTS						\
-	(BIT(IB_WR_SEND) | BIT(IB_WR_SEND_WITH_IMM))
-
-#define RXE_UC_REQUESTS						\
-	(RXE_UD_REQUESTS | BIT(IB_WR_RDMA_WRITE) |		\
-	 BIT(IB_WR_RDMA_WRITE_WITH_IMM) | BIT(IB_WR_BIND_MW) |	\
-	 BIT(IB_WR_LOCAL_INV))
-
-#define RXE_RC_REQUESTS						\
-	(RXE_UC_REQUESTS | BIT(IB_WR_SEND_WITH_INV) |		\
-	 BIT(IB_WR_RDMA_READ) | BIT(IB_WR_ATOMIC_CMP_AND_SWP) |	\
-	 BIT(IB_WR_ATOMIC_FETCH_AND_ADD) |			\
-	 BIT(IB_WR_ATOMIC_WRITE) | BIT(IB_WR_FLUSH))
 
 /* rxe_rc.c, rxe_uc.c, rxe_ud.c */
 extern const struct rxe_service rxe_rc;

@@ -119,48 +119,22 @@ int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 
 /* --- completing ----------------------------------------------------------- */
 
-static enum ib_wc_opcode rxe_wc_opcode(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_RDMA_WRITE:
-	case IB_WR_RDMA_WRITE_WITH_IMM:
-		return IB_WC_RDMA_WRITE;
-	case IB_WR_RDMA_READ:
-		return IB_WC_RDMA_READ;
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-		return IB_WC_COMP_SWAP;
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		return IB_WC_FETCH_ADD;
-	case IB_WR_ATOMIC_WRITE:
-		return (enum ib_wc_opcode)IB_UVERBS_WC_ATOMIC_WRITE;
-	case IB_WR_FLUSH:
-		return IB_WC_FLUSH;
-	case IB_WR_BIND_MW:
-		return (enum ib_wc_opcode)IB_UVERBS_WC_BIND_MW;
-	case IB_WR_LOCAL_INV:
-		return IB_WC_LOCAL_INV;
-	case IB_WR_REG_MR:
-		return IB_WC_REG_MR;
-	default:
-		return IB_WC_SEND;
-	}
-}
-
 /* The oldest request is done: frees its slot, then says so. */
 static void rxe_sq_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 			    enum ib_wc_status status)
 {
+	const struct rxe_wr_op *op = rxe_wr_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	struct ib_wc wc = {
 		.wr_id = wqe->wr_id,
 		.status = status,
-		.opcode = rxe_wc_opcode(wqe),
+		.opcode = op->wc_opcode,
 		.byte_len = wqe->length,
 		.qp = qp->handle,
 	};
 	bool tell = status || sq->sig_all || wqe->flags & IB_SEND_SIGNALED;
 
-	if (rxe_is_query(wqe) && sq->rd_atomic)
+	if (op->query && sq->rd_atomic)
 		sq->rd_atomic--;
 	/* The kernel may write to the slot from here on. */
 	smp_store_release(&sq->cons, sq->cons + 1);
@@ -292,7 +266,7 @@ void rxe_sq_go_back(struct rxe_qp *qp)
 				     qp->mtu;
 			break;
 		}
-		sq->rd_atomic += rxe_is_query(wqe);
+		sq->rd_atomic += rxe_wr_op(wqe)->query;
 	}
 }
 

@@ -53,7 +53,6 @@ static enum rxe_verdict rxe_uc_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 
 const struct rxe_service rxe_uc = {
 	.opcodes = IB_OPCODE_UC,
-	.requests = RXE_UC_REQUESTS,
 	.request = rxe_uc_request,
 	.refuse = rxe_uc_refuse,
 	.not_ready = rxe_uc_drop,

@@ -251,7 +251,6 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 
 const struct rxe_service rxe_ud = {
 	.opcodes = IB_OPCODE_UD,
-	.requests = RXE_UD_REQUESTS,
 	.address = rxe_ud_address,
 	.request = rxe_ud_request,
 	.refuse = rxe_ud_refuse,
