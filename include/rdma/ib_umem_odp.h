@@ -521,6 +521,30 @@ enum umem_odp_page_state {
 unsigned int umem_odp_query(struct ib_umem_odp *umem, u64 offset);
 
 /**
+ * umem_odp_address() - get a region's address
+ * @umem: the region
+ *
+ * Context: any.
+ * Return: the first byte, a virtual address of the process that owns the memory.
+ */
+static inline u64 umem_odp_address(const struct ib_umem_odp *umem)
+{
+	return umem->address;
+}
+
+/**
+ * umem_odp_same_owner() - compare the kind and the owner of two regions' memory
+ * @a: a region of a device
+ * @b: another region of that device
+ *
+ * Context: any.
+ * Return: true if both are on-demand regions or both are pinned, and one address
+ * space has registered both.
+ */
+bool umem_odp_same_owner(const struct ib_umem_odp *a,
+			 const struct ib_umem_odp *b);
+
+/**
  * struct umem_odp_mirror_stats - the size and the history of a mirror
  * @windows: windows (spans with a notifier)
  * @leaves: leaves that hold at least one translation, or did

@@ -292,6 +292,17 @@ void umem_odp_put(struct ib_umem_odp *umem)
 }
 EXPORT_SYMBOL_GPL(umem_odp_put);
 
+bool umem_odp_same_owner(const struct ib_umem_odp *a,
+			 const struct ib_umem_odp *b)
+{
+	/* All on-demand regions of a (device, mm) share one mirror. */
+	if (!a->pinned && !b->pinned)
+		return a->mirror == b->mirror;
+	return a->pinned && b->pinned &&
+	       a->pinned->owning_mm == b->pinned->owning_mm;
+}
+EXPORT_SYMBOL_GPL(umem_odp_same_owner);
+
 void umem_odp_mirror_stats(const struct ib_umem_odp *umem,
 			   struct umem_odp_mirror_stats *stats)
 {

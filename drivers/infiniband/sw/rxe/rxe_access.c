@@ -28,16 +28,16 @@ static int rxe_mr_resolve(struct rxe_mr *mr, u32 key, u64 addr, u64 len,
 /**
  * rxe_lkey_resolve() - check an access to local memory
  * @rxe: the device
- * @pd: the protection domain of who asks
- * @lkey: the region
+ * @pd: protection domain that the region must belong to
+ * @lkey: key of the region
  * @addr: first byte
  * @len: bytes
  * @access: IB_ACCESS_LOCAL_WRITE or 0
- * @place: receives where it is; valid in this read section
+ * @place: receives region and offset; valid in this read section
  *
  * Context: RCU read section.
- * Return: 0; -EINVAL for a key, protection domain or range that is wrong;
- * -EACCES where only the right is missing.
+ * Return: 0; -EINVAL for a wrong key, protection domain or range; -EACCES if
+ * only the right is missing.
  */
 int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
 		     u64 len, int access, struct rxe_place *place)
@@ -50,12 +50,12 @@ int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
 
 /**
  * rxe_rkey_resolve() - check an access that a peer asks for
- * @qp: the queue pair it asks
- * @rkey: a region or a window
+ * @qp: the responder
+ * @rkey: key of a region or a window
  * @addr: first byte
  * @len: bytes
- * @access: IB_ACCESS_REMOTE_* that it takes
- * @place: receives where it is; valid in this read section
+ * @access: IB_ACCESS_REMOTE_* rights that the access requires
+ * @place: receives region and offset; valid in this read section
  *
  * Context: RCU read section.
  * Return: as rxe_lkey_resolve().
@@ -72,9 +72,9 @@ int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
 
 /**
  * rxe_rkey_check() - check a right to a whole region
- * @qp: the queue pair that the peer asks
- * @rkey: a region, not a window
- * @access: IB_ACCESS_* that it takes
+ * @qp: the responder
+ * @rkey: key of a region, not of a window
+ * @access: IB_ACCESS_* rights that are required
  *
  * Context: RCU read section.
  * Return: as rxe_lkey_resolve().
@@ -89,13 +89,14 @@ int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access)
 }
 
 /**
- * rxe_rkey_invalidate() - take back a key that was given to a peer
- * @qp: who asks: for itself (local invalidate), or for its peer (SEND with
- *	invalidate)
+ * rxe_rkey_invalidate() - make a key invalid that a peer may have
+ * @qp: the queue pair that asks: for itself (local invalidate), or for its peer
+ *	(SEND with invalidate)
  * @rkey: a type 2 window bound by @qp, or a region that the kernel registers by
- *	requests; the key of a user's region stays valid as long as the region does
+ *	requests; the key of a user's region stays valid as long as the region
+ *	does
  *
- * Context: any but hard interrupt; sq.lock or rq.lock may be held.
+ * Context: any except hard interrupt; sq.lock or rq.lock may be held.
  * Return: 0 or -EINVAL.
  */
 int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)

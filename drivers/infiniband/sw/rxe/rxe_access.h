@@ -10,10 +10,10 @@ struct rxe_mr;
 struct rxe_qp;
 
 /**
- * struct rxe_place - a place in a region that has been checked
+ * struct rxe_place - a place in a region, after all checks
  * @mr: the region
- * @offset: bytes from its start
- * @key: by which it was found; not of a window
+ * @offset: bytes from the region's start
+ * @key: the region's key; not set for an access through a window
  */
 struct rxe_place {
 	struct rxe_mr *mr;

@@ -17,7 +17,7 @@
 #include "rxe_access.h"
 #include "rxe_fault.h"
 #include "rxe_mr.h"
-#include "rxe_qp.h"
+#include "rxe_service.h"
 #include "rxe_wire.h"
 
 #define CREATE_TRACE_POINTS
@@ -102,7 +102,7 @@ static u64 rxe_fault_packet(const struct rxe_fault *fault)
 		return (u64)sq->cur << 32 | BIT_ULL(31) | sq->offset;
 	if (fault == &qp->sq.scatter)
 		return (u64)sq->cons << 32 | BIT_ULL(31) | sq->una;
-	if (qp->transport == IB_QPT_UD)
+	if (!qp->service->connected)
 		return 0;
 	return (u64)qp->rq.msn << 32 | BIT_ULL(31) | rxe_rq_at(&qp->rq);
 }

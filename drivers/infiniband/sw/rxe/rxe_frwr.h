@@ -13,12 +13,13 @@ struct rxe_swqe;
 
 /**
  * struct rxe_frwr - pages of a region that the kernel registers by requests
- * @lock: held by who changes the key, and by who copies, so that nobody does any
- *	more when the region has been invalidated; innermost, as a leaf's lock
- * @max_pages: room in @pages
- * @num_pages: of @pages; this and they change only while the key is free
- * @rcu: frees it
- * @pages: the kernel's addresses, each of the region's page size
+ * @lock: held while the key is changed and while bytes are copied, so no copy
+ *	is under way after an invalidation; innermost, as a leaf's lock
+ * @max_pages: size of @pages
+ * @num_pages: pages in the list; it and @pages change only while the key is
+ *	free
+ * @rcu: frees the list
+ * @pages: addresses in the kernel's mapping, each of one page of the region
  */
 struct rxe_frwr {
 	spinlock_t lock;

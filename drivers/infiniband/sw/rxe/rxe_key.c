@@ -3,9 +3,9 @@
  * DOC: The table of keys
  *
  * A key names a memory region or a memory window. It is an index into the
- * device's table, and a variant in its low byte, so a key that is no longer
- * valid does not name the next owner of its index. The data path looks keys up
- * under RCU and takes no reference.
+ * device's table, with a variant in its low byte, so an old key does not name
+ * the next owner of its index. The data path looks up keys under RCU and takes
+ * no reference.
  */
 #include <linux/random.h>
 
@@ -15,8 +15,8 @@
 #define RXE_MAX_KEY_INDEX	0xffffff
 
 /*
- * A random index, if possible one that rxe_table_near() will find. (That takes up to
- * 6 of the 32 bits that have to be guessed.)
+ * Returns a random index, if possible one that rxe_table_near() finds. (That
+ * costs up to 6 of the 32 bits that an attacker has to guess.)
  */
 static u32 rxe_key_draw(struct rxe_dev *rxe)
 {
@@ -33,9 +33,9 @@ static u32 rxe_key_draw(struct rxe_dev *rxe)
 /**
  * rxe_key_reserve() - choose a key
  * @rxe: the device
- * @key: filled in; nothing is found by it until rxe_key_publish()
- * @type: what it is embedded in
- * @secret: no one must be able to guess it from other keys: a peer can use it
+ * @key: receives the key, which is not found before rxe_key_publish()
+ * @type: type of the object in which @key is embedded
+ * @secret: peers can use the key, so nobody may be able to guess it from others
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -59,9 +59,9 @@ int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
 }
 
 /**
- * rxe_key_publish() - let a key be found
+ * rxe_key_publish() - let lookups find a key
  * @rxe: the device
- * @key: reserved; what it is embedded in is complete
+ * @key: the key, reserved; the object in which it is embedded is complete
  *
  * Context: process context.
  */
@@ -71,11 +71,11 @@ void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
 }
 
 /**
- * rxe_key_erase() - let a key not be found any more
+ * rxe_key_erase() - let lookups not find a key any more
  * @rxe: the device
  * @key: the key
  *
- * Who has found it may use it until its read section ends.
+ * Code that has found the key may use it until its RCU read section ends.
  *
  * Context: process context.
  */
@@ -85,10 +85,10 @@ void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
 }
 
 /**
- * rxe_key_assign() - let a new region be found
- * @mr: the region, complete but for its key
- * @type: what it is found as
- * @secret: no one must be able to guess the key from others
+ * rxe_key_assign() - choose and publish the key of a region
+ * @mr: the region, complete except for its key
+ * @type: type of the key
+ * @secret: nobody may be able to guess the key from others
  *
  * Context: process context.
  * Return: 0 or -ENOMEM.

@@ -10,14 +10,14 @@ struct rxe_mr;
 enum rxe_key_type {
 	RXE_KEY_MR,
 	RXE_KEY_MW,
-	RXE_KEY_FREE_MR,	/* the kernel's, not registered at present */
+	RXE_KEY_FREE_MR,	/* a region of the kernel, not registered now */
 };
 
 /**
- * struct rxe_key - what an lkey or rkey names
- * @type: what it is embedded in; constant but for the kernel's regions, whose
- *	frwr->lock protects it and @value
- * @value: the key as users have it: index << 8 | variant
+ * struct rxe_key - an lkey or rkey
+ * @type: type of the object in which the key is embedded; constant, except for
+ *	the kernel's regions, where frwr->lock protects it and @value
+ * @value: the key in the form that users have: index << 8 | variant
  */
 struct rxe_key {
 	enum rxe_key_type type;
@@ -33,7 +33,7 @@ int rxe_key_assign(struct rxe_mr *mr, enum rxe_key_type type, bool secret);
 static inline bool rxe_key_is(const struct rxe_key *key, u32 value,
 			      enum rxe_key_type type)
 {
-	/* What a region is, was written before it was registered. */
+	/* Pairs with the release in rxe_frwr_set(): the region is complete. */
 	return key && smp_load_acquire(&key->type) == type &&
 	       READ_ONCE(key->value) == value;
 }
@@ -41,8 +41,8 @@ static inline bool rxe_key_is(const struct rxe_key *key, u32 value,
 /**
  * rxe_key_find() - look up a key
  * @rxe: the device
- * @value: the key as users have it
- * @type: what it has to be embedded in
+ * @value: the key in the form that users have
+ * @type: type of the object in which the key must be embedded
  *
  * Context: RCU read section.
  * Return: the key or NULL.

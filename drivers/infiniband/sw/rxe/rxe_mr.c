@@ -1,58 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: Memory regions and keys
+ * DOC: Memory regions
  *
- * A key names a memory region or a memory window. It is an index into the
- * device's table, and a variant in its low byte, so that a key that is no longer
- * valid does not name what got its index. The data path resolves keys under RCU
- * and takes no reference.
+ * When a verb that ends a region or a window returns, nothing reads or writes
+ * memory by its key any more. No verb waits for an RCU grace period to achieve
+ * that. First the key leaves the table, so no more lookups find it. Code that
+ * has found the key still needs a lock, under which it sees that the object is
+ * closed:
  *
- * When a verb that ends a region or a window returns, nothing is read or written by
- * its key any more. No verb waits for an RCU grace period for that. The key leaves the
- * table, which is for those who have not found it yet. Who has found it still has to
- * get through a lock, and finds behind it that there is nothing:
+ *	region of a process		the leaf's lock (umem_odp_close())
+ *	region of the kernel		frwr->lock, under which the key is free
+ *	window				rq.lock of each queue pair that may use
+ *					it (rxe_dealloc_mw()): held from the
+ *					lookup until the bytes are copied
  *
- *	a process's region	the leaf's (umem_odp_close())
- *	a region of the kernel's	frwr->lock, which sees the key free
- *	a window		rq.lock of each queue pair that it could be used by
- *				(rxe_dealloc_mw()), which holds it from resolving
- *				the key until the bytes have been moved
- *
- * (A region that is all of the kernel's memory has no such lock: it goes after the
- * queue pairs of its protection domain.) So pages can be unpinned, and accounted to
- * nobody, at once. Only the structures themselves are freed after a grace period.
+ * (A region of all of the kernel's memory needs no such lock: it goes after the
+ * queue pairs of its protection domain.) So the verb can unpin pages and undo
+ * their accounting at once. Only the structures themselves are freed after a
+ * grace period.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <rdma/ib_umem.h>
 
 #include "rxe_frwr.h"
 #include "rxe_mr.h"
 
-/* Of @num_mw, once the region is being deregistered. */
+/* Value of @num_mw once the region is being deregistered. */
 #define RXE_MR_CLOSED		(-1)
 
-/* What a region may be registered with. */
+/* Flags that a region may be registered with. */
 #define RXE_MR_ACCESS						\
 	(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE |		\
 	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND | \
 	 IB_ACCESS_HUGETLB | IB_ACCESS_OPTIONAL)
 
-/* What a peer may do with a region's key, or be given a window for. */
+/* Rights that a peer may have by a region's key, or through a window. */
 #define RXE_MR_LENT						\
 	(RXE_ACCESS_REMOTE | IB_ACCESS_FLUSH_GLOBAL |		\
 	 IB_ACCESS_FLUSH_PERSISTENT | IB_ACCESS_MW_BIND)
 
-/* The longest region that is one of the owner's buffers, in bytes. */
+/* The longest region that counts as one of the owner's buffers, in bytes. */
 #define RXE_MAX_BUFFER		(16ULL << 40)
 
 /*
- * Who may give peers a wide key: one that reaches memory which its owner has not
- * named. The owner does not know what will be there, and a stranger who guesses the
- * key has it all (ReDMArk, USENIX Security 2021).
+ * Who may give peers a wide key, which reaches memory that its owner has not
+ * named. The owner does not know what that memory will be, and a stranger who
+ * guesses the key gets all of it (ReDMArk, USENIX Security 2021).
  */
 enum rxe_implicit_remote {
 	RXE_IMPLICIT_REMOTE_NEVER,
@@ -69,16 +65,28 @@ MODULE_PARM_DESC(implicit_remote,
 
 static int rxe_check_mr(struct rxe_dev *rxe, u64 length, u64 iova, int access)
 {
-	if (!length || length - 1 > U64_MAX - iova)
+	int ret;
+
+	if (!length || length - 1 > U64_MAX - iova) {
+		ibdev_dbg(&rxe->ib,
+			  "reg_mr: %llu bytes from 0x%llx are no range\n",
+			  length, iova);
 		return -EINVAL;
-	if (access & ~RXE_MR_ACCESS)
+	}
+	if (access & ~RXE_MR_ACCESS ||
+	    (access & IB_ACCESS_HUGETLB && !(access & IB_ACCESS_ON_DEMAND))) {
+		ibdev_dbg(&rxe->ib, "reg_mr: flags %#x are not supported\n",
+			  access);
 		return -EOPNOTSUPP;
-	if (access & IB_ACCESS_HUGETLB && !(access & IB_ACCESS_ON_DEMAND))
-		return -EOPNOTSUPP;
-	return ib_check_mr_access(&rxe->ib, access);
+	}
+	ret = ib_check_mr_access(&rxe->ib, access);
+	if (ret)
+		ibdev_dbg(&rxe->ib, "reg_mr: rights %#x contradict each other\n",
+			  access);
+	return ret;
 }
 
-/* Is each page of the range in a mapping of the current process? */
+/* Is every page of the range in a mapping of the current process? */
 static bool rxe_is_mapped(u64 start, u64 length)
 {
 	struct mm_struct *mm = current->mm;
@@ -97,9 +105,9 @@ static bool rxe_is_mapped(u64 start, u64 length)
 }
 
 /*
- * Does an on-demand region of the current process reach memory that the process has
- * not named: all that there will be, most of the address space, or what will be
- * mapped where nothing is now?
+ * Does an on-demand region of the current process reach memory that the process
+ * has not named: the whole address space, most of it, or ranges that are not
+ * mapped now?
  */
 static bool rxe_is_wide(u64 start, u64 length)
 {
@@ -107,7 +115,7 @@ static bool rxe_is_wide(u64 start, u64 length)
 	       !rxe_is_mapped(start, length);
 }
 
-/* @trusted: the owner had CAP_NET_RAW when the region was registered. */
+/* @trusted: the owner had CAP_NET_RAW when it registered the region */
 static bool rxe_wide_allowed(bool trusted)
 {
 	switch (READ_ONCE(rxe_implicit_remote)) {
@@ -122,18 +130,20 @@ static bool rxe_wide_allowed(bool trusted)
 
 /**
  * rxe_mr_may_lend() - may peers have rights to a region's memory?
- * @mr: the region; what was asked for has been checked in all other respects
+ * @mr: the region; all other checks have passed
  *
- * The administrator may have changed the answer since the region was registered.
+ * The administrator may have changed the answer since the region was
+ * registered.
  *
  * Context: any.
+ * Return: true if they may.
  */
 bool rxe_mr_may_lend(const struct rxe_mr *mr)
 {
 	return !mr->wide || rxe_wide_allowed(mr->trusted);
 }
 
-/* May the current process register it with rights that peers can have? */
+/* May the current process register the region with rights for peers? */
 static int rxe_mr_check_wide(struct rxe_mr *mr, u64 start, u64 length)
 {
 	if (!(mr->access & IB_ACCESS_ON_DEMAND) ||
@@ -141,7 +151,11 @@ static int rxe_mr_check_wide(struct rxe_mr *mr, u64 start, u64 length)
 		return 0;
 	mr->wide = rxe_is_wide(start, length);
 	mr->trusted = mr->wide && capable(CAP_NET_RAW);
-	return rxe_mr_may_lend(mr) ? 0 : -EPERM;
+	if (rxe_mr_may_lend(mr))
+		return 0;
+	ibdev_dbg(mr->ib.device,
+		  "reg_mr: implicit_remote allows peers no rights to such a region\n");
+	return -EPERM;
 }
 
 static struct ib_umem_odp *rxe_get_memory(struct rxe_dev *rxe, u64 start,
@@ -172,8 +186,12 @@ static int rxe_mr_fill(struct rxe_mr *mr, u64 start, u64 length, u64 iova)
 	if (ret)
 		return ret;
 	umem = rxe_get_memory(rxe, start, length, mr->access);
-	if (IS_ERR(umem))
+	if (IS_ERR(umem)) {
+		ibdev_dbg(&rxe->ib,
+			  "reg_mr: %llu bytes from 0x%llx are refused: %ld\n",
+			  length, start, PTR_ERR(umem));
 		return PTR_ERR(umem);
+	}
 	mr->umem = umem;
 	mr->implicit = mr->access & IB_ACCESS_ON_DEMAND && !start &&
 		       length == U64_MAX;
@@ -182,7 +200,7 @@ static int rxe_mr_fill(struct rxe_mr *mr, u64 start, u64 length, u64 iova)
 	return 0;
 }
 
-/* Makes a region that lacks only its key. */
+/* Returns a region without a key, or an ERR_PTR. */
 static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 				  u64 iova, int access)
 {
@@ -212,15 +230,14 @@ static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
  * @start: first byte, a virtual address
  * @length: bytes; %U64_MAX with a @start of 0 and IB_ACCESS_ON_DEMAND is the
  *	whole address space (implicit on-demand paging)
- * @iova: what users and peers call the first byte
+ * @iova: address of the first byte for users and peers
  * @access: IB_ACCESS_* flags; with IB_ACCESS_ON_DEMAND nothing is pinned
- * @udata: nothing is asked and nothing is told
+ * @udata: not used
  *
  * Context: process context; may sleep.
- * Return: the region, or an ERR_PTR: -EINVAL for ranges or rights that cannot
- * be, -EOPNOTSUPP for flags that are not known, -EPERM for rights that peers can
- * have to more memory than the implicit_remote parameter allows, -ENOMEM,
- * -EFAULT.
+ * Return: the region, or an ERR_PTR: -EINVAL for impossible ranges or rights,
+ * -EOPNOTSUPP for unknown flags, -EPERM for rights of peers to more memory than
+ * the implicit_remote parameter allows, -ENOMEM, -EFAULT.
  */
 struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 			      int access, compat_dmah_param
@@ -239,40 +256,32 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 	return &mr->ib;
 }
 
-/* Lets no more windows be bound to a region; -EBUSY if one is. */
+/* Lets no more windows be bound to a region. Returns -EBUSY if one is bound. */
 static int rxe_mr_close(struct rxe_mr *mr)
 {
-	return atomic_cmpxchg(&mr->num_mw, 0, RXE_MR_CLOSED) > 0 ? -EBUSY : 0;
-}
-
-/*
- * Both were registered by one address space. (On-demand regions of an address
- * space share its mirror.)
- */
-static bool rxe_same_owner(const struct rxe_mr *a, const struct rxe_mr *b)
-{
-	if (!a->umem->pinned && !b->umem->pinned)
-		return a->umem->mirror == b->umem->mirror;
-	return a->umem->pinned && b->umem->pinned &&
-	       a->umem->pinned->owning_mm == b->umem->pinned->owning_mm;
+	if (atomic_cmpxchg(&mr->num_mw, 0, RXE_MR_CLOSED) <= 0)
+		return 0;
+	ibdev_dbg(mr->ib.device, "region 0x%x: windows are bound to it\n",
+		  mr->key.value);
+	return -EBUSY;
 }
 
 /**
- * rxe_rereg_user_mr() - register a region anew with something changed
+ * rxe_rereg_user_mr() - replace a region by one with other attributes
  * @ibmr: the region
- * @flags: IB_MR_REREG_*: what of the following is new
+ * @flags: IB_MR_REREG_*: which of the following attributes are new
  * @start: first byte, a virtual address
  * @length: bytes
- * @iova: what users and peers call the first byte
+ * @iova: address of the first byte for users and peers
  * @access: IB_ACCESS_* flags
  * @pd: protection domain, the old one if it stays
- * @udata: nothing is asked and nothing is told
+ * @udata: not used
  *
  * Context: process context; may sleep.
- * Return: a new region with a new key, whereupon the caller deregisters @ibmr;
- * or an ERR_PTR as rxe_reg_user_mr(), also -EBUSY with windows bound to @ibmr,
- * -EINVAL where the memory would become another process's or a region that
- * stays where it is would change between pinned and on-demand.
+ * Return: a new region with a new key, after which the caller deregisters
+ * @ibmr; or an ERR_PTR as rxe_reg_user_mr(), and -EBUSY with windows bound to
+ * @ibmr, -EINVAL if the memory would become another process's, or if a region
+ * whose range stays would change between pinned and on-demand.
  */
 struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				u64 length, u64 iova, int access,
@@ -285,7 +294,7 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (rxe_mr_close(old))
 		return ERR_PTR(-EBUSY);
 	if (!(flags & IB_MR_REREG_TRANS)) {
-		start = old->umem->address;
+		start = umem_odp_address(old->umem);
 		length = old->ib.length;
 		iova = old->ib.iova;
 	}
@@ -297,8 +306,13 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		ret = PTR_ERR(mr);
 		goto err_reopen;
 	}
-	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
+	if (flags & IB_MR_REREG_TRANS ||
+	    umem_odp_same_owner(old->umem, mr->umem))
 		ret = rxe_key_assign(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
+	else
+		ibdev_dbg(pd->device,
+			  "rereg_mr 0x%x: the owner or the kind of memory would change\n",
+			  old->key.value);
 	if (ret)
 		goto err_free;
 	return &mr->ib;
@@ -310,7 +324,7 @@ err_reopen:
 	return ERR_PTR(ret);
 }
 
-/* Ends all access by a key that is not found any more. */
+/* Ends all access by a key that lookups do not find any more. */
 static void rxe_mr_end_access(struct rxe_mr *mr)
 {
 	if (mr->umem)
@@ -328,7 +342,7 @@ static void rxe_mr_end_access(struct rxe_mr *mr)
  *
  * Context: process context; waits for accesses under way, not for faults or a
  * grace period.
- * Return: 0, or -EBUSY while windows are bound to it.
+ * Return: 0, or -EBUSY while windows are bound to the region.
  */
 int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {

@@ -16,17 +16,18 @@ struct rxe_frwr;
 
 /**
  * struct rxe_mr - a memory region
- * @ib: what the core knows; @ib.iova and @ib.length bound it
- * @key: how it is found
- * @umem: its memory, a process's; NULL: the kernel's
- * @frwr: the pages, if it is the kernel's; NULL: its addresses are pointers
- * @access: IB_ACCESS_* flags; of @frwr's, changed while the key is free
- * @implicit: it is the whole address space
- * @wide: with rights that peers can have, and it reaches memory that its owner has
+ * @ib: the core's part; @ib.iova and @ib.length are the region's range
+ * @key: the region's key
+ * @umem: memory of a process; NULL for memory of the kernel
+ * @frwr: pages of the kernel; NULL with @umem NULL: addresses are pointers
+ * @access: IB_ACCESS_* flags; with @frwr they change while the key is free
+ * @implicit: the region is the whole address space
+ * @wide: peers have rights, and the region reaches memory that its owner has
  *	not named
- * @trusted: @wide, and its owner had CAP_NET_RAW when it was registered
- * @rcu: frees it
- * @num_mw: memory windows bound to it; negative: there will be none any more
+ * @trusted: @wide, and its owner had CAP_NET_RAW at its registration
+ * @rcu: frees the region
+ * @num_mw: memory windows bound to the region; negative: none can be bound any
+ *	more
  */
 struct rxe_mr {
 	struct ib_mr ib;
@@ -49,8 +50,8 @@ static inline struct rxe_mr *to_rmr(struct ib_mr *ib)
 /**
  * rxe_mr_find() - look up a region
  * @rxe: the device
- * @pd: the protection domain it has to be in
- * @value: its key
+ * @pd: protection domain that the region must belong to
+ * @value: the region's key
  *
  * Context: RCU read section.
  * Return: the region or NULL.
@@ -68,12 +69,13 @@ static inline struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd,
 }
 
 /**
- * rxe_mr_contains() - does a range lie in a region?
+ * rxe_mr_contains() - is a range inside a region?
  * @mr: the region
  * @addr: first byte, in the region's address space
  * @len: bytes
  *
  * Context: any.
+ * Return: true if it is.
  */
 static inline bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len)
 {

@@ -15,18 +15,17 @@ struct rxe_swqe;
 
 /**
  * struct rxe_mw - a memory window
- * @ib: copies of what the core knows, whose own object goes before the window does;
- *	constant
- * @key: how it is found
- * @rcu: frees it
- * @lock: protects what follows
- * @mr: what it is bound to, or NULL
- * @qp: for type 2B: by which it was bound, and may be used
- * @node: in the list of @qp's; under its mws_lock
+ * @ib: copies of members of the core's object, which is freed first; constant
+ * @key: the window's key
+ * @rcu: frees the window
+ * @lock: protects the following members
+ * @mr: the region that the window is bound to, or NULL
+ * @qp: of type 2B: the queue pair that has bound it and may use it
+ * @node: in the list of @qp; under its mws_lock
  * @addr: first byte, in the region's address space
  * @length: bytes
  * @access: IB_ACCESS_REMOTE_* and IB_ZERO_BASED
- * @closed: it is going and cannot be bound any more
+ * @closed: the window is being destroyed and cannot be bound any more
  */
 struct rxe_mw {
 	struct {
@@ -46,8 +45,8 @@ struct rxe_mw {
 };
 
 /**
- * struct rxe_mw_handle - what the core makes and frees for a window
- * @ib: what the core knows
+ * struct rxe_mw_handle - the object that the core allocates and frees
+ * @ib: the core's part
  * @mw: the window
  */
 struct rxe_mw_handle {

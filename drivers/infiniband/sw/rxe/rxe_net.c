@@ -17,8 +17,7 @@
 #include "rxe_mcast.h"
 #include "rxe_net.h"
 #include "rxe_pktq.h"
-#include "rxe_qp.h"
-#include "rxe_wire.h"
+#include "rxe_service.h"
 
 /**
  * struct rxe_netns - what a network namespace has of ours
@@ -94,8 +93,8 @@ static bool rxe_is_for(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	if (rxe_pkt(skb)->op->qp_type != qp->transport)
 		return false;
-	return qp->transport == IB_QPT_UD ? rxe_to_device(qp_rxe(qp), skb) :
-					    rxe_from_peer(qp, skb);
+	return qp->service->connected ? rxe_from_peer(qp, skb) :
+					rxe_to_device(qp_rxe(qp), skb);
 }
 
 static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)

@@ -2,14 +2,13 @@
 /*
  * DOC: Queues of packets that have arrived
  *
- * Each half of a queue pair has two: packets that its task has not looked at yet,
- * which anybody may append to, and packets that came before their turn, which
- * are the task's own.
+ * Each half of a queue pair has two. Any context may append to the queue of
+ * packets that the task has not looked at. The list of early packets belongs to
+ * the task alone.
  *
- * On their way packets pass one another, and some are lost. What comes behind a
- * gap is kept until the gap is filled, by what was only late or by what is sent
- * again; so each packet that arrives is of use, and has to arrive once. The list
- * of them is sorted by PSN.
+ * The network reorders and loses packets. Packets behind a gap are kept, sorted
+ * by PSN, until the packets in the gap arrive, late or retransmitted. So no
+ * packet has to arrive twice.
  */
 #include "rxe_keep.h"
 #include "rxe_pktq.h"
@@ -17,9 +16,9 @@
 #include "rxe_wire.h"
 
 /**
- * rxe_pktq_deliver() - queue a packet that has come in
- * @qp: who it is for
- * @skb: the packet; taken
+ * rxe_pktq_deliver() - queue a packet that has arrived, and kick its task
+ * @qp: the receiver
+ * @skb: the packet; consumed
  *
  * Context: bottom halves off; the RCU read section in which @qp was found.
  */
@@ -42,8 +41,8 @@ void rxe_pktq_deliver(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_pktq_done() - a packet that was delivered has been dealt with
- * @queue: that it is in
+ * rxe_pktq_done() - remove a packet that has been handled, and free it
+ * @queue: the packet's queue
  * @skb: the packet
  *
  * Context: the task that empties the queue (bottom halves off).
@@ -57,11 +56,12 @@ void rxe_pktq_done(struct sk_buff_head *queue, struct sk_buff *skb)
 }
 
 /**
- * rxe_reorder_keep() - keep a packet until its turn comes
- * @qp: who it is for
- * @early: the list of the kept ones; at most as many as PSNs may be under way
- * @queue: that the packet is in, and leaves
- * @skb: the packet; dropped where there is one of its PSN already, or no room
+ * rxe_reorder_keep() - keep an early packet
+ * @qp: the receiver
+ * @early: the list of early packets; at most as many as PSNs may be under way
+ * @queue: the packet's queue, which it leaves
+ * @skb: the packet; dropped if @early has its PSN already, or if there is no
+ *	room
  *
  * Context: the task that empties @queue (bottom halves off).
  */
@@ -76,7 +76,10 @@ void rxe_reorder_keep(struct rxe_qp *qp, struct sk_buff_head *early,
 		before = skb_queue_is_first(early, before) ?
 				 NULL : skb_queue_prev(early, before);
 	if (before && rxe_pkt(before)->psn == psn) {
-		/* Who sends it again may want more of an answer than before. */
+		/*
+		 * A retransmitted packet may ask for an ACK where the first did
+		 * not.
+		 */
 		rxe_pkt(before)->ack_req |= rxe_pkt(skb)->ack_req;
 		rxe_skb_free(skb);
 		return;
@@ -91,11 +94,11 @@ void rxe_reorder_keep(struct rxe_qp *qp, struct sk_buff_head *early,
 }
 
 /**
- * rxe_reorder_purge() - let go of all packets of one half of a QP
- * @early: the kept ones
- * @queue: those not looked at yet
+ * rxe_reorder_purge() - drop all packets of one half of a QP
+ * @early: the early packets
+ * @queue: packets that the task has not looked at
  *
- * Context: the task that empties both, or there is none any more.
+ * Context: the task that empties both, or that task is retired.
  */
 void rxe_reorder_purge(struct sk_buff_head *early, struct sk_buff_head *queue)
 {
@@ -104,9 +107,9 @@ void rxe_reorder_purge(struct sk_buff_head *early, struct sk_buff_head *queue)
 }
 
 /**
- * rxe_reorder_peek() - the first of the kept packets
- * @early: the list
- * @psn: what comes before it has come in the meantime, and is let go
+ * rxe_reorder_peek() - find the first early packet
+ * @early: the list of early packets
+ * @psn: packets before this PSN are obsolete, and are dropped
  *
  * Context: the task that empties the list (bottom halves off).
  * Return: the packet, still in the list, or NULL.

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * DOC: The kernel's own requests
+ * DOC: Posting work requests
  *
- * User space posts into rings that it shares with the tasks. A consumer in the
- * kernel posts into the private copies themselves, and in any context: in an
+ * User space posts into rings, and rings a doorbell for its send requests. A
+ * consumer in the kernel posts into the private copies, in any context: in an
  * interrupt, and with locks held that its completion handler takes. So posting
- * takes no lock that a task holds, but one of its own with interrupts off, and
- * tasks are kicked apart from the caller.
+ * takes no lock that a task holds, only post_lock, with interrupts off, and the
+ * task does not run in the caller's context.
  */
 
 #include "rxe_post.h"
 #include "rxe_sq.h"
-#include "rxe_ud.h"
 #include "rxe_wr.h"
 
 /* --- sending -------------------------------------------------------------- */
 
-/* The payload is taken now: its addresses are the consumer's own pointers. */
+/* Copies the payload now: the addresses are pointers of the consumer. */
 static int rxe_post_copy_inline(const struct rxe_sq *sq,
 				  struct rxe_swqe *wqe,
 				  const struct ib_send_wr *wr)
@@ -82,23 +81,31 @@ static int rxe_post_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	wqe->flags = wr->send_flags;
 	wqe->imm_data = wr->ex.imm_data;
 	op = rxe_wr_op(wqe);
-	if (!op->kernel || rxe_wr_check(qp, op))
+	if (!op->kernel || rxe_wr_check(qp, op)) {
+		ibdev_dbg(qp->ib.device,
+			  "post_send %u: opcode %u is not allowed\n",
+			  qp->ib.qp_num, wr->opcode);
 		return -EINVAL;
+	}
 	if (op->post)
 		op->post(wqe, wr);
 	ret = rxe_post_copy_payload(qp, wqe, wr);
-	if (ret || qp->transport != IB_QPT_UD)
-		return ret;
-	return rxe_ud_post(qp, wqe, ud_wr(wr));
+	if (!ret && qp->service->post)
+		ret = qp->service->post(qp, wqe, wr);
+	if (ret)
+		ibdev_dbg(qp->ib.device,
+			  "post_send %u: payload or destination is refused\n",
+			  qp->ib.qp_num);
+	return ret;
 }
 
-/* Caller: holds post_lock. */
 static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 {
 	struct rxe_sq *sq = &qp->sq;
 	u32 waiting = sq->posted - smp_load_acquire(&sq->cons);
 	int ret;
 
+	lockdep_assert_held(&qp->sq.post_lock);
 	if (waiting >= sq->wqe_mask)
 		return -ENOMEM;
 	ret = rxe_post_fill(qp, rxe_swqe(sq, sq->posted), wr);
@@ -108,14 +115,14 @@ static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 }
 
 /**
- * rxe_post_send_kernel() - post_send of the kernel
- * @qp: its queue pair
+ * rxe_post_send_kernel() - post send requests of a consumer in the kernel
+ * @qp: the consumer's queue pair
  * @wr: requests
- * @bad_wr: receives the first that was not taken
+ * @bad_wr: receives the first request that was not posted
  *
  * Context: any.
- * Return: 0; -EINVAL: the QP's state or a request does not allow it; -ENOMEM:
- * the queue is full.
+ * Return: 0; -EINVAL if the QP's state or a request does not allow it; -ENOMEM
+ * if the queue is full.
  */
 static int rxe_post_send_kernel(struct rxe_qp *qp,
 				const struct ib_send_wr *wr,
@@ -125,6 +132,8 @@ static int rxe_post_send_kernel(struct rxe_qp *qp,
 	int ret = 0;
 
 	if (rxe_qp_state(qp) < IB_QPS_RTS) {
+		ibdev_dbg(qp->ib.device, "post_send %u: not in RTS\n",
+			  qp->ib.qp_num);
 		*bad_wr = wr;
 		return -EINVAL;
 	}
@@ -144,14 +153,14 @@ static int rxe_post_send_kernel(struct rxe_qp *qp,
 /* --- receiving ------------------------------------------------------------ */
 
 /**
- * rxe_post_recv_kernel() - post_recv of the kernel
- * @qp: its queue pair
+ * rxe_post_recv_kernel() - post receive requests of a consumer in the kernel
+ * @qp: the consumer's queue pair
  * @wr: requests
- * @bad_wr: receives the first that was not taken
+ * @bad_wr: receives the first request that was not posted
  *
  * Context: any.
- * Return: 0; -EINVAL: the QP's state or a request does not allow it, or it takes
- * from a shared queue; -ENOMEM: the queue is full.
+ * Return: 0; -EINVAL if the QP's state or a request does not allow it, or if
+ * the QP uses a shared receive queue; -ENOMEM if the queue is full.
  */
 static int rxe_post_recv_kernel(struct rxe_qp *qp,
 				const struct ib_recv_wr *wr,
@@ -160,6 +169,9 @@ static int rxe_post_recv_kernel(struct rxe_qp *qp,
 	int ret;
 
 	if (qp->ib.srq || rxe_qp_state(qp) == IB_QPS_RESET) {
+		ibdev_dbg(qp->ib.device,
+			  "post_recv %u: in RESET, or with a shared queue\n",
+			  qp->ib.qp_num);
 		*bad_wr = wr;
 		return -EINVAL;
 	}
@@ -172,37 +184,43 @@ static int rxe_post_recv_kernel(struct rxe_qp *qp,
 /* --- the verbs ------------------------------------------------------------ */
 
 /**
- * rxe_post_doorbell() - user space has posted
- * @qp: its queue pair
+ * rxe_post_doorbell() - send the requests that a user has posted
+ * @qp: the user's queue pair
  *
- * The packets are built and sent before this returns, but for what has to wait.
+ * Packets are built and sent before this returns, except those that must wait.
  *
  * Context: process context.
- * Return: 0; -EINVAL: the QP's state does not allow it; -ENOMEM: what is in the
- * ring is picked up by the next doorbell.
+ * Return: 0; -EINVAL if the QP's state does not allow it; -ENOMEM: the next
+ * doorbell picks up the requests.
  */
 static int rxe_post_doorbell(struct rxe_qp *qp)
 {
-	if (rxe_qp_state(qp) < IB_QPS_RTS)
+	if (rxe_qp_state(qp) < IB_QPS_RTS) {
+		ibdev_dbg(qp->ib.device, "post_send %u: not in RTS\n",
+			  qp->ib.qp_num);
 		return -EINVAL;
+	}
 	if (unlikely(!READ_ONCE(qp->sq.wqes)) && rxe_sq_begin(qp))
 		return -ENOMEM;
 	rxe_task_kick(&qp->sq.task);
-	/* User space's receive requests ring no bell; these are to be flushed. */
+	/*
+	 * Flush receive requests, too: user space posts them without a
+	 * doorbell.
+	 */
 	if (rxe_qp_state(qp) == IB_QPS_ERR)
 		rxe_task_kick(&qp->rq.task);
 	return 0;
 }
 
 /**
- * rxe_post_send() - there are requests to send
+ * rxe_post_send() - post send requests
  * @ibqp: the queue pair
- * @wr: the kernel's requests; NULL for a user's, which are in its ring
- * @bad_wr: receives the first that was not taken
+ * @wr: the kernel's requests; NULL for a user's, which are in the ring
+ * @bad_wr: receives the first request that was not posted
  *
  * Context: any for the kernel, process context for a user.
- * Return: as rxe_post_doorbell() and rxe_post_send_kernel(); -EINVAL for a user's
- * requests that do not come in the ring.
+ * Return: as rxe_post_doorbell() and rxe_post_send_kernel(); -EINVAL for a
+ * user's requests that are not in the ring.
  */
 int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		  const struct ib_send_wr **bad_wr)
@@ -213,19 +231,21 @@ int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		return rxe_post_send_kernel(qp, wr, bad_wr);
 	if (!wr)
 		return rxe_post_doorbell(qp);
+	ibdev_dbg(ibqp->device, "post_send %u: user space posts into the ring\n",
+		  ibqp->qp_num);
 	*bad_wr = wr;
 	return -EINVAL;
 }
 
 /**
- * rxe_post_recv() - there are buffers to receive into
+ * rxe_post_recv() - post receive requests
  * @ibqp: the queue pair
  * @wr: the kernel's requests
- * @bad_wr: receives the first that was not taken
+ * @bad_wr: receives the first request that was not posted
  *
  * Context: any.
- * Return: as rxe_post_recv_kernel(); -EINVAL for a user's queue pair, whose ring
- * takes no system call.
+ * Return: as rxe_post_recv_kernel(); -EINVAL for a user's queue pair, whose
+ * requests are in the ring.
  */
 int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		  const struct ib_recv_wr **bad_wr)
@@ -234,6 +254,8 @@ int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 
 	if (!qp->user)
 		return rxe_post_recv_kernel(qp, wr, bad_wr);
+	ibdev_dbg(ibqp->device, "post_recv %u: user space posts into the ring\n",
+		  ibqp->qp_num);
 	*bad_wr = wr;
 	return -EINVAL;
 }

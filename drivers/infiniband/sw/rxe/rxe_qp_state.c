@@ -2,16 +2,16 @@
 /*
  * DOC: States of a queue pair
  *
- * The verbs move a queue pair from state to state, and so do its tasks when
- * something fails. state_lock decides between the two.
+ * The verbs move a queue pair from state to state, and its tasks do when
+ * something fails. state_lock serialises the two.
  */
 #include "rxe_qp.h"
 #include "rxe_qp_state.h"
 #include "rxe_service.h"
 
-/* Caller: holds state_lock. */
 static void rxe_qp_set_state(struct rxe_qp *qp, enum ib_qp_state state)
 {
+	lockdep_assert_held(&qp->state_lock);
 	WRITE_ONCE(qp->state, state);
 	qp->attr.qp_state = state;
 }
@@ -19,17 +19,18 @@ static void rxe_qp_set_state(struct rxe_qp *qp, enum ib_qp_state state)
 /**
  * rxe_qp_change_state() - move a queue pair to another state for a verb
  * @qp: the queue pair
- * @from: the state that the verb has checked
- * @to: the state that it wants
+ * @from: the state for which the verb has checked the change
+ * @to: the new state
  *
  * Context: modify_mutex held; sq.lock and rq.lock may be held.
- * Return: 0, or -EINVAL: a task has moved the queue pair to a third state.
+ * Return: 0, or -EINVAL if a task has changed the state since the check.
  */
 int rxe_qp_change_state(struct rxe_qp *qp, enum ib_qp_state from,
 			enum ib_qp_state to)
 {
 	int ret = -EINVAL;
 
+	lockdep_assert_held(&qp->modify_mutex);
 	spin_lock_bh(&qp->state_lock);
 	if (qp->state == from || to == IB_QPS_RESET || to == IB_QPS_ERR) {
 		rxe_qp_set_state(qp, to);
@@ -40,11 +41,11 @@ int rxe_qp_change_state(struct rxe_qp *qp, enum ib_qp_state from,
 }
 
 /**
- * rxe_qp_event() - tell a queue pair's owner of an event
+ * rxe_qp_event() - report an event to a queue pair's owner
  * @qp: the queue pair
  * @type: the event
  *
- * Context: what the owner's handler allows; user space's allows any.
+ * Context: any that the owner's handler allows; user space's allows all.
  */
 void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
 {
@@ -60,9 +61,9 @@ void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
 
 /**
  * rxe_qp_error() - move a queue pair to the error state
- * @qp: the queue pair; one that is reset stays so
+ * @qp: the queue pair; in the reset state it stays there
  *
- * Its requests are then flushed by its tasks.
+ * The tasks then flush its requests.
  *
  * Context: a task, or no lock held.
  */
@@ -80,8 +81,8 @@ void rxe_qp_error(struct rxe_qp *qp)
  * rxe_qp_fatal() - a completion of a queue pair has been lost
  * @qp: the queue pair
  *
- * It goes to the error state, and its owner is told. What has become of its
- * requests is not known to the owner any more.
+ * The owner does not know any more which requests are complete. So the queue
+ * pair goes to the error state, and the owner gets IB_EVENT_QP_FATAL.
  *
  * Context: a task.
  */
@@ -102,14 +103,15 @@ void rxe_qp_fatal(struct rxe_qp *qp)
  * rxe_qp_send_error() - a request of a queue pair has failed
  * @qp: the queue pair
  *
- * Where nobody has to know of it but its owner, the receiving half goes on, and
- * the owner may bring the sending half back to work.
+ * Without a reliable connection only the sending half stops (SQE). The
+ * receiving half goes on, and the owner may bring the sending half back to RTS.
  *
  * Context: sq.lock held.
  */
 void rxe_qp_send_error(struct rxe_qp *qp)
 {
-	if (qp->service->reliable) {
+	lockdep_assert_held(&qp->sq.lock);
+	if (!qp->service->send_error) {
 		rxe_qp_error(qp);
 		return;
 	}

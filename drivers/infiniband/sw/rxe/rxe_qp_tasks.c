@@ -2,8 +2,9 @@
 /*
  * DOC: The two halves of a queue pair
  *
- * The sending task is requester and completer in turn, the receiving task the
- * responder. Here they are set up, wound down, and told of changes.
+ * The sending task is requester and completer in turn, the receiving task is
+ * the responder. This file has both tasks, and sets them up, resets and retires
+ * them.
  */
 #include <linux/indirect_call_wrapper.h>
 #include <linux/log2.h>
@@ -21,8 +22,8 @@
 #include "rxe_sq.h"
 
 /*
- * In the error state user space's receive requests are looked for after a quarter
- * of the time in which there was none, between these.
+ * In the error state the responder looks for receive requests of user space
+ * after a quarter of the time since it last found one, within these limits.
  */
 #define RXE_FLUSH_PAUSE_MIN	NSEC_PER_MSEC
 #define RXE_FLUSH_PAUSE_MAX	(4 * NSEC_PER_SEC)
@@ -41,29 +42,34 @@ static bool rxe_send_task(struct rxe_task *task)
 	case IB_QPS_RTS:
 	case IB_QPS_SQD:
 		left = rxe_req_fetch(qp);
-		if (sq->timed_out)
+		if (sq->recovery.timed_out)
 			rxe_comp_timeout(qp);
 		completed = rxe_comp_responses(qp, RXE_TASK_BUDGET);
 		sent = rxe_req_send(qp, RXE_TASK_BUDGET);
 		again = rxe_comp_lost_again(qp);
 		rxe_sq_retire(qp);
-		/* Who waits with what has been picked up is kicked when it can go on. */
+		/*
+		 * With requests still to be sent, the task is kicked when it
+		 * can go on.
+		 */
 		if (unlikely(left) && sq->cur == sq->prod)
 			again |= sq->prod - sq->cons < sq->wqe_mask;
 		break;
 	case IB_QPS_SQE:
 	case IB_QPS_ERR:
-		rxe_reorder_purge(&sq->early, &sq->responses);
+		rxe_reorder_purge(&sq->reorder, &sq->responses);
 		again = rxe_req_fetch(qp);
 		again |= rxe_sq_flush(qp);
 		break;
 	default:
-		rxe_reorder_purge(&sq->early, &sq->responses);
+		rxe_reorder_purge(&sq->reorder, &sq->responses);
 		break;
 	}
 	rxe_send_flush(qp, &sq->train);
 	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET || again;
-	/* No answer paces it: what it has sent is to go its way first. */
+	/*
+	 * No acknowledgement paces it: let softirqs process what it has sent.
+	 */
 	task->later = more && !qp->service->reliable && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
 	return more;
@@ -78,9 +84,7 @@ static void rxe_resp_flush_wqe(struct rxe_qp *qp)
 	rxe_resp_complete(qp, &wc, false);
 }
 
-/*
- * User space posts without a system call, so somebody has to look.
- */
+/* User space posts receive requests without a doorbell, so poll for them. */
 static void rxe_resp_look_later(struct rxe_rq *rq, bool found)
 {
 	ktime_t now = ktime_get();
@@ -95,8 +99,8 @@ static void rxe_resp_look_later(struct rxe_rq *rq, bool found)
 }
 
 /*
- * User space may post as fast as this completes: it has to end. Returns true if
- * there is more.
+ * User space may post as fast as requests are flushed, so a turn has a budget.
+ * Returns true if there may be more.
  */
 static bool rxe_resp_flush(struct rxe_qp *qp)
 {
@@ -113,8 +117,8 @@ static bool rxe_resp_flush(struct rxe_qp *qp)
 }
 
 /*
- * What is still in the shared queue is for other QPs. Its owner hears that this
- * one will not take anything any more.
+ * Requests in the shared queue stay for other QPs. The owner learns that this
+ * QP will not take any more.
  */
 static void rxe_resp_leave_srq(struct rxe_qp *qp)
 {
@@ -127,27 +131,27 @@ static void rxe_resp_leave_srq(struct rxe_qp *qp)
 }
 
 /*
- * The page at hand is still missing. Packets are kept meanwhile, until a peer that
- * waits for an answer is told to send them again later.
+ * The page is still missing. Packets are kept until, on a reliable connection,
+ * the peer is told to retry later.
  */
 static void rxe_resp_wait(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 	ktime_t late = ktime_add_ns(rq->fault.since, rxe_resp_patience(qp));
 
-	if (qp->service->reliable && !ktime_before(ktime_get(), late)) {
-		rxe_rc_wait(qp);
+	if (qp->service->wait && !ktime_before(ktime_get(), late)) {
+		qp->service->wait(qp);
 		return;
 	}
 	rxe_keep_waiting(qp, &rq->requests, &rq->fault, &rq->timer);
-	if (qp->service->reliable && !hrtimer_is_queued(&rq->timer))
+	if (qp->service->wait && !hrtimer_is_queued(&rq->timer))
 		hrtimer_start(&rq->timer, late, HRTIMER_MODE_ABS_SOFT);
 }
 
 /*
- * The page has come, or it is known why it cannot. If the peer has been sent
- * away, there is no packet to go on with: it will ask anew, also for what is
- * left of a READ, and then it gets to know.
+ * The fault has ended. If the peer was told to retry later, its packets have
+ * been dropped, and it will send them again, also for the rest of a READ. Then
+ * the responder acts on the fault's result.
  */
 static void rxe_resp_unpark(struct rxe_qp *qp)
 {
@@ -159,12 +163,15 @@ static void rxe_resp_unpark(struct rxe_qp *qp)
 	rq->reading = false;
 }
 
-/* Where the next packet is: among those that came early, if its turn has come. */
+/*
+ * Returns the queue with the next packet: the early packets if the first is
+ * due.
+ */
 static struct sk_buff_head *rxe_resp_queue(struct rxe_rq *rq)
 {
-	struct sk_buff *skb = rxe_reorder_peek(&rq->early, rq->psn);
+	struct sk_buff *skb = rxe_reorder_peek(&rq->reorder, rq->psn);
 
-	return skb && rxe_pkt(skb)->psn == rq->psn ? &rq->early :
+	return skb && rxe_pkt(skb)->psn == rq->psn ? &rq->reorder :
 						     &rq->requests;
 }
 
@@ -177,7 +184,7 @@ static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
 	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
 				  skb);
 	if (verdict == RXE_EARLY)
-		rxe_reorder_keep(qp, &qp->rq.early, queue, skb);
+		rxe_reorder_keep(qp, &qp->rq.reorder, queue, skb);
 	else if (verdict != RXE_PARKED)
 		rxe_pktq_done(queue, skb);
 	return verdict;
@@ -194,9 +201,10 @@ static bool rxe_resp_goes_on(enum rxe_verdict verdict)
 	       verdict == RXE_EARLY;
 }
 
-/* Returns true if there is more to do than a task may do at once. */
+/* Returns true if there is more work than one turn may do. */
 static bool rxe_resp_run(struct rxe_qp *qp)
 {
+	const struct rxe_service *service = qp->service;
 	struct rxe_rq *rq = &qp->rq;
 	unsigned int budget = RXE_TASK_BUDGET;
 	enum rxe_verdict verdict = RXE_DONE;
@@ -210,14 +218,15 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 		struct sk_buff_head *queue = rxe_resp_queue(rq);
 
 		if (rq->reading)
-			verdict = rxe_rc_read_packet(qp);
+			verdict = INDIRECT_CALL_1(service->respond,
+						  rxe_rc_respond, qp);
 		else if (!skb_queue_empty_lockless(queue))
 			verdict = rxe_resp_packet(qp, queue);
 		else
 			break;
 	}
-	if (verdict != RXE_FATAL && qp->service->reliable)
-		rxe_rc_flush_ack(qp);
+	if (verdict != RXE_FATAL && service->acknowledge)
+		INDIRECT_CALL_1(service->acknowledge, rxe_rc_acknowledge, qp);
 	if (verdict == RXE_PARKED) {
 		rq->fault_psn = rxe_rq_at(rq);
 		rxe_resp_wait(qp);
@@ -226,8 +235,8 @@ static bool rxe_resp_run(struct rxe_qp *qp)
 		return false;
 	if (rxe_resp_has_more(rq))
 		return true;
-	if (qp->service->reliable)
-		rxe_rc_caught_up(qp);
+	if (service->caught_up)
+		INDIRECT_CALL_1(service->caught_up, rxe_rc_caught_up, qp);
 	return false;
 }
 
@@ -245,14 +254,14 @@ static bool rxe_receive_task(struct rxe_task *task)
 		more = rxe_resp_run(qp);
 		break;
 	case IB_QPS_ERR:
-		rxe_reorder_purge(&qp->rq.early, &qp->rq.requests);
+		rxe_reorder_purge(&qp->rq.reorder, &qp->rq.requests);
 		if (qp->ib.srq)
 			rxe_resp_leave_srq(qp);
 		else
 			more = rxe_resp_flush(qp);
 		break;
 	default:
-		rxe_reorder_purge(&qp->rq.early, &qp->rq.requests);
+		rxe_reorder_purge(&qp->rq.reorder, &qp->rq.requests);
 		break;
 	}
 	rxe_send_flush(qp, &qp->rq.train);
@@ -269,14 +278,15 @@ static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 	bool expired = false;
 
 	spin_lock_bh(&sq->lock);
-	if (sq->deadline && ktime_before(ktime_get(), sq->deadline)) {
-		hrtimer_set_expires(timer, sq->deadline);
+	if (sq->recovery.deadline &&
+	    ktime_before(ktime_get(), sq->recovery.deadline)) {
+		hrtimer_set_expires(timer, sq->recovery.deadline);
 		spin_unlock_bh(&sq->lock);
 		return HRTIMER_RESTART;
 	}
-	sq->timer_armed = false;
-	if (sq->deadline) {
-		sq->timed_out = true;
+	sq->recovery.timer_armed = false;
+	if (sq->recovery.deadline) {
+		sq->recovery.timed_out = true;
 		expired = true;
 	}
 	spin_unlock_bh(&sq->lock);
@@ -286,9 +296,9 @@ static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 }
 
 /*
- * Has a timer that has fired been started for something else meanwhile? Then it
- * fires again, and this time is not what it is waited for. Caller: the timer's
- * function, with the lock that it is started under.
+ * Has the timer been started again since it fired? Then it will fire again, and
+ * this call is not the one that the task waits for. The caller is the timer's
+ * function, under the lock that the timer is started under.
  */
 static bool rxe_timer_restarted(struct hrtimer *timer)
 {
@@ -306,8 +316,8 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 	if (full) {
 		hrtimer_forward_now(timer, RXE_PAUSE_NS);
 	} else if (!restarted) {
-		qp->sq.rnr_wait = false;
-		qp->sq.no_memory = false;
+		qp->sq.recovery.rnr_wait = false;
+		qp->sq.recovery.no_memory = false;
 		qp->sq.direct_late = true;
 	}
 	spin_unlock_bh(&qp->sq.lock);
@@ -342,9 +352,9 @@ static void rxe_timer_init(struct hrtimer *timer,
 
 /**
  * rxe_qp_tasks_init() - set up a new QP's tasks, timers and queues
- * @qp: the QP, zeroed but for what create_qp has filled in
+ * @qp: the QP, zeroed except for what create_qp has filled in
  *
- * Context: process context, of the owner.
+ * Context: process context of the owner.
  * Return: 0 or -ENOMEM.
  */
 int rxe_qp_tasks_init(struct rxe_qp *qp)
@@ -356,13 +366,16 @@ int rxe_qp_tasks_init(struct rxe_qp *qp)
 	spin_lock_init(&qp->rq.lock);
 	spin_lock_init(&qp->dst_lock);
 	rxe_task_init(&qp->sq.task, rxe_send_task);
-	/* What two processors send overtakes one another; nobody asks again. */
+	/*
+	 * Packets sent from two CPUs may be reordered, and nobody would
+	 * retransmit.
+	 */
 	qp->sq.task.stays = !qp->service->reliable;
 	rxe_task_init(&qp->rq.task, rxe_receive_task);
 	skb_queue_head_init(&qp->sq.responses);
-	skb_queue_head_init(&qp->sq.early);
+	skb_queue_head_init(&qp->sq.reorder);
 	skb_queue_head_init(&qp->rq.requests);
-	skb_queue_head_init(&qp->rq.early);
+	skb_queue_head_init(&qp->rq.reorder);
 	rxe_timer_init(&qp->sq.timer, rxe_retry_timer);
 	rxe_timer_init(&qp->sq.rnr_timer, rxe_rnr_timer);
 	rxe_timer_init(&qp->sq.scatter_timer, rxe_scatter_timer);
@@ -379,8 +392,8 @@ int rxe_qp_tasks_init(struct rxe_qp *qp)
 }
 
 /**
- * rxe_qp_tasks_exit() - the end of what rxe_qp_tasks_init() began
- * @qp: the QP, drained
+ * rxe_qp_tasks_exit() - undo rxe_qp_tasks_init()
+ * @qp: the QP, its tasks retired
  *
  * Context: process context.
  */
@@ -391,8 +404,8 @@ void rxe_qp_tasks_exit(struct rxe_qp *qp)
 }
 
 /**
- * rxe_qp_tasks_open() - have what it takes to wait for pages
- * @qp: the QP, reset
+ * rxe_qp_tasks_open() - allocate what the tasks need to wait for pages
+ * @qp: the QP, in the reset state
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -419,15 +432,18 @@ static void rxe_qp_tasks_quiet(struct rxe_qp *qp)
 
 static void rxe_qp_tasks_purge(struct rxe_qp *qp)
 {
-	rxe_reorder_purge(&qp->sq.early, &qp->sq.responses);
-	rxe_reorder_purge(&qp->rq.early, &qp->rq.requests);
+	rxe_reorder_purge(&qp->sq.reorder, &qp->sq.responses);
+	rxe_reorder_purge(&qp->rq.reorder, &qp->rq.requests);
 	rxe_send_forget_route(qp);
 }
 
-/* Brings tasks and timers to rest; a fault under way is left to its worker. */
+/* Stops tasks and timers. A worker ends a fault under way on its own. */
 static void rxe_qp_tasks_drain(struct rxe_qp *qp)
 {
-	/* A fault or a timer kicks a task; a task may start either, once. */
+	/*
+	 * A fault or a timer kicks a task; a task may then start either once
+	 * more.
+	 */
 	do {
 		rxe_task_drain(&qp->sq.task);
 		rxe_task_drain(&qp->rq.task);
@@ -438,19 +454,19 @@ static void rxe_qp_tasks_drain(struct rxe_qp *qp)
 }
 
 /**
- * rxe_qp_tasks_retire() - bring a QP's tasks and timers to an end
- * @qp: its state is IB_QPS_RESET, and stays so
+ * rxe_qp_tasks_retire() - stop a QP's tasks and timers for good
+ * @qp: the QP; its state is IB_QPS_RESET and does not change any more
  *
- * When this returns, nothing of what @qp refers to is used for it any more. Who
- * has found @qp before may still queue packets.
+ * When this returns, the tasks do not use anything that @qp refers to. Code
+ * that found @qp earlier may still queue packets.
  *
- * Context: may sleep; no lock held; a fault under way is left to its worker.
+ * Context: may sleep; no lock held; does not wait for a fault under way.
  */
 void rxe_qp_tasks_retire(struct rxe_qp *qp)
 {
 	rxe_task_retire(&qp->sq.task);
 	rxe_task_retire(&qp->rq.task);
-	/* A peer's task that had the lock before it could see the state. */
+	/* A peer's task may have taken rq.lock before the state changed. */
 	rxe_resp_pass(qp);
 	/* Only tasks start timers and faults. */
 	rxe_qp_tasks_quiet(qp);
@@ -458,10 +474,10 @@ void rxe_qp_tasks_retire(struct rxe_qp *qp)
 }
 
 /**
- * rxe_qp_tasks_settle() - wait until what was posted to a QP in SQE has been flushed
+ * rxe_qp_tasks_settle() - wait until requests posted to a QP in SQE are flushed
  * @qp: the QP
  *
- * What is posted meanwhile, by somebody else, is not waited for.
+ * Does not wait for requests that another thread posts meanwhile.
  *
  * Context: may sleep; modify_mutex held, no spinning lock.
  */
@@ -469,6 +485,7 @@ void rxe_qp_tasks_settle(struct rxe_qp *qp)
 {
 	u32 begin = READ_ONCE(qp->sq.cons);
 
+	lockdep_assert_held(&qp->modify_mutex);
 	while (rxe_task_is_busy(&qp->sq.task) &&
 	       READ_ONCE(qp->sq.cons) - begin <= qp->sq.ring.mask)
 		usleep_range(20, 50);
@@ -488,16 +505,7 @@ static void rxe_sq_reset(struct rxe_sq *sq)
 	sq->offset = 0;
 	sq->psn = 0;
 	sq->rd_atomic = 0;
-	sq->went_back = false;
-	sq->lost_again = false;
-	sq->probing = false;
-	sq->fatal_nak = 0;
-	sq->rnr_wait = false;
-	sq->rnr_since = 0;
-	sq->no_memory = false;
-	sq->timed_out = false;
-	sq->timer_armed = false;
-	sq->deadline = 0;
+	sq->recovery = (struct rxe_recovery){};
 	sq->drained_event = false;
 	sq->dropped = false;
 	if (sq->ring.buf) {
@@ -528,13 +536,14 @@ static void rxe_rq_reset(struct rxe_rq *rq)
 }
 
 /**
- * rxe_qp_tasks_reset() - make a QP as new
- * @qp: its state is IB_QPS_RESET already
+ * rxe_qp_tasks_reset() - bring a QP to its initial state
+ * @qp: the QP; its state is IB_QPS_RESET already
  *
  * Context: may sleep; modify_mutex held, no spinning lock.
  */
 void rxe_qp_tasks_reset(struct rxe_qp *qp)
 {
+	lockdep_assert_held(&qp->modify_mutex);
 	rxe_qp_tasks_drain(qp);
 	rxe_sq_reset(&qp->sq);
 	rxe_rq_reset(&qp->rq);
@@ -548,13 +557,13 @@ static void rxe_sq_store(struct rxe_qp *qp, int mask)
 		sq->psn = qp->attr.sq_psn;
 		sq->sent_psn = sq->psn;
 		sq->una = sq->psn;
-		sq->acked = sq->psn;
-		sq->recover = sq->psn;
+		sq->recovery.acked = sq->psn;
+		sq->recovery.recover = sq->psn;
 	}
 	if (mask & IB_QP_RETRY_CNT)
-		sq->retries = qp->attr.retry_cnt;
+		sq->recovery.retries = qp->attr.retry_cnt;
 	if (mask & IB_QP_RNR_RETRY)
-		sq->rnr_retries = qp->attr.rnr_retry;
+		sq->recovery.rnr_retries = qp->attr.rnr_retry;
 	if (mask & IB_QP_STATE && qp->attr.qp_state != IB_QPS_SQD)
 		sq->drained_event = false;
 }
@@ -570,11 +579,12 @@ static void rxe_rq_store(struct rxe_qp *qp, int mask)
 }
 
 /**
- * rxe_qp_tasks_reserve() - have room for the READs and atomics of a peer
+ * rxe_qp_tasks_reserve() - make room for the records of a peer's queries
  * @qp: the QP
- * @max_dest_rd_atomic: how many are to be recorded
+ * @max_dest_rd_atomic: number of queries to record; there is room for one at
+ *	least
  *
- * What is recorded stays. There is room for one at least.
+ * Existing records stay.
  *
  * Context: process context; modify_mutex held, no spinning lock.
  * Return: 0 or -ENOMEM.
@@ -606,28 +616,31 @@ int rxe_qp_tasks_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic)
 /**
  * rxe_qp_tasks_store() - take over new attributes of a QP
  * @qp: the QP, with the new attributes and state
- * @mask: enum ib_qp_attr_mask, what was changed
+ * @mask: enum ib_qp_attr_mask, the attributes that were changed
  *
- * The peer may be sending already: no packet is to see the new state with old
- * PSNs.
+ * The peer may be sending already, and no packet may meet the new state with
+ * the old PSNs.
  *
  * Context: sq.lock and rq.lock held, since before the state was changed.
  */
 void rxe_qp_tasks_store(struct rxe_qp *qp, int mask)
 {
+	lockdep_assert_held(&qp->sq.lock);
+	lockdep_assert_held(&qp->rq.lock);
 	rxe_sq_store(qp, mask);
 	rxe_rq_store(qp, mask);
 }
 
 /**
- * rxe_qp_tasks_modified() - act on a change of a QP
+ * rxe_qp_tasks_modified() - act on new attributes of a QP
  * @qp: the QP, with the new attributes and state
- * @mask: enum ib_qp_attr_mask, what was changed
+ * @mask: enum ib_qp_attr_mask, the attributes that were changed
  *
  * Context: process context; modify_mutex held, no spinning lock.
  */
 void rxe_qp_tasks_modified(struct rxe_qp *qp, int mask)
 {
+	lockdep_assert_held(&qp->modify_mutex);
 	if (mask & IB_QP_AV)
 		rxe_send_forget_route(qp);
 	rxe_task_kick(&qp->sq.task);

@@ -2,17 +2,19 @@
 /*
  * DOC: Queue pairs
  *
- * What a queue pair is asked to be is checked and stored here; what it then does
- * is the transport's. A queue pair is found by its number from when it is
- * complete until it is destroyed.
+ * The verbs check and store the attributes of a queue pair; its tasks and its
+ * service (rxe_service.h) act on them. A queue pair is found by its number from
+ * the end of rxe_create_qp() until rxe_destroy_qp().
  *
- * Its end waits for its own tasks, not for an RCU grace period. Whoever has found
- * the queue pair before it left the table may still queue a packet and kick a task,
- * or try its lock (rxe_direct.c). Neither has an effect: the two tasks belong to
- * rxe_destroy_qp() and run no more (rxe_task_retire()), and who gets rq.lock sees
- * IB_QPS_RESET. So what the queue pair refers to can go at once; struct rxe_qp
- * itself, with the packets that came too late, is freed after a grace period. The
- * core's object goes at once, too: it is apart, in struct rxe_qp_handle.
+ * rxe_destroy_qp() waits for the queue pair's own tasks, not for an RCU grace
+ * period. Code that found the queue pair before it left the table may still
+ * queue a packet and kick a task, or try its lock (rxe_direct.c). Neither has
+ * an effect: the two tasks belong to rxe_destroy_qp() and do not run any more
+ * (rxe_task_retire()), and code that gets rq.lock sees IB_QPS_RESET. So the
+ * objects that the queue pair refers to can go at once. Only struct rxe_qp
+ * itself, with the packets that came too late, is freed after a grace period.
+ * The core frees its own object at once; so that is a separate struct
+ * rxe_qp_handle.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -33,11 +35,11 @@
 #define RXE_MAX_RETRY		7
 #define RXE_MAX_RNR_TIMER	31
 
-/* A power of two, as kmalloc() has it, would be half as large again. */
+/* kmalloc() would round the size up to a power of two, half as large again. */
 static struct kmem_cache *rxe_qp_cache;
 
 /**
- * rxe_qp_module_init() - make what queue pairs are allocated from
+ * rxe_qp_module_init() - create the slab cache of queue pairs
  *
  * Return: 0 or -ENOMEM.
  */
@@ -48,7 +50,7 @@ int __init rxe_qp_module_init(void)
 }
 
 /**
- * rxe_qp_module_exit() - the end of that
+ * rxe_qp_module_exit() - destroy the slab cache of queue pairs
  *
  * Context: all queue pairs have been freed.
  */
@@ -59,56 +61,71 @@ void rxe_qp_module_exit(void)
 
 /* --- creating ------------------------------------------------------------- */
 
-/* What a QP of a type sends and receives; not of one that there is not. */
-static enum ib_qp_type rxe_transport_type(enum ib_qp_type type)
-{
-	return type == IB_QPT_GSI ? IB_QPT_UD : type;
-}
-
 static const struct rxe_service *rxe_service_of(enum ib_qp_type type)
 {
-	switch (rxe_transport_type(type)) {
-	case IB_QPT_RC:
-		return &rxe_rc;
-	case IB_QPT_UC:
-		return &rxe_uc;
-	case IB_QPT_UD:
-		return &rxe_ud;
-	default:
-		return NULL;
-	}
+	static const struct rxe_service *const services[] = {
+		[IB_QPT_RC] = &rxe_rc,
+		[IB_QPT_UC] = &rxe_uc,
+		[IB_QPT_UD] = &rxe_ud,
+		[IB_QPT_GSI] = &rxe_ud,
+	};
+
+	return type < ARRAY_SIZE(services) ? services[type] : NULL;
 }
 
-/* Queue pair 1 is the core's, for its management datagrams. */
-static int rxe_check_type(const struct ib_qp_init_attr *init,
+/* Queue pair 1 is for management datagrams of the core. */
+static int rxe_check_type(struct ib_device *ibdev,
+			  const struct ib_qp_init_attr *init,
 			  const struct ib_udata *udata)
 {
 	if (!rxe_service_of(init->qp_type) || init->create_flags ||
-	    (init->qp_type == IB_QPT_GSI && udata))
+	    (init->qp_type == IB_QPT_GSI && udata)) {
+		ibdev_dbg(ibdev, "create_qp: no QPs of type %d, flags %#x\n",
+			  init->qp_type, init->create_flags);
 		return -EOPNOTSUPP;
-	return init->qp_type == IB_QPT_GSI && init->port_num != RXE_PORT ?
-		       -EINVAL : 0;
-}
-
-/* With a shared receive queue, what is said of its own one means nothing. */
-static int rxe_check_cap(const struct ib_qp_cap *cap, bool shared)
-{
-	if (cap->max_send_wr > RXE_MAX_WR || cap->max_send_sge > RXE_MAX_SGE ||
-	    cap->max_inline_data > RXE_MAX_INLINE)
+	}
+	if (init->qp_type == IB_QPT_GSI && init->port_num != RXE_PORT) {
+		ibdev_dbg(ibdev, "create_qp: no port %u\n", init->port_num);
 		return -EINVAL;
-	if (!shared && (cap->max_recv_wr > RXE_MAX_WR ||
-			cap->max_recv_sge > RXE_MAX_SGE))
-		return -EINVAL;
+	}
 	return 0;
 }
 
-static int rxe_check_init(const struct ib_qp_init_attr *init,
+/* With a shared receive queue, the sizes of an own one are ignored. */
+static int rxe_check_cap(struct ib_device *ibdev, const struct ib_qp_cap *cap,
+			 bool shared)
+{
+	if (cap->max_send_wr > RXE_MAX_WR || cap->max_send_sge > RXE_MAX_SGE ||
+	    cap->max_inline_data > RXE_MAX_INLINE) {
+		ibdev_dbg(ibdev,
+			  "create_qp: send queue of %u requests, %u elements, %u inline bytes is too large\n",
+			  cap->max_send_wr, cap->max_send_sge,
+			  cap->max_inline_data);
+		return -EINVAL;
+	}
+	if (!shared && (cap->max_recv_wr > RXE_MAX_WR ||
+			cap->max_recv_sge > RXE_MAX_SGE)) {
+		ibdev_dbg(ibdev,
+			  "create_qp: receive queue of %u requests, %u elements is too large\n",
+			  cap->max_recv_wr, cap->max_recv_sge);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int rxe_check_init(struct ib_device *ibdev,
+			  const struct ib_qp_init_attr *init,
 			  const struct ib_udata *udata)
 {
 	if (udata && (udata->inlen ||
-		      udata->outlen < sizeof(struct rxe_create_qp_resp)))
+		      udata->outlen < sizeof(struct rxe_create_qp_resp))) {
+		ibdev_dbg(ibdev,
+			  "create_qp: driver data of %zu bytes, room for %zu, is not the ABI's\n",
+			  udata->inlen, udata->outlen);
 		return -EINVAL;
-	return rxe_check_type(init, udata) ?: rxe_check_cap(&init->cap, init->srq);
+	}
+	return rxe_check_type(ibdev, init, udata) ?:
+	       rxe_check_cap(ibdev, &init->cap, init->srq);
 }
 
 static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
@@ -129,7 +146,7 @@ static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	return ret;
 }
 
-/* Whatever of the queues there is. */
+/* Frees whatever has been allocated of the queues. */
 static void rxe_queues_free(struct rxe_qp *qp)
 {
 	struct rxe_dev *rxe = qp_rxe(qp);
@@ -199,8 +216,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	qp->ib.srq = qp->handle->srq;
 	qp->ib.qp_type = qp->handle->qp_type;
 	qp->user = udata;
-	qp->transport = rxe_transport_type(init->qp_type);
 	qp->service = rxe_service_of(init->qp_type);
+	qp->transport = qp->service->type;
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	mutex_init(&qp->modify_mutex);
@@ -208,11 +225,14 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	INIT_LIST_HEAD(&qp->mws);
 	spin_lock_init(&qp->mws_lock);
 	INIT_LIST_HEAD(&qp->groups);
-	/* Of datagrams, which are one packet; a connection's path has its own. */
+	/*
+	 * For datagrams, which are one packet; a connection's path has its own
+	 * MTU.
+	 */
 	qp->mtu = ib_mtu_enum_to_int(IB_MTU_4096);
 }
 
-/* Makes a queue pair that is complete, and that only its number names. */
+/* Completes a queue pair. Its number is reserved, but does not find it yet. */
 static int rxe_qp_make(struct rxe_qp *qp, struct ib_qp_init_attr *init,
 		       struct ib_udata *udata)
 {
@@ -239,15 +259,16 @@ err_qpn:
 }
 
 /**
- * rxe_create_qp() - make a queue pair
+ * rxe_create_qp() - create a queue pair
  * @ibqp: the queue pair
- * @init: what it has to be able to hold; receives what it can
+ * @init: its attributes and least sizes; receives the actual sizes
  * @udata: the command; NULL for the kernel
  *
  * Context: process context.
- * Return: 0; -EINVAL for sizes beyond the device's, or a command that is not
- * such as the ABI has it; -EOPNOTSUPP for other types than RC, UC, UD and, for
- * the kernel, GSI, and for flags; -EBUSY where there is a QP1; -ENOMEM; -EFAULT.
+ * Return: 0; -EINVAL for sizes beyond the device's limits, or a command that
+ * does not follow the ABI; -EOPNOTSUPP for flags and for types other than RC,
+ * UC, UD and, for the kernel, GSI; -EBUSY if there is a QP1 already; -ENOMEM;
+ * -EFAULT.
  */
 int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)
@@ -255,7 +276,7 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	struct rxe_qp *qp;
 	int ret;
 
-	ret = rxe_check_init(init, udata);
+	ret = rxe_check_init(ibqp->device, init, udata);
 	if (ret)
 		return ret;
 	qp = kmem_cache_zalloc(rxe_qp_cache, GFP_KERNEL);
@@ -277,12 +298,12 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 /* --- modifying ------------------------------------------------------------ */
 
 /**
- * struct rxe_qp_change - a change of a queue pair that has been checked
+ * struct rxe_qp_change - a change of a queue pair
  * @attr: the attributes
- * @mask: which of them
- * @from: the state it was checked for
- * @to: the state that it leads to
- * @av: of @attr's address
+ * @mask: enum ib_qp_attr_mask, the attributes to change
+ * @from: the state for which the change was checked
+ * @to: the new state
+ * @av: @attr's address
  * @loopback: the peer is on this device
  */
 struct rxe_qp_change {
@@ -294,72 +315,96 @@ struct rxe_qp_change {
 	bool loopback;
 };
 
-static int rxe_check_port_attrs(struct rxe_dev *rxe,
-				const struct ib_qp_attr *attr, int mask)
+/* What is wrong with the attributes, or NULL. */
+static const char *rxe_port_flaw(const struct rxe_dev *rxe,
+				 const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_PORT && attr->port_num != RXE_PORT)
-		return -EINVAL;
+		return "port_num is not 1";
 	if (mask & IB_QP_PKEY_INDEX && attr->pkey_index)
-		return -EINVAL;
+		return "pkey_index is not 0";
 	if (mask & IB_QP_PATH_MTU &&
 	    (attr->path_mtu < IB_MTU_256 ||
 	     attr->path_mtu > rxe_active_mtu(rxe)))
-		return -EINVAL;
-	/* There is no alternate path to migrate to. */
+		return "path_mtu is not in 256..active_mtu";
 	if (mask & IB_QP_ALT_PATH)
-		return -EINVAL;
+		return "there are no alternate paths";
 	if (mask & IB_QP_PATH_MIG_STATE &&
 	    attr->path_mig_state != IB_MIG_MIGRATED)
-		return -EINVAL;
-	return 0;
+		return "path_mig_state is not MIGRATED";
+	return NULL;
 }
 
-static int rxe_check_retry_attrs(const struct ib_qp_attr *attr, int mask)
+static const char *rxe_retry_flaw(const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_TIMEOUT && attr->timeout > RXE_MAX_TIMEOUT)
-		return -EINVAL;
+		return "timeout is larger than 31";
 	if (mask & IB_QP_RETRY_CNT && attr->retry_cnt > RXE_MAX_RETRY)
-		return -EINVAL;
+		return "retry_cnt is larger than 7";
 	if (mask & IB_QP_RNR_RETRY && attr->rnr_retry > RXE_MAX_RETRY)
-		return -EINVAL;
+		return "rnr_retry is larger than 7";
 	if (mask & IB_QP_MIN_RNR_TIMER &&
 	    attr->min_rnr_timer > RXE_MAX_RNR_TIMER)
-		return -EINVAL;
-	return 0;
+		return "min_rnr_timer is larger than 31";
+	return NULL;
 }
 
-static int rxe_check_resource_attrs(const struct ib_qp_attr *attr, int mask)
+static const char *rxe_resource_flaw(const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_MAX_QP_RD_ATOMIC &&
 	    attr->max_rd_atomic > RXE_MAX_RD_ATOMIC)
-		return -EINVAL;
+		return "max_rd_atomic is too large";
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC &&
 	    attr->max_dest_rd_atomic > RXE_MAX_RD_ATOMIC)
-		return -EINVAL;
+		return "max_dest_rd_atomic is too large";
 	if (mask & IB_QP_SQ_PSN && attr->sq_psn > RXE_MAX_PSN)
-		return -EINVAL;
+		return "sq_psn has more than 24 bits";
 	if (mask & IB_QP_RQ_PSN && attr->rq_psn > RXE_MAX_PSN)
-		return -EINVAL;
+		return "rq_psn has more than 24 bits";
 	if (mask & IB_QP_DEST_QPN && attr->dest_qp_num > RXE_MAX_QPN)
-		return -EINVAL;
+		return "dest_qp_num has more than 24 bits";
 	if (mask & IB_QP_ACCESS_FLAGS &&
 	    attr->qp_access_flags & ~IB_ACCESS_SUPPORTED)
-		return -EINVAL;
-	return 0;
+		return "qp_access_flags has unknown flags";
+	return NULL;
 }
 
-/* Caller: holds modify_mutex. */
+static int rxe_check_attrs(struct rxe_qp *qp, const struct ib_qp_attr *attr,
+			   int mask)
+{
+	const char *flaw = rxe_port_flaw(qp_rxe(qp), attr, mask) ?:
+			   rxe_retry_flaw(attr, mask) ?:
+			   rxe_resource_flaw(attr, mask);
+
+	if (!flaw)
+		return 0;
+	ibdev_dbg(qp->ib.device, "modify_qp %u: %s\n", qp->ib.qp_num, flaw);
+	return -EINVAL;
+}
+
 static int rxe_check_states(struct rxe_qp *qp, struct rxe_qp_change *change)
 {
 	const struct ib_qp_attr *attr = change->attr;
 
+	lockdep_assert_held(&qp->modify_mutex);
 	change->from = rxe_qp_state(qp);
-	if (change->mask & IB_QP_CUR_STATE &&
-	    attr->cur_qp_state != change->from)
-		return -EINVAL;
 	change->to = change->mask & IB_QP_STATE ? attr->qp_state : change->from;
-	return ib_modify_qp_is_ok(change->from, change->to, qp->ib.qp_type,
-				  change->mask) ? 0 : -EINVAL;
+	if (change->mask & IB_QP_CUR_STATE &&
+	    attr->cur_qp_state != change->from) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: the state is %d, not %d\n",
+			  qp->ib.qp_num, change->from, attr->cur_qp_state);
+		return -EINVAL;
+	}
+	if (!ib_modify_qp_is_ok(change->from, change->to, qp->ib.qp_type,
+				change->mask)) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: from state %d to %d, attributes %#x are not allowed\n",
+			  qp->ib.qp_num, change->from, change->to,
+			  change->mask);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int rxe_check_change(struct rxe_qp *qp, struct rxe_qp_change *change)
@@ -369,12 +414,13 @@ static int rxe_check_change(struct rxe_qp *qp, struct rxe_qp_change *change)
 	int mask = change->mask;
 	int ret;
 
-	if (mask & ~IB_QP_ATTR_STANDARD_BITS)
+	if (mask & ~IB_QP_ATTR_STANDARD_BITS) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: attributes %#x are not supported\n",
+			  qp->ib.qp_num, mask & ~IB_QP_ATTR_STANDARD_BITS);
 		return -EOPNOTSUPP;
-	ret = rxe_check_states(qp, change) ?:
-	      rxe_check_port_attrs(rxe, attr, mask) ?:
-	      rxe_check_retry_attrs(attr, mask) ?:
-	      rxe_check_resource_attrs(attr, mask);
+	}
+	ret = rxe_check_states(qp, change) ?: rxe_check_attrs(qp, attr, mask);
 	if (ret || !(mask & IB_QP_AV))
 		return ret;
 
@@ -405,7 +451,7 @@ static void rxe_store_path(struct rxe_qp *qp,
 		own->dest_qp_num = attr->dest_qp_num;
 	if (mask & IB_QP_AV) {
 		own->ah_attr = attr->ah_attr;
-		/* Its reference is the core's. */
+		/* The core holds the reference. */
 		own->ah_attr.grh.sgid_attr = NULL;
 		qp->av = change->av;
 		qp->priority =
@@ -446,13 +492,13 @@ static void rxe_store_protocol(struct rxe_qp *qp, const struct ib_qp_attr *attr,
 		own->en_sqd_async_notify = attr->en_sqd_async_notify;
 
 	qp->rights = own->qp_access_flags;
-	/* Who keeps no record of them may execute none. */
+	/* A responder that keeps no records of queries must not execute any. */
 	if (!own->max_dest_rd_atomic)
 		qp->rights &= ~(IB_ACCESS_REMOTE_READ |
 				IB_ACCESS_REMOTE_ATOMIC);
 }
 
-/* Of a QP that is reset, only its size remains. */
+/* A reset keeps only the sizes. */
 static void rxe_store_reset(struct rxe_qp *qp)
 {
 	struct ib_qp_cap cap = qp->attr.cap;
@@ -489,14 +535,19 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
 	if (!ret && change->to == IB_QPS_INIT)
 		ret = rxe_qp_tasks_open(qp);
 	if (!ret && change->mask & IB_QP_MAX_DEST_RD_ATOMIC)
-		ret = rxe_qp_tasks_reserve(qp, change->attr->max_dest_rd_atomic);
+		ret = rxe_qp_tasks_reserve(qp,
+					   change->attr->max_dest_rd_atomic);
 	if (ret)
 		return ret;
 	if (change->from == IB_QPS_SQE && change->to == IB_QPS_RTS)
 		rxe_qp_tasks_settle(qp);
 	ret = rxe_store_change(qp, change);
-	if (ret)
+	if (ret) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: a task has left state %d meanwhile\n",
+			  qp->ib.qp_num, change->from);
 		return ret;
+	}
 	if (change->to == IB_QPS_RESET)
 		rxe_qp_tasks_reset(qp);
 	else
@@ -508,13 +559,13 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
  * rxe_modify_qp() - change a queue pair's state or attributes
  * @ibqp: the queue pair
  * @attr: the attributes
- * @mask: which of them: enum ib_qp_attr_mask
+ * @mask: enum ib_qp_attr_mask, the attributes to change
  * @udata: not used
  *
  * Context: process context; may sleep.
- * Return: 0; -EINVAL for a transition that is not allowed or not with these
- * attributes, and for attributes that are out of range or not the device's;
- * -EOPNOTSUPP for attributes that are not the specification's; -ENOMEM.
+ * Return: 0; -EINVAL for a transition that is not allowed, or not with these
+ * attributes, and for attributes that are out of range or that the device does
+ * not have; -EOPNOTSUPP for attributes beyond the specification; -ENOMEM.
  */
 int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 		  struct ib_udata *udata)
@@ -530,13 +581,13 @@ int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 }
 
 /**
- * rxe_query_qp() - what a queue pair is
+ * rxe_query_qp() - report a queue pair's attributes
  * @ibqp: the queue pair
- * @attr: receives its attributes
- * @mask: not used: all are given
- * @init: receives what it was made with
+ * @attr: receives all attributes
+ * @mask: not used
+ * @init: receives the attributes of its creation
  *
- * The PSNs are those of the next packet to send, and of the next that a
+ * The PSNs are those of the next packet to send, and of the next packet that a
  * connection expects.
  *
  * Context: process context; may sleep.
@@ -556,7 +607,7 @@ int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	attr->sq_psn = qp->sq.psn;
 	spin_unlock_bh(&qp->sq.lock);
 	spin_lock_bh(&qp->rq.lock);
-	if (qp->transport != IB_QPT_UD)
+	if (qp->service->connected)
 		attr->rq_psn = qp->rq.psn;
 	spin_unlock_bh(&qp->rq.lock);
 	mutex_unlock(&qp->modify_mutex);
@@ -585,7 +636,7 @@ static void rxe_qp_stop(struct rxe_qp *qp)
 	mutex_unlock(&qp->modify_mutex);
 }
 
-/* Packets may have come while it was found by who did not know yet. */
+/* Packets may have been queued by code that found the queue pair earlier. */
 static void rxe_qp_free(struct rcu_head *rcu)
 {
 	struct rxe_qp *qp = container_of(rcu, struct rxe_qp, rcu);
@@ -596,12 +647,12 @@ static void rxe_qp_free(struct rcu_head *rcu)
 }
 
 /**
- * rxe_destroy_qp() - the end of a queue pair
+ * rxe_destroy_qp() - destroy a queue pair
  * @ibqp: the queue pair
  * @udata: not used
  *
- * When this returns, the queue pair does not touch memory, CQs, its SRQ, or
- * its owner any more.
+ * When this returns, the queue pair uses no memory region, CQ or SRQ any more,
+ * and its owner gets no events.
  *
  * Context: process context; waits neither for faults nor for a grace period.
  * Return: 0.

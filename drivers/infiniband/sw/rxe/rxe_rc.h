@@ -6,9 +6,8 @@
 #include "rxe_service.h"
 
 enum rxe_verdict rxe_rc_request(struct rxe_qp *qp, struct sk_buff *skb);
-enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp);
-void rxe_rc_flush_ack(struct rxe_qp *qp);
+enum rxe_verdict rxe_rc_respond(struct rxe_qp *qp);
+void rxe_rc_acknowledge(struct rxe_qp *qp);
 void rxe_rc_caught_up(struct rxe_qp *qp);
-void rxe_rc_wait(struct rxe_qp *qp);
 
 #endif /* RXE_RC_H */

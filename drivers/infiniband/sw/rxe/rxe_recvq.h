@@ -12,9 +12,9 @@
 
 /**
  * struct rxe_rwqe - a receive work request, a private copy
- * @wr_id: the user's
- * @length: bytes of all @sge, but no more than a message may have
- * @num_sge: of @sge
+ * @wr_id: chosen by the consumer
+ * @length: bytes of all @sge, but not more than a message may have
+ * @num_sge: number of elements of @sge
  * @sge: scatter list
  */
 struct rxe_rwqe {
@@ -27,11 +27,11 @@ struct rxe_rwqe {
 static_assert(offsetofend(struct rxe_rwqe, sge) == sizeof(struct rxe_rwqe));
 
 /**
- * enum rxe_taken - what a queue of receive requests had
- * @RXE_TAKEN_NONE: nothing
- * @RXE_TAKEN: a request
- * @RXE_TAKEN_BAD: one with more elements than it may have, of which only the
- *	wr_id has been taken; it can only complete with an error
+ * enum rxe_taken - result of taking a receive request
+ * @RXE_TAKEN_NONE: the queue is empty
+ * @RXE_TAKEN: a request was taken
+ * @RXE_TAKEN_BAD: a request with too many elements was taken; only its wr_id is
+ *	valid, and it can only complete with an error
  */
 enum rxe_taken {
 	RXE_TAKEN_NONE,
@@ -40,18 +40,21 @@ enum rxe_taken {
 };
 
 /**
- * struct rxe_recvq - receive requests that wait
- * @ring: user space's; no buffer for the kernel's
- * @max_sge: what each request may have
- * @kernel_wqes: the kernel's, slots of @kernel_wqe_size bytes by index & mask;
- *	NULL for user space's
+ * struct rxe_recvq - a queue of receive requests
+ * @ring: user space's ring; it has no buffer for the kernel's queues
+ * @max_sge: largest number of elements of a request
+ * @kernel_wqes: the kernel's requests, slots of @kernel_wqe_size bytes indexed
+ *	by position & mask; NULL for user space's
  * @kernel_wqe_size: bytes of a struct rxe_rwqe with @max_sge elements
  * @post_lock: protects @kernel_prod and the slots from there on; innermost, and
  *	taken with interrupts off
- * @kernel_prod: requests of the kernel's, free-running; read with acquire
- * @cons: requests taken, free-running; read with acquire by who posts
+ * @kernel_prod: requests posted by the kernel, free-running. The release in
+ *	rxe_recvq_post_one() pairs with the acquire in rxe_recvq_left().
+ * @cons: requests taken, free-running. The release in rxe_recvq_take() pairs
+ *	with the acquire in rxe_recvq_post_one().
  *
- * Protected by its owner's lock, but for what @post_lock protects.
+ * The lock of the queue's owner protects all members except those that
+ * @post_lock protects.
  */
 struct rxe_recvq {
 	struct rxe_ring ring;

@@ -2,11 +2,11 @@
 /*
  * DOC: The requester
  *
- * Takes work requests from the ring into private copies, and makes packets of
- * them, in the doorbell's own context. It stops where the protocol says so
- * (window, outstanding READs, fence, RNR), where a page of the payload is
- * missing, or where its share is used up; a response, a fault's end or the task
- * list starts it again. What can do without packets goes the direct way.
+ * Copies work requests from the ring, and builds and sends their packets in the
+ * context of the doorbell. It stops where the protocol requires it (window,
+ * outstanding READs, fence, RNR), where a page of the payload is missing, and
+ * at the end of its budget. A response, the end of a fault or the task list
+ * starts it again. The direct way takes the requests that need no packets.
  */
 
 #include <linux/indirect_call_wrapper.h>
@@ -20,7 +20,6 @@
 #include "rxe_req.h"
 #include "rxe_send.h"
 #include "rxe_sq.h"
-#include "rxe_ud.h"
 #include "rxe_wr.h"
 
 /* --- from the ring ------------------------------------------------------- */
@@ -35,7 +34,7 @@ static enum ib_wc_status rxe_fetch_data(const struct rxe_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
-/* Copies the list or the inline data. Returns what is wrong with it. */
+/* Copies the list or the inline data. Returns the status of a bad request. */
 static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
 					   u32 data_len, const void *data)
@@ -58,8 +57,8 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 }
 
 /*
- * The slot is user space's, which may write to it at any time: it is read once,
- * and only what was read is looked at.
+ * User space may write to the slot at any time. So each field is read once, and
+ * only the copy is checked.
  */
 static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 			  struct rxe_swqe *wqe)
@@ -85,25 +84,26 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 	if (!wqe->status)
 		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, data_len,
 						slot->dma.sge);
-	if (!wqe->status && qp->transport == IB_QPT_UD)
-		wqe->status = rxe_ud_fetch(qp, wqe, &wr);
+	if (!wqe->status && qp->service->fetch)
+		wqe->status = qp->service->fetch(qp, wqe, &wr);
 }
 
 /**
- * rxe_req_fetch() - pick up what has been posted
+ * rxe_req_fetch() - pick up requests that have been posted
  * @qp: the queue pair
  *
- * As many as there are private copies for. The kernel's requests are where they
- * belong already.
+ * Picks up as many as there are free private copies. The kernel posts into the
+ * private copies, so there only the index moves.
  *
  * Context: sq.lock held.
- * Return: true if there are more.
+ * Return: true if more requests wait in the ring.
  */
 bool rxe_req_fetch(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 	u32 posted, n, i;
 
+	lockdep_assert_held(&qp->sq.lock);
 	if (!qp->user) {
 		sq->prod = smp_load_acquire(&sq->posted);
 		return false;
@@ -113,7 +113,9 @@ bool rxe_req_fetch(struct rxe_qp *qp)
 	for (i = 0; i < n; i++, sq->prod++)
 		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
 			      rxe_swqe(sq, sq->prod));
-	/* Before the first doorbell there is no copy, and none comes free. */
+	/*
+	 * Before the first doorbell there are no copies that could become free.
+	 */
 	return n < posted && sq->wqe_mask;
 }
 
@@ -139,13 +141,13 @@ static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 }
 
 /*
- * Without memory for a packet, or with too much under way that nobody is going
- * to answer: a pause, as if the peer had asked for it.
+ * There is no memory for a packet, or the queues of the network stack are full
+ * with packets that nobody acknowledges. Pauses as after an RNR NAK.
  */
 static int rxe_req_pause(struct rxe_sq *sq)
 {
-	sq->rnr_wait = true;
-	sq->no_memory = true;
+	sq->recovery.rnr_wait = true;
+	sq->recovery.no_memory = true;
 	hrtimer_start(&sq->rnr_timer,
 		      ktime_add_ns(ktime_get(), RXE_PAUSE_NS),
 		      HRTIMER_MODE_ABS_SOFT);
@@ -158,7 +160,7 @@ static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 
 	sq->psn = next_psn;
 	sq->direct.result = 0;
-	/* Nobody is going to say that it has arrived. */
+	/* There will be no acknowledgement. */
 	if (!qp->service->reliable)
 		sq->una = next_psn;
 	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
@@ -211,10 +213,9 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 }
 
 /*
- * Nothing slows down the packets of a READ's response but how many are asked
- * for, so a long READ goes in pieces, one at a time. They begin at the same
- * places when they are asked for again, as the responder's memory of what it
- * has executed wants it.
+ * The responder sends a READ's response as fast as it can. So a long READ is
+ * requested in pieces, one at a time. A retransmission uses the same pieces,
+ * because the responder recognises duplicates by their ranges.
  */
 static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
@@ -224,7 +225,7 @@ static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	return min(wqe->length - offset, piece - offset % piece);
 }
 
-/* Sends a READ, or what is next to be read of it, or another query. */
+/* Sends a query, or of a READ the request for the next piece. */
 static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	const struct rxe_wr_op *op = rxe_wr_op(wqe);
@@ -276,9 +277,9 @@ static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 }
 
 /*
- * Executes a request here, once: not again where what is before it is sent again.
- * It is complete when what is before it is, so no more than RXE_MAX_STARTED wait
- * for that, and for who goes through them.
+ * Executes a request without packets, once: it is not executed again when
+ * requests before it are retransmitted. It completes after the requests before
+ * it, so at most RXE_MAX_STARTED wait for that, and no loop over them is long.
  */
 static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
@@ -300,15 +301,15 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 }
 
 /*
- * Of the kernel's regions that are invalidated, requests before may still want
- * something: should they have to be sent again.
+ * Requests before an invalidation may need the kernel's region once more, if
+ * they have to be retransmitted.
  */
 static bool rxe_needs_quiet(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
 	return rxe_wr_op(wqe)->quiet && !qp->user;
 }
 
-/* May the next packet of @wqe go? */
+/* May the next packet of @wqe be sent now? */
 static bool rxe_req_may_send(const struct rxe_qp *qp,
 			     const struct rxe_swqe *wqe)
 {
@@ -317,13 +318,16 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 
 	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
 		return false;
-	if (sq->probing && sq->cur != sq->cons)
+	if (sq->recovery.probing && sq->cur != sq->cons)
 		return false;
 	if (rxe_needs_quiet(qp, wqe))
 		return sq->cons == sq->cur;
 	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
 		return false;
-	/* The next piece of a READ, when those before have come. */
+	/*
+	 * A READ's next piece is requested when the pieces before it have
+	 * arrived.
+	 */
 	if (query && sq->offset)
 		return sq->psn == sq->una;
 	if (query && sq->rd_atomic >= qp->attr.max_rd_atomic)
@@ -331,20 +335,23 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
 }
 
-/* @wqe may not go now. Returns -EAGAIN, or -EINVAL where it never may. */
+/* @wqe may not be sent now. Returns -EAGAIN, or -EINVAL if it never may. */
 static int rxe_req_blocked(const struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	if (rxe_qp_state(qp) != IB_QPS_RTS || qp->sq.offset ||
 	    !rxe_wr_op(wqe)->query || qp->attr.max_rd_atomic)
 		return -EAGAIN;
-	/* There were to be some when it was posted: SQD allows that change. */
+	/*
+	 * modify_qp has set max_rd_atomic to 0 in SQD, after the request was
+	 * posted.
+	 */
 	wqe->status = IB_WC_LOC_QP_OP_ERR;
 	return -EINVAL;
 }
 
 /*
- * Returns packets sent, or 1 if something was done without; 0 or -errno if nothing
- * can be now.
+ * Returns the number of packets sent, 1 for a step without packets, or 0 or
+ * -errno if nothing can be done now.
  */
 static int rxe_req_step(struct rxe_qp *qp)
 {
@@ -352,7 +359,7 @@ static int rxe_req_step(struct rxe_qp *qp)
 	struct rxe_swqe *wqe;
 	int ret;
 
-	if (sq->rnr_wait || sq->cur == sq->prod ||
+	if (sq->recovery.rnr_wait || sq->cur == sq->prod ||
 	    rxe_fault_busy(&sq->gather) ||
 	    (rxe_fault_busy(&sq->direct) && !sq->direct_late))
 		return -EAGAIN;
@@ -399,12 +406,12 @@ static void rxe_req_check_drained(struct rxe_qp *qp)
 /**
  * rxe_req_send() - send what may be sent
  * @qp: the queue pair, in RTS or SQD
- * @budget: packets, beyond which a train is filled
+ * @budget: packets to send; a train that is begun is filled beyond that
  *
  * A request that cannot be sent fails when those before it are complete.
  *
  * Context: sq.lock held.
- * Return: packets sent.
+ * Return: number of packets sent.
  */
 unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 {
@@ -412,7 +419,8 @@ unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 	unsigned int sent = 0;
 	int ret;
 
-	/* A turn does not end within a train. */
+	lockdep_assert_held(&qp->sq.lock);
+	/* A turn does not end with a train half full. */
 	while ((sent < budget || sq->train.packets) &&
 	       (ret = rxe_req_step(qp)) > 0)
 		sent += ret;

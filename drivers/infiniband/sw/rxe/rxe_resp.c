@@ -2,11 +2,12 @@
 /*
  * DOC: The responder
  *
- * Executes request packets where they arrive: takes receive requests, and puts
- * the payload of SEND and WRITE where it belongs. What to do with packets out of
- * order, and how to say no, is the transport's (rxe_rc.c, rxe_uc.c, rxe_ud.c).
- * What cannot go on for want of a page stays at the head of the queue: the task
- * is parked, and looks at the packet again when the page is there.
+ * Executes request packets in the softirq that receives them: takes receive
+ * requests, and copies the payload of SEND and WRITE to its destination. The
+ * transport decides what to do with packets out of order, and how to refuse a
+ * request (rxe_rc.c, rxe_uc.c, rxe_ud.c). A packet that misses a page stays at
+ * the head of the queue: the task is parked, and tries the packet again when
+ * the page is there.
  */
 
 #include "rxe_access.h"
@@ -16,7 +17,7 @@
 #include "rxe_resp.h"
 #include "rxe_srq.h"
 
-/* How long a fault may take before a peer that waits hears of it: between these. */
+/* Limits of the time after which the peer learns that a page is missing. */
 #define RXE_FAULT_PATIENCE_MIN	(8 * NSEC_PER_MSEC)
 #define RXE_FAULT_PATIENCE_MAX	(500 * NSEC_PER_MSEC)
 
@@ -29,34 +30,32 @@ static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 /* --- receive requests ---------------------------------------------------- */
 
 /*
- * A completion of @status has been lost. The peer must not take a message for
- * received of which the owner does not hear. After an error the QP ends anyway.
+ * A completion of @status has been lost. After a lost error the queue pair is
+ * in the error state anyway.
  */
 static enum rxe_verdict rxe_resp_lost(struct rxe_qp *qp,
 				      enum ib_wc_status status)
 {
-	if (!qp->service->reliable) {
+	if (!qp->service->unreported)
 		rxe_qp_fatal(qp);
-	} else if (!status) {
-		qp->rq.ack_due = false;
-		rxe_resp_refuse(qp, rxe_psn_add(qp->rq.psn, -1),
-				RXE_AETH_NAK_OP, status);
-	}
+	else if (!status)
+		qp->service->unreported(qp);
 	return RXE_FATAL;
 }
 
 /**
  * rxe_resp_complete() - complete the receive request under way
- * @qp: its owner
- * @wc: what to say, but for what the QP and the request tell
+ * @qp: the receive request's queue pair
+ * @wc: the completion; the members known from @qp and the request are filled in
  * @solicited: the sender asked for an event
  *
  * Context: rq.lock held.
- * Return: RXE_DONE; RXE_FATAL: there was no room for the completion.
+ * Return: RXE_DONE; RXE_FATAL if there was no room for the completion.
  */
 enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
 				   bool solicited)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	wc->wr_id = qp->rq.wqe.wr_id;
 	wc->qp = qp->handle;
 	if (!wc->src_qp)
@@ -71,15 +70,17 @@ enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
 }
 
 /**
- * rxe_resp_take_wqe() - have a receive request under way
+ * rxe_resp_take_wqe() - take a receive request, unless one is under way
  * @qp: the queue pair
  *
  * Context: rq.lock held.
+ * Return: whether rq.wqe is valid.
  */
 enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (!rq->have_wqe)
 		rq->have_wqe = qp->ib.srq ?
 				       rxe_srq_take(to_rsrq(qp->ib.srq),
@@ -89,14 +90,16 @@ enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp)
 }
 
 /**
- * rxe_resp_not_ready() - rxe_resp_take_wqe() had no request for a packet
+ * rxe_resp_not_ready() - act when rxe_resp_take_wqe() had no usable request
  * @qp: the queue pair
- * @psn: of the packet
+ * @psn: PSN of the packet that needs the request
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_not_ready(struct rxe_qp *qp, u32 psn)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (!qp->rq.have_wqe)
 		return qp->service->not_ready(qp);
 	return rxe_resp_own_fault(qp, psn, IB_WC_LOC_QP_OP_ERR);
@@ -105,35 +108,39 @@ enum rxe_verdict rxe_resp_not_ready(struct rxe_qp *qp, u32 psn)
 /* --- errors -------------------------------------------------------------- */
 
 /**
- * rxe_resp_own_fault() - the receive request under way cannot be executed
- * @qp: its owner; goes to the error state, whatever its transport
- * @psn: of the packet that was for it
- * @status: what it completes with
+ * rxe_resp_own_fault() - the receive request under way is unusable
+ * @qp: the request's queue pair; goes to the error state on every transport
+ * @psn: PSN of the packet that needs the request
+ * @status: status that the request completes with
  *
  * Context: rq.lock held.
+ * Return: RXE_FATAL.
  */
 enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn,
 				    enum ib_wc_status status)
 {
 	struct ib_wc wc = { .status = status };
 
-	if (qp->service->reliable)
-		return rxe_resp_refuse(qp, psn, RXE_AETH_NAK_OP, status);
+	lockdep_assert_held(&qp->rq.lock);
+	if (qp->service->own_fault)
+		return qp->service->own_fault(qp, psn, status);
 	rxe_resp_complete(qp, &wc, false);
 	rxe_qp_error(qp);
 	return RXE_FATAL;
 }
 
 /**
- * rxe_resp_access() - what an access to the peer's choice of memory has come to
+ * rxe_resp_access() - act on the result of an access by the peer's key
  * @qp: the queue pair
- * @psn: of the packet that asked for it
+ * @psn: PSN of the packet that asked for the access
  * @ret: 0 or -errno
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (!ret)
 		return RXE_DONE;
 	if (ret == -EAGAIN)
@@ -146,16 +153,17 @@ enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 }
 
 /**
- * rxe_resp_fault_result() - what the fault for the packet at hand has ended with
- * @rq: its receiving half
+ * rxe_resp_fault_result() - get the result of the fault for this packet
+ * @rq: the receiving half
  *
  * Context: rq.lock held.
- * Return: an error, once; or 0.
+ * Return: an error, which is reported once; or 0.
  */
 int rxe_resp_fault_result(struct rxe_rq *rq)
 {
 	int ret = rq->fault.result;
 
+	lockdep_assert_held(&rq->lock);
 	if (rxe_rq_at(rq) != rq->fault_psn)
 		return 0;
 	rq->fault.result = 0;
@@ -164,7 +172,7 @@ int rxe_resp_fault_result(struct rxe_rq *rq)
 
 /* --- SEND and WRITE ------------------------------------------------------ */
 
-/* The end of a packet that was executed. */
+/* A packet has been executed. */
 static void rxe_resp_advance(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 {
 	struct rxe_rq *rq = &qp->rq;
@@ -178,9 +186,9 @@ static void rxe_resp_advance(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 }
 
 /**
- * rxe_resp_received() - complete the receive request that a message has used up
- * @qp: its owner; rq.offset has the message's length
- * @headers: of the last packet: opcode, solicited, and what it is to be told
+ * rxe_resp_received() - complete the receive request of a complete message
+ * @qp: the request's queue pair; rq.offset is the message's length
+ * @headers: of the last packet: opcode, solicited, and immediate data or rkey
  *
  * Context: rq.lock held.
  * Return: as rxe_resp_complete().
@@ -195,6 +203,7 @@ enum rxe_verdict rxe_resp_received(struct rxe_qp *qp,
 		.byte_len = qp->rq.offset,
 	};
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (op->imm) {
 		wc.wc_flags = IB_WC_WITH_IMM;
 		wc.ex.imm_data = headers->imm_data;
@@ -207,10 +216,10 @@ enum rxe_verdict rxe_resp_received(struct rxe_qp *qp,
 
 /**
  * rxe_resp_scatter() - copy into the receive request under way
- * @qp: its owner
- * @offset: bytes into it
- * @buf: what to copy
- * @len: bytes
+ * @qp: the request's queue pair
+ * @offset: bytes from the start of the request's scatter list
+ * @buf: bytes to copy
+ * @len: number of bytes
  * @rest: bytes from @offset on that are known to follow, at least @len
  *
  * Context: rq.lock held.
@@ -227,15 +236,17 @@ int rxe_resp_scatter(struct rxe_qp *qp, u64 offset, void *buf, u32 len,
 		.pd = rq->pd,
 	};
 
+	lockdep_assert_held(&qp->rq.lock);
 	return rxe_list_copy(qp, &list, offset, buf, len, rest, &rq->fault);
 }
 
 /**
  * rxe_resp_send() - execute a packet of a SEND
  * @qp: the queue pair, connected
- * @skb: the packet, the one that is expected
+ * @skb: the packet with the expected PSN
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -244,6 +255,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (pkt->op->first) {
 		if (rxe_resp_take_wqe(qp) != RXE_TAKEN)
 			return rxe_resp_not_ready(qp, pkt->psn);
@@ -273,7 +285,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	return rxe_resp_received(qp, &headers);
 }
 
-/* Checks the whole message at its first packet. */
+/* Checks the whole message when its first packet arrives. */
 static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 					     const struct rxe_headers *headers)
 {
@@ -298,9 +310,10 @@ static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 /**
  * rxe_resp_write() - execute a packet of a WRITE
  * @qp: the queue pair, connected
- * @skb: the packet, the one that is expected
+ * @skb: the packet with the expected PSN
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -310,6 +323,7 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	enum rxe_verdict verdict;
 	int ret;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (!(qp->rights & IB_ACCESS_REMOTE_WRITE))
 		return rxe_resp_refuse(qp, pkt->psn, RXE_AETH_NAK_INVALID,
 				       IB_WC_REM_INV_REQ_ERR);
@@ -342,16 +356,18 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_resp_in_sequence() - does a packet continue what is under way?
+ * rxe_resp_in_sequence() - does a packet continue the message under way?
  * @qp: the queue pair, connected
- * @pkt: the packet; its length must be right, too
+ * @pkt: the packet
  *
  * Context: rq.lock held.
+ * Return: true if it does, and if its length is right.
  */
 bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt)
 {
 	const struct rxe_op *op = pkt->op;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (op->first ? qp->rq.kind != RXE_OP_NONE : qp->rq.kind != op->kind)
 		return false;
 	if (!op->payload || op->kind == RXE_OP_ATOMIC_WRITE)
@@ -362,15 +378,16 @@ bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt)
 }
 
 /**
- * rxe_resp_established() - the peer is there
+ * rxe_resp_established() - a packet has arrived from the peer
  * @qp: the queue pair, connected
  *
- * It is worth knowing for who waits to go on to RTS.
+ * An owner in RTR learns from IB_EVENT_COMM_EST that it can go on to RTS.
  *
  * Context: rq.lock held.
  */
 void rxe_resp_established(struct rxe_qp *qp)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (qp->rq.established)
 		return;
 	qp->rq.established = true;

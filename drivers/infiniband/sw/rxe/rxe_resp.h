@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rxe_resp.c: what the responders of all transports share. All of it with rq.lock
- * held.
+ * rxe_resp.c: what the responders of all transports share. rq.lock is held for
+ * all of it except rxe_resp_patience().
  */
 #ifndef RXE_RESP_H
 #define RXE_RESP_H

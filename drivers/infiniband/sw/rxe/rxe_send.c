@@ -413,7 +413,7 @@ static bool rxe_is_behind(const struct rxe_qp *peer)
 	if (peer->service->reliable ||
 	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
 		return false;
-	return peer->transport == IB_QPT_UC ||
+	return peer->service->connected ||
 	       !rxe_fault_busy(&peer->rq.fault);
 }
 
@@ -433,10 +433,10 @@ static int rxe_send_loop(struct rxe_qp *qp, struct sk_buff *skb)
 
 	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
 	if (!peer || rxe_pkt(skb)->op->qp_type != peer->transport ||
-	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
+	    (peer->service->connected && !peer->loopback)) {
 		kfree_skb(skb);
 	} else {
-		if (peer->transport == IB_QPT_UD)
+		if (!peer->service->connected)
 			rxe_loop_address(qp, skb);
 		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
 		rxe_count_add(qp_rxe(peer), RXE_CNT_RCVD_BYTES,

@@ -2,10 +2,10 @@
 /*
  * DOC: The send queue
  *
- * The private copies of requests, and how far the queue has come: what has been
- * acknowledged is completed, what has been lost is sent again, what has failed
- * is completed with an error. Requester, completer and the direct way all use
- * this.
+ * The private copies of requests, and how far the queue has come: requests that
+ * are acknowledged complete, packets that were lost are sent again, and
+ * requests that fail complete with an error. The requester, the completer and
+ * the direct way share this file.
  */
 #include <linux/slab.h>
 
@@ -14,12 +14,12 @@
 #include "rxe_sq.h"
 #include "rxe_wr.h"
 
-/* Shorter local ACK timeouts than a scheduler can keep are made this long. */
+/* A shorter local ACK timeout is raised to this: the scheduler is no faster. */
 #define RXE_MIN_TIMEOUT_NS	(2 * NSEC_PER_MSEC)
 
 /* --- making --------------------------------------------------------------- */
 
-/* The ring for a user's requests, or, for the kernel's, only its size. */
+/* The ring for a user's requests; for the kernel's, only its size. */
 static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
 {
 	if (qp->user)
@@ -29,8 +29,9 @@ static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
 }
 
 /*
- * The gather list, inline data and the word of an ATOMIC WRITE, which takes
- * neither capability, share the end of a request.
+ * The gather list, the inline data and the word of an ATOMIC WRITE share the
+ * end of a request. An ATOMIC WRITE needs neither capability, so there is
+ * always room for its word.
  */
 static u32 rxe_sq_room(const struct ib_qp_cap *cap)
 {
@@ -41,7 +42,9 @@ static u32 rxe_sq_room(const struct ib_qp_cap *cap)
 	return ALIGN(room, sizeof(struct rxe_sge));
 }
 
-/* Private copies of requests; the kernel's are as many as may be posted. */
+/*
+ * Private copies. The kernel posts into them, so it gets one for each request.
+ */
 static void *rxe_sq_make_wqes(const struct rxe_sq *sq, u32 mask)
 {
 	return kvcalloc(mask + 1UL, sq->wqe_size, GFP_KERNEL_ACCOUNT);
@@ -55,11 +58,11 @@ static int rxe_sq_init_wqes(struct rxe_sq *sq)
 }
 
 /**
- * rxe_sq_begin() - a user has posted for the first time
- * @qp: his queue pair
+ * rxe_sq_begin() - allocate the private copies at a user's first doorbell
+ * @qp: the user's queue pair
  *
- * There are not more private copies than requests can be under way: the others
- * wait in the ring.
+ * There are as many private copies as requests can be under way; further
+ * requests stay in the ring.
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -84,11 +87,11 @@ int rxe_sq_begin(struct rxe_qp *qp)
 }
 
 /**
- * rxe_sq_init() - make a send queue
- * @qp: the queue pair, zeroed but for its type
- * @cap: what the queue must be able to hold; receives what it can
+ * rxe_sq_init() - allocate a send queue
+ * @qp: the queue pair, zeroed except for its type and service
+ * @cap: sizes that the queue must have at least; receives its actual sizes
  *
- * What this has allocated stays in @qp, even after an error.
+ * After an error the caller frees what @qp has.
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -99,14 +102,13 @@ int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	int ret;
 
 	sq->room = rxe_sq_room(cap);
-	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + sq->room, 8);
-	if (qp->transport == IB_QPT_UD)
-		sq->wqe_size += ALIGN(sizeof(struct rxe_dest), 8);
+	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + sq->room, 8) +
+		       qp->service->dest_size;
 	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
 			       sizeof(struct rxe_send_wqe) + sq->room);
 	if (ret)
 		return ret;
-	/* A user's are made when there is something to copy. */
+	/* A user's private copies are allocated by the first doorbell. */
 	ret = qp->user ? 0 : rxe_sq_init_wqes(sq);
 	if (ret)
 		return ret;
@@ -119,7 +121,7 @@ int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 
 /* --- completing ----------------------------------------------------------- */
 
-/* The oldest request is done: frees its slot, then says so. */
+/* The oldest request is done: frees its slot, then posts its completion. */
 static void rxe_sq_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 			    enum ib_wc_status status)
 {
@@ -134,9 +136,13 @@ static void rxe_sq_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	};
 	bool tell = status || sq->sig_all || wqe->flags & IB_SEND_SIGNALED;
 
+	lockdep_assert_held(&qp->sq.lock);
 	if (op->query && sq->rd_atomic)
 		sq->rd_atomic--;
-	/* The kernel may write to the slot from here on. */
+	/*
+	 * From here on the slot is rxe_post_one()'s, whose acquire pairs with
+	 * this.
+	 */
 	smp_store_release(&sq->cons, sq->cons + 1);
 	if (qp->user)
 		rxe_ring_publish_consumer(&sq->ring, sq->cons);
@@ -147,7 +153,7 @@ static void rxe_sq_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
 }
 
 /**
- * rxe_sq_retire() - complete what has been acknowledged
+ * rxe_sq_retire() - complete the requests that are acknowledged
  * @qp: the queue pair
  *
  * Context: sq.lock held.
@@ -156,6 +162,7 @@ void rxe_sq_retire(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
+	lockdep_assert_held(&qp->sq.lock);
 	while (sq->cons != sq->cur) {
 		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cons);
 
@@ -167,7 +174,7 @@ void rxe_sq_retire(struct rxe_qp *qp)
 
 /**
  * rxe_sq_fail() - complete the oldest request with an error
- * @qp: the queue pair; goes to the error state, or its sending half does
+ * @qp: the queue pair; it, or only its sending half, goes to an error state
  * @wqe: the oldest request
  * @status: the error
  *
@@ -178,19 +185,20 @@ void rxe_sq_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
 {
 	struct rxe_sq *sq = &qp->sq;
 
+	lockdep_assert_held(&qp->sq.lock);
 	if (sq->cur == sq->cons)
 		sq->cur++;
 	sq->offset = 0;
-	sq->deadline = 0;
+	sq->recovery.deadline = 0;
 	rxe_sq_finish(qp, wqe, status);
 	rxe_qp_send_error(qp);
 }
 
 /**
  * rxe_sq_flush() - complete requests with IB_WC_WR_FLUSH_ERR
- * @qp: the queue pair, in the error state
+ * @qp: the queue pair, in an error state
  *
- * As many as RXE_FETCH_BUDGET at a time.
+ * Flushes at most RXE_FETCH_BUDGET requests.
  *
  * Context: sq.lock held.
  * Return: true if there are more.
@@ -200,7 +208,8 @@ bool rxe_sq_flush(struct rxe_qp *qp)
 	unsigned int budget = RXE_FETCH_BUDGET;
 	struct rxe_sq *sq = &qp->sq;
 
-	sq->deadline = 0;
+	lockdep_assert_held(&qp->sq.lock);
+	sq->recovery.deadline = 0;
 	while (sq->cons != sq->prod && budget--)
 		rxe_sq_finish(qp, rxe_swqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
 	sq->cur = sq->cons;
@@ -212,17 +221,17 @@ bool rxe_sq_flush(struct rxe_qp *qp)
 
 static u64 rxe_timeout_ns(const struct rxe_qp *qp)
 {
-	/* 4.096 us << timeout is the least; up to 4 times that is allowed. */
+	/* The timeout is 4.096 us << timeout, up to 4 times that. */
 	return max_t(u64, 2 * (4096ULL << qp->attr.timeout),
 		     RXE_MIN_TIMEOUT_NS);
 }
 
 /**
- * rxe_sq_arm() - watch what is under way
+ * rxe_sq_arm() - set the deadline for packets under way
  * @qp: the queue pair
  *
- * The timer itself is left alone while it is armed: when it fires it looks at
- * the deadline. So an acknowledgement costs no timer operation.
+ * A timer that is armed stays as it is: when it fires, it compares the time
+ * with the deadline. So an acknowledgement costs no timer operation.
  *
  * Context: sq.lock held.
  */
@@ -230,21 +239,24 @@ void rxe_sq_arm(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	if (sq->una == sq->psn || sq->rnr_wait || !qp->attr.timeout) {
-		sq->deadline = 0;
+	lockdep_assert_held(&qp->sq.lock);
+	if (sq->una == sq->psn || sq->recovery.rnr_wait || !qp->attr.timeout) {
+		sq->recovery.deadline = 0;
 		return;
 	}
-	if (sq->deadline)
+	if (sq->recovery.deadline)
 		return;
-	sq->deadline = ktime_add_ns(ktime_get(), rxe_timeout_ns(qp));
-	if (!sq->timer_armed) {
-		sq->timer_armed = true;
-		hrtimer_start(&sq->timer, sq->deadline, HRTIMER_MODE_ABS_SOFT);
+	sq->recovery.deadline = ktime_add_ns(ktime_get(), rxe_timeout_ns(qp));
+	if (!sq->recovery.timer_armed) {
+		sq->recovery.timer_armed = true;
+		hrtimer_start(&sq->timer, sq->recovery.deadline,
+			      HRTIMER_MODE_ABS_SOFT);
 	}
 }
 
 /**
- * rxe_sq_go_back() - send again what has not been acknowledged
+ * rxe_sq_go_back() - continue sending at the oldest PSN that is not
+ *	acknowledged
  * @qp: the queue pair
  *
  * Context: sq.lock held.
@@ -254,6 +266,7 @@ void rxe_sq_go_back(struct rxe_qp *qp)
 	struct rxe_sq *sq = &qp->sq;
 	struct rxe_swqe *wqe;
 
+	lockdep_assert_held(&qp->sq.lock);
 	sq->rd_atomic = 0;
 	sq->psn = sq->una;
 	sq->offset = 0;
@@ -271,9 +284,9 @@ void rxe_sq_go_back(struct rxe_qp *qp)
 }
 
 /**
- * rxe_sq_progress() - more has been acknowledged
+ * rxe_sq_progress() - more PSNs have been acknowledged
  * @qp: the queue pair
- * @una: the oldest PSN that has not
+ * @una: the oldest PSN that is not acknowledged
  *
  * Context: sq.lock held.
  */
@@ -281,17 +294,18 @@ void rxe_sq_progress(struct rxe_qp *qp, u32 una)
 {
 	struct rxe_sq *sq = &qp->sq;
 
+	lockdep_assert_held(&qp->sq.lock);
 	sq->una = una;
-	sq->acked = rxe_psn_max(sq->acked, una);
-	sq->recover = rxe_psn_max(sq->recover, una);
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->rnr_since = 0;
-	sq->went_back = false;
-	sq->lost_again = false;
-	sq->probing = false;
-	sq->deadline = 0;
-	/* An answer to what was sent before going back. */
+	sq->recovery.acked = rxe_psn_max(sq->recovery.acked, una);
+	sq->recovery.recover = rxe_psn_max(sq->recovery.recover, una);
+	sq->recovery.retries = qp->attr.retry_cnt;
+	sq->recovery.rnr_retries = qp->attr.rnr_retry;
+	sq->recovery.rnr_since = 0;
+	sq->recovery.went_back = false;
+	sq->recovery.lost_again = false;
+	sq->recovery.probing = false;
+	sq->recovery.deadline = 0;
+	/* The ACK was for packets sent before the requester went back. */
 	if (rxe_psn_cmp(una, sq->psn) > 0)
 		rxe_sq_go_back(qp);
 }

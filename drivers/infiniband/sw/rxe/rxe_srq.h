@@ -8,15 +8,15 @@
 
 /**
  * struct rxe_srq - a shared receive queue
- * @ib: what the core knows
+ * @ib: the core's part
  * @user: @queue is user space's
- * @num: what names it
- * @resize_lock: serialises those that resize it; sleeps; @lock is taken inside
- * @lock: protects what follows
+ * @num: the queue's number
+ * @resize_lock: serialises changes of the size; sleeps; @lock is taken inside
+ * @lock: protects the following members
  * @queue: the requests
- * @limit: with fewer left, an event is due; 0: it is not armed
+ * @limit: an event is raised when fewer requests are left; 0: not armed
  * @due: events to be raised
- * @notify: raises them, outside of locks
+ * @notify: raises them, without locks
  */
 struct rxe_srq {
 	struct ib_srq ib;

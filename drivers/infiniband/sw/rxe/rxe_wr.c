@@ -3,8 +3,8 @@
  * DOC: Work requests
  *
  * All that is peculiar to an opcode of a work request is in its row of
- * rxe_wr_ops[]: who may post it and on which transport, how its own part is copied
- * into the private copy, which packets it becomes, and how it completes.
+ * rxe_wr_ops[]: who may post it and on which transport, how its own part is
+ * copied into the private copy, which packets it becomes, and how it completes.
  */
 #include "rxe_access.h"
 #include "rxe_frwr.h"
@@ -59,7 +59,7 @@ static void rxe_fetch_bind_mw(struct rxe_swqe *wqe,
 	wqe->mw.access = wr->wr.mw.access;
 }
 
-/* --- a kernel consumer's requests ------------------------------------------ */
+/* --- a kernel consumer's requests ----------------------------------------- */
 
 static void rxe_post_rdma(struct rxe_swqe *wqe, const struct ib_send_wr *wr)
 {
@@ -91,7 +91,7 @@ static void rxe_post_reg_mr(struct rxe_swqe *wqe, const struct ib_send_wr *wr)
 	wqe->reg.access = reg_wr(wr)->access;
 }
 
-/* --- requests without packets ---------------------------------------------- */
+/* --- requests without packets --------------------------------------------- */
 
 /* When the request is complete, nothing accesses memory through the key. */
 static int rxe_execute_invalidate(struct rxe_qp *qp, const struct rxe_swqe *wqe)
@@ -104,13 +104,16 @@ static int rxe_execute_invalidate(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	return ret;
 }
 
-/* --- the table -------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 #define RXE_ON_RC	BIT(IB_QPT_RC)
 #define RXE_ON_UC	BIT(IB_QPT_UC)
 #define RXE_ON_UD	BIT(IB_QPT_UD)
 
-/* Packets of a message whose last packet is of another opcode if it has an extra header. */
+/*
+ * Packets of a message whose last packet is of another opcode if it has an
+ * extra header.
+ */
 #define RXE_PACKETS(message, extra) {					\
 	{ IB_OPCODE_RC_##message##_MIDDLE,				\
 	  IB_OPCODE_RC_##message##_LAST##extra },			\

@@ -26,8 +26,8 @@ enum rxe_wr_data {
 
 /**
  * struct rxe_wr_op - what an opcode of a work request means
- * @fetch: copies the opcode's own part of a user's request, with the length field
- *	of the request in bytes; NULL: there is nothing to copy
+ * @fetch: copies the opcode's own part of a user's request, with the length
+ *	field of the request in bytes; NULL: there is nothing to copy
  * @post: the same for a consumer in the kernel
  * @execute: executes a request that needs no packets; returns 0 or -errno
  * @kind: enum rxe_op_kind of the packets; RXE_OP_NONE if there are none
@@ -35,8 +35,8 @@ enum rxe_wr_data {
  * @transports: a bit for each enum ib_qp_type that has the opcode; 0: it is not
  *	known
  * @data: enum rxe_wr_data
- * @packets: IB_OPCODE_RC_* of a packet, by whether it is the message's first and
- *	whether it is the last
+ * @packets: IB_OPCODE_RC_* of a packet, by whether it is the message's first
+ *	and whether it is the last
  * @user: user space may post it
  * @kernel: a consumer in the kernel may post it
  * @query: the responder executes it and answers; only the answer completes it
@@ -110,7 +110,8 @@ static inline enum ib_wc_status rxe_wr_check(const struct rxe_qp *qp,
 
 /**
  * rxe_wr_measure() - compute the length of a request's message
- * @wqe: the request, with its gather or scatter list; receives the length in bytes
+ * @wqe: the request, with its gather or scatter list; receives the length in
+ *	bytes
  * @op: its opcode
  *
  * Context: any.
