@@ -7,7 +7,6 @@
  * completes a query, however, so a later response shows that the query's
  * response was lost (specification, 9.7.5.1.2).
  */
-
 #include "rxe_comp.h"
 #include "rxe_copy.h"
 #include "rxe_keep.h"
@@ -37,7 +36,7 @@ static void rxe_comp_retry(struct rxe_qp *qp)
 		return;
 	if (!sq->recovery.retries) {
 		rxe_count(qp_rxe(qp), RXE_CNT_RETRY_EXCEEDED);
-		rxe_sq_fail(qp, rxe_swqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
+		rxe_sq_fail(qp, rxe_sq_wqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
 		return;
 	}
 	sq->recovery.retries--;
@@ -116,7 +115,7 @@ static bool rxe_nak_is_known(u8 syndrome)
  */
 static void rxe_comp_give_up(struct rxe_qp *qp)
 {
-	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
+	struct rxe_swqe *wqe = rxe_sq_wqe(&qp->sq, qp->sq.cons);
 	const struct rxe_recovery *recovery = &qp->sq.recovery;
 	bool named = !rxe_psn_reached(recovery->fatal_nak_psn, wqe->end_psn);
 
@@ -162,7 +161,7 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 static struct rxe_swqe *rxe_comp_oldest_from(const struct rxe_sq *sq, u32 *i)
 {
 	for (; *i != sq->prod; ++*i) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, *i);
+		struct rxe_swqe *wqe = rxe_sq_wqe(sq, *i);
 
 		if (!wqe->started)
 			return NULL;
@@ -191,7 +190,7 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 
 	while (rxe_psn_cmp(sq->una, psn) < 0) {
 		wqe = rxe_comp_oldest_from(sq, &i);
-		if (!wqe || rxe_wr_op(wqe)->query)
+		if (!wqe || rxe_wqe_op(wqe)->query)
 			return false;
 		if (!rxe_psn_reached(psn, wqe->end_psn)) {
 			rxe_sq_progress(qp, psn);
@@ -235,8 +234,8 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_RNR);
 	if (!sq->recovery.rnr_retries) {
 		rxe_count(qp_rxe(qp), RXE_CNT_RNR_RETRY_EXCEEDED);
-		rxe_sq_fail(qp, rxe_swqe(sq, sq->cons),
-			      IB_WC_RNR_RETRY_EXC_ERR);
+		rxe_sq_fail(qp, rxe_sq_wqe(sq, sq->cons),
+			    IB_WC_RNR_RETRY_EXC_ERR);
 		return;
 	}
 	if (qp->attr.rnr_retry != 7)
@@ -274,7 +273,8 @@ static void rxe_comp_fatal_nak(struct rxe_qp *qp)
 		return;
 	rxe_sq_retire(qp);
 	if (rxe_comp_oldest(sq))
-		rxe_sq_fail(qp, rxe_swqe(sq, sq->cons), sq->recovery.fatal_nak);
+		rxe_sq_fail(qp, rxe_sq_wqe(sq, sq->cons),
+			    sq->recovery.fatal_nak);
 }
 
 static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
@@ -323,7 +323,7 @@ static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp)
 
 	rxe_sq_retire(qp);
 	wqe = rxe_comp_oldest(&qp->sq);
-	return wqe && rxe_wr_op(wqe)->query ? wqe : NULL;
+	return wqe && rxe_wqe_op(wqe)->query ? wqe : NULL;
 }
 
 /*
@@ -369,10 +369,10 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 offset = 0, expected = 0;
 	int ret;
 
-	if (!wqe || rxe_wr_op(wqe)->kind == RXE_OP_ATOMIC)
+	if (!wqe || rxe_wqe_op(wqe)->kind == RXE_OP_ATOMIC)
 		return 0;
 	/* The response to an ATOMIC WRITE or a FLUSH has no payload. */
-	if (likely(rxe_wr_op(wqe)->kind == RXE_OP_READ)) {
+	if (likely(rxe_wqe_op(wqe)->kind == RXE_OP_READ)) {
 		offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
 		expected = min(qp->mtu, wqe->length - offset);
 	}
@@ -396,7 +396,7 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
-	if (!wqe || rxe_wr_op(wqe)->kind != RXE_OP_ATOMIC)
+	if (!wqe || rxe_wqe_op(wqe)->kind != RXE_OP_ATOMIC)
 		return 0;
 	if (!rxe_answer_is_ack(skb)) {
 		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);

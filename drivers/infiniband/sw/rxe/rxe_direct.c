@@ -63,7 +63,7 @@ static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 	const struct rxe_sq *sq = &qp->sq;
 
 	return qp->loopback && qp->service->reliable &&
-	       rxe_wr_op(wqe)->direct &&
+	       rxe_wqe_op(wqe)->direct &&
 	       sq->una == sq->psn && sq->sent_psn == sq->psn &&
 	       READ_ONCE(rxe_direct) && rxe_send_is_up(qp_rxe(qp));
 }
@@ -279,7 +279,7 @@ static enum rxe_verdict rxe_direct_received(const struct rxe_move *move)
 {
 	const struct rxe_swqe *wqe = move->wqe;
 	const struct rxe_headers headers = {
-		.opcode = rxe_wr_op(wqe)->packets[true][true],
+		.opcode = rxe_wqe_op(wqe)->packets[true][true],
 		.solicited = wqe->flags & IB_SEND_SOLICITED,
 		.imm_data = wqe->imm_data,
 	};
@@ -384,7 +384,7 @@ static int rxe_direct_try(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	struct rxe_move move = {
 		.qp = qp,
 		.wqe = wqe,
-		.kind = rxe_wr_op(wqe)->kind,
+		.kind = rxe_wqe_op(wqe)->kind,
 		.at = qp->sq.offset,
 		.len = min(wqe->length - qp->sq.offset,
 			   RXE_DIRECT_PACKETS * qp->mtu),

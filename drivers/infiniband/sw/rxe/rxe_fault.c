@@ -116,7 +116,7 @@ static u32 rxe_fault_payload(const struct rxe_fault *fault)
 	u32 rest;
 
 	if (fault == &qp->sq.gather)
-		rest = rxe_swqe(sq, sq->cur)->length - sq->offset;
+		rest = rxe_sq_wqe(sq, sq->cur)->length - sq->offset;
 	else
 		rest = rq->read.length - qp->mtu *
 		       rxe_psn_cmp(rq->read_psn, rq->read.first_psn);

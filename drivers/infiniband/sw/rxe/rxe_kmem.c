@@ -107,17 +107,7 @@ static int rxe_kmem_operate(atomic64_t *word, enum umem_odp_atomic_op op,
 {
 	if (!word || !IS_ALIGNED((uintptr_t)word, sizeof(u64)))
 		return -EINVAL;
-	switch (op) {
-	case UMEM_ODP_CMP_SWAP:
-		*old = atomic64_cmpxchg(word, compare, operand);
-		break;
-	case UMEM_ODP_SWAP:
-		*old = atomic64_xchg(word, operand);
-		break;
-	default:
-		*old = atomic64_fetch_add(operand, word);
-		break;
-	}
+	*old = umem_odp_operate(word, op, operand, compare);
 	return 0;
 }
 

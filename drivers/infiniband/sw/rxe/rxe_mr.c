@@ -111,8 +111,9 @@ static bool rxe_is_mapped(u64 start, u64 length)
  */
 static bool rxe_is_wide(u64 start, u64 length)
 {
-	return length > min_t(u64, RXE_MAX_BUFFER, current->mm->task_size / 2) ||
-	       !rxe_is_mapped(start, length);
+	u64 most = min_t(u64, RXE_MAX_BUFFER, current->mm->task_size / 2);
+
+	return length > most || !rxe_is_mapped(start, length);
 }
 
 /* @trusted: the owner had CAP_NET_RAW when it registered the region */

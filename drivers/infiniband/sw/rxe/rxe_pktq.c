@@ -66,7 +66,7 @@ void rxe_pktq_done(struct sk_buff_head *queue, struct sk_buff *skb)
  * Context: the task that empties @queue (bottom halves off).
  */
 void rxe_reorder_keep(struct rxe_qp *qp, struct sk_buff_head *early,
-		    struct sk_buff_head *queue, struct sk_buff *skb)
+		      struct sk_buff_head *queue, struct sk_buff *skb)
 {
 	struct sk_buff *before = skb_peek_tail(early);
 	u32 psn = rxe_pkt(skb)->psn;

@@ -8,7 +8,6 @@
  * takes no lock that a task holds, only post_lock, with interrupts off, and the
  * task does not run in the caller's context.
  */
-
 #include "rxe_post.h"
 #include "rxe_sq.h"
 #include "rxe_wr.h"
@@ -17,8 +16,8 @@
 
 /* Copies the payload now: the addresses are pointers of the consumer. */
 static int rxe_post_copy_inline(const struct rxe_sq *sq,
-				  struct rxe_swqe *wqe,
-				  const struct ib_send_wr *wr)
+				struct rxe_swqe *wqe,
+				const struct ib_send_wr *wr)
 {
 	size_t length = 0;
 	int i;
@@ -36,30 +35,26 @@ static int rxe_post_copy_inline(const struct rxe_sq *sq,
 }
 
 static int rxe_post_copy_list(const struct rxe_qp *qp, struct rxe_swqe *wqe,
-				const struct ib_send_wr *wr)
+			      const struct ib_send_wr *wr)
 {
 	int i;
 
 	for (i = 0; i < wr->num_sge; i++) {
-		struct rxe_sge sge = {
-			.addr = wr->sg_list[i].addr,
-			.length = wr->sg_list[i].length,
-			.lkey = wr->sg_list[i].lkey,
-		};
+		struct rxe_sge sge = rxe_sge_of(&wr->sg_list[i]);
 
 		if (!rxe_swqe_put(&qp->sq, wqe, i * sizeof(sge), &sge,
 				  sizeof(sge)))
 			return -EINVAL;
 	}
 	wqe->num_sge = i;
-	return rxe_wr_measure(wqe, rxe_wr_op(wqe)) ? -EINVAL : 0;
+	return rxe_wr_measure(wqe, rxe_wqe_op(wqe)) ? -EINVAL : 0;
 }
 
 static int rxe_post_copy_payload(const struct rxe_qp *qp,
-				   struct rxe_swqe *wqe,
-				   const struct ib_send_wr *wr)
+				 struct rxe_swqe *wqe,
+				 const struct ib_send_wr *wr)
 {
-	const struct rxe_wr_op *op = rxe_wr_op(wqe);
+	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 
 	if (op->data == RXE_DATA_NONE)
 		return 0;
@@ -70,7 +65,7 @@ static int rxe_post_copy_payload(const struct rxe_qp *qp,
 }
 
 static int rxe_post_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
-			   const struct ib_send_wr *wr)
+			 const struct ib_send_wr *wr)
 {
 	const struct rxe_wr_op *op;
 	int ret;
@@ -80,7 +75,7 @@ static int rxe_post_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	wqe->opcode = rxe_wr_row(wr->opcode);
 	wqe->flags = wr->send_flags;
 	wqe->imm_data = wr->ex.imm_data;
-	op = rxe_wr_op(wqe);
+	op = rxe_wqe_op(wqe);
 	if (!op->kernel || rxe_wr_check(qp, op)) {
 		ibdev_dbg(qp->ib.device,
 			  "post_send %u: opcode %u is not allowed\n",
@@ -108,7 +103,7 @@ static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 	lockdep_assert_held(&qp->sq.post_lock);
 	if (waiting >= sq->wqe_mask)
 		return -ENOMEM;
-	ret = rxe_post_fill(qp, rxe_swqe(sq, sq->posted), wr);
+	ret = rxe_post_fill(qp, rxe_sq_wqe(sq, sq->posted), wr);
 	if (!ret)
 		smp_store_release(&sq->posted, sq->posted + 1);
 	return ret;

@@ -460,7 +460,7 @@ static inline u32 rxe_rq_at(const struct rxe_rq *rq)
 	return rq->reading ? rq->read_psn : rq->psn;
 }
 
-static inline struct rxe_swqe *rxe_swqe(const struct rxe_sq *sq, u32 index)
+static inline struct rxe_swqe *rxe_sq_wqe(const struct rxe_sq *sq, u32 index)
 {
 	return sq->wqes + (index & sq->wqe_mask) * sq->wqe_size;
 }

@@ -31,7 +31,7 @@ int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user)
 		return rxe_ring_init(&queue->ring, wrs,
 				     sizeof(struct rxe_recv_wqe) +
 					     max_sge * sizeof(struct rxe_sge));
-	queue->ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
+	queue->ring.mask = rxe_ring_mask(wrs);
 	queue->kernel_wqe_size = offsetof(struct rxe_rwqe, sge[max_sge]);
 	queue->kernel_wqes = kvcalloc(queue->ring.mask + 1UL,
 				      queue->kernel_wqe_size, GFP_KERNEL);
@@ -175,11 +175,8 @@ static int rxe_recvq_post_one(struct rxe_recvq *queue,
 	wqe = rxe_recvq_kernel_wqe(queue, queue->kernel_prod);
 	wqe->wr_id = wr->wr_id;
 	wqe->num_sge = wr->num_sge;
-	for (i = 0; i < wr->num_sge; i++) {
-		wqe->sge[i].addr = wr->sg_list[i].addr;
-		wqe->sge[i].length = wr->sg_list[i].length;
-		wqe->sge[i].lkey = wr->sg_list[i].lkey;
-	}
+	for (i = 0; i < wr->num_sge; i++)
+		wqe->sge[i] = rxe_sge_of(&wr->sg_list[i]);
 	rxe_rwqe_measure(wqe);
 	smp_store_release(&queue->kernel_prod, queue->kernel_prod + 1);
 	return 0;

@@ -66,6 +66,16 @@ struct rxe_recvq {
 	u32 cons;
 };
 
+/* A list element of a consumer in the kernel, in the form of user space's. */
+static inline struct rxe_sge rxe_sge_of(const struct ib_sge *sge)
+{
+	return (struct rxe_sge){
+		.addr = sge->addr,
+		.length = sge->length,
+		.lkey = sge->lkey,
+	};
+}
+
 int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user);
 void rxe_recvq_free(struct rxe_recvq *queue);
 void rxe_recvq_reset(struct rxe_recvq *queue);

@@ -8,14 +8,10 @@
  * at the end of its budget. A response, the end of a fault or the task list
  * starts it again. The direct way takes the requests that need no packets.
  */
-
 #include <linux/indirect_call_wrapper.h>
 
-#include "rxe_access.h"
 #include "rxe_copy.h"
 #include "rxe_direct.h"
-#include "rxe_frwr.h"
-#include "rxe_mw.h"
 #include "rxe_qp_state.h"
 #include "rxe_req.h"
 #include "rxe_send.h"
@@ -39,7 +35,7 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
 					   u32 data_len, const void *data)
 {
-	const struct rxe_wr_op *op = rxe_wr_op(wqe);
+	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 
 	if (op->data == RXE_DATA_NONE)
 		return IB_WC_SUCCESS;
@@ -77,7 +73,7 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 	wqe->opcode = rxe_wr_row(wr.opcode);
 	wqe->flags = wr.send_flags;
 	wqe->imm_data = wr.ex.imm_data;
-	op = rxe_wr_op(wqe);
+	op = rxe_wqe_op(wqe);
 	if (op->fetch)
 		INDIRECT_CALL_1(op->fetch, rxe_fetch_rdma, wqe, &wr, data_len);
 	wqe->status = op->user ? rxe_wr_check(qp, op) : IB_WC_LOC_QP_OP_ERR;
@@ -112,7 +108,7 @@ bool rxe_req_fetch(struct rxe_qp *qp)
 	n = min(posted, sq->wqe_mask - (sq->prod - sq->cons));
 	for (i = 0; i < n; i++, sq->prod++)
 		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
-			      rxe_swqe(sq, sq->prod));
+			      rxe_sq_wqe(sq, sq->prod));
 	/*
 	 * Before the first doorbell there are no copies that could become free.
 	 */
@@ -176,7 +172,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	bool last = sq->offset + len == wqe->length;
 	struct rxe_headers headers = {
 		.opcode = qp->service->opcodes |
-			  rxe_wr_op(wqe)->packets[first][last],
+			  rxe_wqe_op(wqe)->packets[first][last],
 		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
 		.ack_req = qp->service->reliable &&
 			   (last || sq->psn % RXE_ACK_EVERY == 0),
@@ -228,7 +224,7 @@ static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 /* Sends a query, or of a READ the request for the next piece. */
 static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
-	const struct rxe_wr_op *op = rxe_wr_op(wqe);
+	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	u32 rest = wqe->length - sq->offset;
 	u32 len = op->kind == RXE_OP_READ ? rxe_read_piece(qp, wqe) : rest;
@@ -269,7 +265,7 @@ static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	u32 packets = 0;
 
-	if (!rxe_wr_op(wqe)->local)
+	if (!rxe_wqe_op(wqe)->local)
 		packets = max_t(u32, DIV_ROUND_UP(wqe->length, qp->mtu), 1);
 	wqe->first_psn = qp->sq.psn;
 	wqe->end_psn = rxe_psn_add(wqe->first_psn, packets);
@@ -290,7 +286,7 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		if (sq->cur - sq->cons >= RXE_MAX_STARTED)
 			return -EAGAIN;
 		rxe_req_start(qp, wqe);
-		ret = rxe_wr_op(wqe)->execute(qp, wqe);
+		ret = rxe_wqe_op(wqe)->execute(qp, wqe);
 	}
 	if (ret) {
 		wqe->status = IB_WC_MW_BIND_ERR;
@@ -306,14 +302,14 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
  */
 static bool rxe_needs_quiet(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
-	return rxe_wr_op(wqe)->quiet && !qp->user;
+	return rxe_wqe_op(wqe)->quiet && !qp->user;
 }
 
 /* May the next packet of @wqe be sent now? */
 static bool rxe_req_may_send(const struct rxe_qp *qp,
 			     const struct rxe_swqe *wqe)
 {
-	bool query = rxe_wr_op(wqe)->query;
+	bool query = rxe_wqe_op(wqe)->query;
 	const struct rxe_sq *sq = &qp->sq;
 
 	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
@@ -339,7 +335,7 @@ static bool rxe_req_may_send(const struct rxe_qp *qp,
 static int rxe_req_blocked(const struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	if (rxe_qp_state(qp) != IB_QPS_RTS || qp->sq.offset ||
-	    !rxe_wr_op(wqe)->query || qp->attr.max_rd_atomic)
+	    !rxe_wqe_op(wqe)->query || qp->attr.max_rd_atomic)
 		return -EAGAIN;
 	/*
 	 * modify_qp has set max_rd_atomic to 0 in SQD, after the request was
@@ -363,7 +359,7 @@ static int rxe_req_step(struct rxe_qp *qp)
 	    rxe_fault_busy(&sq->gather) ||
 	    (rxe_fault_busy(&sq->direct) && !sq->direct_late))
 		return -EAGAIN;
-	wqe = rxe_swqe(sq, sq->cur);
+	wqe = rxe_sq_wqe(sq, sq->cur);
 	if (sq->gather.result && sq->gather_for == sq->cur) {
 		wqe->status = IB_WC_LOC_PROT_ERR;
 		sq->gather.result = 0;
@@ -375,14 +371,14 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (!rxe_req_may_send(qp, wqe))
 		return rxe_req_blocked(qp, wqe);
 
-	if (rxe_wr_op(wqe)->local)
+	if (rxe_wqe_op(wqe)->local)
 		return rxe_req_local(qp, wqe) ?: 1;
 	if (!wqe->started)
 		rxe_req_start(qp, wqe);
 	ret = rxe_direct_step(qp, wqe);
 	if (ret)
 		return ret;
-	if (rxe_wr_op(wqe)->query)
+	if (rxe_wqe_op(wqe)->query)
 		return rxe_req_query(qp, wqe) ?: 1;
 	ret = rxe_req_payload(qp, wqe);
 	if (ret && ret != -EAGAIN)
@@ -426,7 +422,7 @@ unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 		sent += ret;
 	rxe_sq_retire(qp);
 	if (sq->cur != sq->prod && sq->cons == sq->cur) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cur);
+		struct rxe_swqe *wqe = rxe_sq_wqe(sq, sq->cur);
 
 		if (wqe->status)
 			rxe_sq_fail(qp, wqe, wqe->status);

@@ -9,7 +9,6 @@
  * the head of the queue: the task is parked, and tries the packet again when
  * the page is there.
  */
-
 #include "rxe_access.h"
 #include "rxe_copy.h"
 #include "rxe_cq.h"

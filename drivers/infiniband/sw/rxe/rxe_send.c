@@ -389,7 +389,7 @@ int rxe_send_flush(struct rxe_qp *qp, struct rxe_train *train)
  * another packet like its first leaves at once.
  */
 static void rxe_send_join(struct rxe_qp *qp, struct rxe_train *train,
-			 struct sk_buff *skb)
+			  struct sk_buff *skb)
 {
 	const struct net_device *ndev = qp_rxe(qp)->ndev;
 
@@ -473,7 +473,7 @@ bool rxe_send_is_up(const struct rxe_dev *rxe)
  * concern.
  */
 int rxe_send(struct rxe_qp *qp, struct rxe_train *train,
-		 struct sk_buff *skb)
+	     struct sk_buff *skb)
 {
 	unsigned int bytes = skb->len;
 	int ret;

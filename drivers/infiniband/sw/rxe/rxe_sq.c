@@ -24,7 +24,7 @@ static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
 {
 	if (qp->user)
 		return rxe_ring_init(&qp->sq.ring, wrs, wqe_size);
-	qp->sq.ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
+	qp->sq.ring.mask = rxe_ring_mask(wrs);
 	return 0;
 }
 
@@ -123,9 +123,9 @@ int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 
 /* The oldest request is done: frees its slot, then posts its completion. */
 static void rxe_sq_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
-			    enum ib_wc_status status)
+			  enum ib_wc_status status)
 {
-	const struct rxe_wr_op *op = rxe_wr_op(wqe);
+	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	struct ib_wc wc = {
 		.wr_id = wqe->wr_id,
@@ -164,7 +164,7 @@ void rxe_sq_retire(struct rxe_qp *qp)
 
 	lockdep_assert_held(&qp->sq.lock);
 	while (sq->cons != sq->cur) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cons);
+		struct rxe_swqe *wqe = rxe_sq_wqe(sq, sq->cons);
 
 		if (!rxe_psn_reached(sq->una, wqe->end_psn))
 			break;
@@ -181,7 +181,7 @@ void rxe_sq_retire(struct rxe_qp *qp)
  * Context: sq.lock held.
  */
 void rxe_sq_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
-		   enum ib_wc_status status)
+		 enum ib_wc_status status)
 {
 	struct rxe_sq *sq = &qp->sq;
 
@@ -211,7 +211,7 @@ bool rxe_sq_flush(struct rxe_qp *qp)
 	lockdep_assert_held(&qp->sq.lock);
 	sq->recovery.deadline = 0;
 	while (sq->cons != sq->prod && budget--)
-		rxe_sq_finish(qp, rxe_swqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
+		rxe_sq_finish(qp, rxe_sq_wqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
 	sq->cur = sq->cons;
 	sq->offset = 0;
 	return sq->cons != sq->prod;
@@ -271,7 +271,7 @@ void rxe_sq_go_back(struct rxe_qp *qp)
 	sq->psn = sq->una;
 	sq->offset = 0;
 	for (sq->cur = sq->cons; sq->cur != sq->prod; sq->cur++) {
-		wqe = rxe_swqe(sq, sq->cur);
+		wqe = rxe_sq_wqe(sq, sq->cur);
 		if (!wqe->started)
 			break;
 		if (!rxe_psn_reached(sq->una, wqe->end_psn)) {
@@ -279,7 +279,7 @@ void rxe_sq_go_back(struct rxe_qp *qp)
 				     qp->mtu;
 			break;
 		}
-		sq->rd_atomic += rxe_wr_op(wqe)->query;
+		sq->rd_atomic += rxe_wqe_op(wqe)->query;
 	}
 }
 

@@ -86,7 +86,7 @@ static inline u32 rxe_wr_row(u32 opcode)
 	return array_index_nospec(opcode, RXE_WR_UNKNOWN);
 }
 
-static inline const struct rxe_wr_op *rxe_wr_op(const struct rxe_swqe *wqe)
+static inline const struct rxe_wr_op *rxe_wqe_op(const struct rxe_swqe *wqe)
 {
 	return &rxe_wr_ops[wqe->opcode];
 }
