@@ -236,3 +236,5 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 	},
 	[RXE_WR_UNKNOWN] = { .wc_opcode = IB_WC_SEND },
 };
+
+static_assert(ARRAY_SIZE(rxe_wr_ops) == RXE_WR_UNKNOWN + 1);

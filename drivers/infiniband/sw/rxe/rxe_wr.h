@@ -66,7 +66,8 @@ struct rxe_wr_op {
 /* The last row stands for all opcodes that are not known. */
 #define RXE_WR_UNKNOWN		(IB_WR_REG_MR + 1)
 
-extern const struct rxe_wr_op rxe_wr_ops[RXE_WR_UNKNOWN + 1];
+/* Without its size: rxe_wr_row() has checked the index. */
+extern const struct rxe_wr_op rxe_wr_ops[];
 
 /* The most frequent @fetch, for INDIRECT_CALL_1(). */
 void rxe_fetch_rdma(struct rxe_swqe *wqe, const struct rxe_send_wr *wr,
