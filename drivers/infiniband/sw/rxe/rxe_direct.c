@@ -313,7 +313,7 @@ static enum rxe_verdict rxe_direct_executed(struct rxe_move *move, u32 packets)
 	return verdict;
 }
 
-/* The requester has got the acknowledgement. */
+/* The requester has got the acknowledgment. */
 static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 {
 	struct rxe_sq *sq = &move->qp->sq;

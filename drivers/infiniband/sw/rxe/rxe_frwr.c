@@ -123,10 +123,10 @@ int rxe_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int num_sg,
 
 /* --- registering and invalidating ----------------------------------------- */
 
-/* Pairs with the acquire in rxe_key_is(), behind which the pages are valid. */
 static void rxe_frwr_set(struct rxe_mr *mr, enum rxe_key_type type)
 {
 	lockdep_assert_held(&mr->frwr->lock);
+	/* Pairs with rxe_key_is(), behind which the pages are valid. */
 	smp_store_release(&mr->key.type, type);
 }
 

@@ -97,6 +97,7 @@ static int rxe_post_fill(struct rxe_qp *qp, struct rxe_swqe *wqe,
 static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 {
 	struct rxe_sq *sq = &qp->sq;
+	/* Pairs with rxe_sq_finish(): the slot is free. */
 	u32 waiting = sq->posted - smp_load_acquire(&sq->cons);
 	int ret;
 
@@ -104,9 +105,11 @@ static int rxe_post_one(struct rxe_qp *qp, const struct ib_send_wr *wr)
 	if (waiting >= sq->wqe_mask)
 		return -ENOMEM;
 	ret = rxe_post_fill(qp, rxe_sq_wqe(sq, sq->posted), wr);
-	if (!ret)
-		smp_store_release(&sq->posted, sq->posted + 1);
-	return ret;
+	if (ret)
+		return ret;
+	/* Pairs with rxe_req_fetch(): the request is complete. */
+	smp_store_release(&sq->posted, sq->posted + 1);
+	return 0;
 }
 
 /**

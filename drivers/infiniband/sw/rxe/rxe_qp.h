@@ -358,7 +358,7 @@ struct rxe_rq {
  * @ib: copies of members of @handle, for code that has found the queue pair by
  *	number; constant. The CQs and the SRQ themselves go when @handle does.
  * @rcu: frees the queue pair, after all read sections that may have found it
- * @modify_mutex: serialises modify_qp and destroy_qp
+ * @modify_mutex: serializes modify_qp and destroy_qp
  * @attr: as set by modify_qp; changed under modify_mutex, sq.lock and rq.lock
  * @rights: what the peer may do here, from @attr's access flags; locked as
  *	@attr

@@ -3,7 +3,7 @@
  * DOC: States of a queue pair
  *
  * The verbs move a queue pair from state to state, and its tasks do when
- * something fails. state_lock serialises the two.
+ * something fails. state_lock serializes the two.
  */
 #include "rxe_qp.h"
 #include "rxe_qp_state.h"

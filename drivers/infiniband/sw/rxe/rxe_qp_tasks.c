@@ -68,7 +68,7 @@ static bool rxe_send_task(struct rxe_task *task)
 	rxe_send_flush(qp, &sq->train);
 	more = completed >= RXE_TASK_BUDGET || sent >= RXE_TASK_BUDGET || again;
 	/*
-	 * No acknowledgement paces it: let softirqs process what it has sent.
+	 * No acknowledgment paces it: let softirqs process what it has sent.
 	 */
 	task->later = more && !qp->service->reliable && !qp->loopback;
 	spin_unlock_bh(&sq->lock);

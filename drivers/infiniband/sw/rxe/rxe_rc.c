@@ -2,7 +2,7 @@
 /*
  * DOC: The responder of a Reliable Connection
  *
- * This file has what only this transport has: acknowledgements, queries and
+ * This file has what only this transport has: acknowledgments, queries and
  * their responses, duplicates and packets out of order. When a fault takes
  * long, the peer is told to retry later (RNR NAK), so that it does not use up
  * its retries.
@@ -324,8 +324,7 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 
 /*
  * A barrier is enough to make earlier WRITEs visible before any later store. No
- * page has to be present. The barrier pairs with the read barrier, or the
- * equivalent, of the program that polls memory for that later store.
+ * page has to be present.
  */
 static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
 					    struct sk_buff *skb)
@@ -351,6 +350,7 @@ static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
 				       headers.length, access, &place);
 	if (ret)
 		return rxe_resp_access(qp, headers.psn, ret);
+	/* Pairs with the barrier of the program that polls for such a store. */
 	smp_wmb();
 	rxe_rc_executed(qp, RXE_OP_FLUSH, 0);
 	return RXE_DONE;

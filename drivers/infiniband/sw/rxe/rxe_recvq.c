@@ -94,6 +94,7 @@ u32 rxe_recvq_left(const struct rxe_recvq *queue)
 	if (queue->ring.buf)
 		posted = rxe_ring_producer(&queue->ring);
 	else
+		/* Pairs with rxe_recvq_post_one(). */
 		posted = smp_load_acquire(&queue->kernel_prod);
 	return (posted - queue->cons) & queue->ring.mask;
 }
@@ -120,6 +121,7 @@ static enum rxe_taken rxe_rwqe_copy(struct rxe_rwqe *wqe,
 		return RXE_TAKEN_BAD;
 	wqe->num_sge = num_sge;
 	memcpy(wqe->sge, slot->dma.sge, num_sge * sizeof(*wqe->sge));
+	/* Do not read the slot again below. */
 	barrier();
 	rxe_rwqe_measure(wqe);
 	return RXE_TAKEN;
@@ -155,6 +157,7 @@ enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 	} else {
 		memcpy(wqe, rxe_recvq_kernel_wqe(queue, index),
 		       queue->kernel_wqe_size);
+		/* Pairs with rxe_recvq_post_one(): the slot is free. */
 		smp_store_release(&queue->cons, queue->cons + 1);
 	}
 	return taken;
@@ -163,6 +166,7 @@ enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 static int rxe_recvq_post_one(struct rxe_recvq *queue,
 			      const struct ib_recv_wr *wr)
 {
+	/* Pairs with rxe_recvq_take(): the slot is free. */
 	u32 left = queue->kernel_prod - smp_load_acquire(&queue->cons);
 	struct rxe_rwqe *wqe;
 	int i;
@@ -178,6 +182,7 @@ static int rxe_recvq_post_one(struct rxe_recvq *queue,
 	for (i = 0; i < wr->num_sge; i++)
 		wqe->sge[i] = rxe_sge_of(&wr->sg_list[i]);
 	rxe_rwqe_measure(wqe);
+	/* Pairs with rxe_recvq_left(): the request is complete. */
 	smp_store_release(&queue->kernel_prod, queue->kernel_prod + 1);
 	return 0;
 }

@@ -66,6 +66,7 @@ static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 	memcpy(&wr, &slot->wr, sizeof(wr));
 	num_sge = READ_ONCE(slot->dma.num_sge);
 	data_len = READ_ONCE(slot->dma.length);
+	/* Do not read the slot again below. */
 	barrier();
 
 	memset(wqe, 0, sizeof(*wqe));
@@ -101,6 +102,7 @@ bool rxe_req_fetch(struct rxe_qp *qp)
 
 	lockdep_assert_held(&qp->sq.lock);
 	if (!qp->user) {
+		/* Pairs with rxe_post_one(): the requests are complete. */
 		sq->prod = smp_load_acquire(&sq->posted);
 		return false;
 	}
@@ -156,7 +158,7 @@ static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 
 	sq->psn = next_psn;
 	sq->direct.result = 0;
-	/* There will be no acknowledgement. */
+	/* There will be no acknowledgment. */
 	if (!qp->service->reliable)
 		sq->una = next_psn;
 	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
@@ -211,7 +213,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 /*
  * The responder sends a READ's response as fast as it can. So a long READ is
  * requested in pieces, one at a time. A retransmission uses the same pieces,
- * because the responder recognises duplicates by their ranges.
+ * because the responder recognizes duplicates by their ranges.
  */
 static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {

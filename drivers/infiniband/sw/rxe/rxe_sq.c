@@ -217,7 +217,7 @@ bool rxe_sq_flush(struct rxe_qp *qp)
 	return sq->cons != sq->prod;
 }
 
-/* --- acknowledgements ----------------------------------------------------- */
+/* --- acknowledgments ----------------------------------------------------- */
 
 static u64 rxe_timeout_ns(const struct rxe_qp *qp)
 {
@@ -231,7 +231,7 @@ static u64 rxe_timeout_ns(const struct rxe_qp *qp)
  * @qp: the queue pair
  *
  * A timer that is armed stays as it is: when it fires, it compares the time
- * with the deadline. So an acknowledgement costs no timer operation.
+ * with the deadline. So an acknowledgment costs no timer operation.
  *
  * Context: sq.lock held.
  */

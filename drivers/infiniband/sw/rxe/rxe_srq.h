@@ -11,7 +11,7 @@
  * @ib: the core's part
  * @user: @queue is user space's
  * @num: the queue's number
- * @resize_lock: serialises changes of the size; sleeps; @lock is taken inside
+ * @resize_lock: serializes changes of the size; sleeps; @lock is taken inside
  * @lock: protects the following members
  * @queue: the requests
  * @limit: an event is raised when fewer requests are left; 0: not armed

@@ -241,7 +241,7 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 		return rxe_ud_refuse(qp, pkt->psn, 0, IB_WC_LOC_LEN_ERR);
 
 	/*
-	 * rxe_resp_fault_result() recognises the packet that waits by its PSN.
+	 * rxe_resp_fault_result() recognizes the packet that waits by its PSN.
 	 */
 	qp->rq.psn = pkt->psn;
 	ret = rxe_ud_scatter(qp, skb);

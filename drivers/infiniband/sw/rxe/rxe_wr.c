@@ -110,15 +110,18 @@ static int rxe_execute_invalidate(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 #define RXE_ON_UC	BIT(IB_QPT_UC)
 #define RXE_ON_UD	BIT(IB_QPT_UD)
 
-/*
- * Packets of a message whose last packet is of another opcode if it has an
- * extra header.
- */
-#define RXE_PACKETS(message, extra) {					\
+#define RXE_PACKETS(message) {						\
 	{ IB_OPCODE_RC_##message##_MIDDLE,				\
-	  IB_OPCODE_RC_##message##_LAST##extra },			\
+	  IB_OPCODE_RC_##message##_LAST },				\
 	{ IB_OPCODE_RC_##message##_FIRST,				\
-	  IB_OPCODE_RC_##message##_ONLY##extra } }
+	  IB_OPCODE_RC_##message##_ONLY } }
+
+/* The opcode of the last packet says that the packet has an extra header. */
+#define RXE_PACKETS_WITH(message, extra) {				\
+	{ IB_OPCODE_RC_##message##_MIDDLE,				\
+	  IB_OPCODE_RC_##message##_LAST_WITH_##extra },			\
+	{ IB_OPCODE_RC_##message##_FIRST,				\
+	  IB_OPCODE_RC_##message##_ONLY_WITH_##extra } }
 
 #define RXE_ONE_PACKET(opcode)	{ { 0, 0 }, { 0, IB_OPCODE_RC_##opcode } }
 
@@ -128,7 +131,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.wc_opcode = IB_WC_SEND,
 		.transports = RXE_ON_RC | RXE_ON_UC | RXE_ON_UD,
 		.data = RXE_DATA_ANY,
-		.packets = RXE_PACKETS(SEND, ),
+		.packets = RXE_PACKETS(SEND),
 		.user = 1, .kernel = 1, .direct = 1,
 	},
 	[IB_WR_SEND_WITH_IMM] = {
@@ -136,7 +139,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.wc_opcode = IB_WC_SEND,
 		.transports = RXE_ON_RC | RXE_ON_UC | RXE_ON_UD,
 		.data = RXE_DATA_ANY,
-		.packets = RXE_PACKETS(SEND, _WITH_IMMEDIATE),
+		.packets = RXE_PACKETS_WITH(SEND, IMMEDIATE),
 		.user = 1, .kernel = 1, .direct = 1,
 	},
 	[IB_WR_SEND_WITH_INV] = {
@@ -144,7 +147,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.wc_opcode = IB_WC_SEND,
 		.transports = RXE_ON_RC,
 		.data = RXE_DATA_ANY,
-		.packets = RXE_PACKETS(SEND, _WITH_INVALIDATE),
+		.packets = RXE_PACKETS_WITH(SEND, INVALIDATE),
 		.user = 1, .kernel = 1,
 	},
 	[IB_WR_RDMA_WRITE] = {
@@ -154,7 +157,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.wc_opcode = IB_WC_RDMA_WRITE,
 		.transports = RXE_ON_RC | RXE_ON_UC,
 		.data = RXE_DATA_ANY,
-		.packets = RXE_PACKETS(RDMA_WRITE, ),
+		.packets = RXE_PACKETS(RDMA_WRITE),
 		.user = 1, .kernel = 1, .direct = 1,
 	},
 	[IB_WR_RDMA_WRITE_WITH_IMM] = {
@@ -164,7 +167,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.wc_opcode = IB_WC_RDMA_WRITE,
 		.transports = RXE_ON_RC | RXE_ON_UC,
 		.data = RXE_DATA_ANY,
-		.packets = RXE_PACKETS(RDMA_WRITE, _WITH_IMMEDIATE),
+		.packets = RXE_PACKETS_WITH(RDMA_WRITE, IMMEDIATE),
 		.user = 1, .kernel = 1,
 	},
 	[IB_WR_RDMA_READ] = {
