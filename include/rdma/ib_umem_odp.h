@@ -374,6 +374,29 @@ enum umem_odp_atomic_op {
 };
 
 /**
+ * umem_odp_operate() - execute an atomic operation on a word of kernel memory
+ * @word: the word
+ * @op: the operation
+ * @operand: what to add or to store
+ * @compare: the comparand of UMEM_ODP_CMP_SWAP
+ *
+ * Context: any.
+ * Return: the word as it was.
+ */
+static inline u64 umem_odp_operate(atomic64_t *word, enum umem_odp_atomic_op op,
+				   u64 operand, u64 compare)
+{
+	switch (op) {
+	case UMEM_ODP_CMP_SWAP:
+		return atomic64_cmpxchg(word, compare, operand);
+	case UMEM_ODP_SWAP:
+		return atomic64_xchg(word, operand);
+	default:
+		return atomic64_fetch_add(operand, word);
+	}
+}
+
+/**
  * umem_odp_atomic() - 64-bit atomic operation on a region
  * @umem: the region
  * @offset: bytes from the region's start; @umem->address + @offset must be a

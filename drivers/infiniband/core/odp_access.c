@@ -393,20 +393,8 @@ static u64 odp_atomic_page(struct page *page, unsigned int offset,
 			   enum umem_odp_atomic_op op, u64 operand, u64 compare)
 {
 	void *va = kmap_local_page(page);
-	atomic64_t *word = va + offset;
-	u64 old;
+	u64 old = umem_odp_operate(va + offset, op, operand, compare);
 
-	switch (op) {
-	case UMEM_ODP_CMP_SWAP:
-		old = atomic64_cmpxchg(word, compare, operand);
-		break;
-	case UMEM_ODP_SWAP:
-		old = atomic64_xchg(word, operand);
-		break;
-	default:
-		old = atomic64_fetch_add(operand, word);
-		break;
-	}
 	flush_dcache_page(page);
 	kunmap_local(va);
 	return old;

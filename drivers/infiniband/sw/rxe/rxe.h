@@ -46,6 +46,7 @@
 #include <linux/netdevice.h>
 #include <linux/rhashtable-types.h>
 #include <linux/xarray.h>
+#include <rdma/ib_addr.h>
 #include <rdma/ib_umem_odp.h>
 #include <rdma/ib_verbs.h>
 #include <rdma/rdma_user_rxe.h>
@@ -316,18 +317,24 @@ static inline struct rxe_ah *to_rah(struct ib_ah *ib)
 	return container_of(ib, struct rxe_ah, ib);
 }
 
-/* --- rxe_net.c: UDP/IP --------------------------------------------------- */
-
-int rxe_net_module_init(void);
-void rxe_net_module_exit(void);
-int rxe_net_open(struct rxe_dev *rxe);
-void rxe_net_close(struct rxe_dev *rxe);
-
 /* --- rxe_device.c -------------------------------------------------------- */
 
 int rxe_device_add(const char *name, struct net_device *ndev);
 void rxe_device_removing(struct rxe_dev *rxe);
+void rxe_device_link_changed(struct rxe_dev *rxe);
 
 extern const struct ib_device_ops rxe_device_ops;
+
+/**
+ * rxe_active_mtu() - the largest path MTU that the netdev allows
+ * @rxe: the device
+ *
+ * Context: any.
+ * Return: the MTU, at least IB_MTU_256.
+ */
+static inline enum ib_mtu rxe_active_mtu(const struct rxe_dev *rxe)
+{
+	return iboe_get_mtu(READ_ONCE(rxe->ndev->mtu)) ?: IB_MTU_256;
+}
 
 #endif /* RXE_H */

@@ -7,7 +7,8 @@
  */
 #include <linux/slab.h>
 
-#include "rxe_verbs.h"
+#include "rxe_advise.h"
+#include "rxe_mr.h"
 
 /**
  * struct rxe_advice - one range to prefetch

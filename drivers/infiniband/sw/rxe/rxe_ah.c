@@ -7,7 +7,8 @@
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
 
-#include "rxe_verbs.h"
+#include "rxe_ah.h"
+#include "rxe_limits.h"
 
 static bool rxe_gid_is_ipv4(const union ib_gid *gid)
 {

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The completer
  *
- * Matches responses with requests and gives out completions, in order. A PSN is
- * acknowledged by its own response or by a later one; but a READ or an atomic
- * is only complete with its own, so a later response says that theirs was lost
- * (specification, 9.7.5.1.2).
+ * Matches responses with requests, and posts completions in order. A PSN is
+ * acknowledged by its own response or by a later one. Only its own response
+ * completes a query, however, so a later response shows that the query's
+ * response was lost (specification, 9.7.5.1.2).
  */
-#include "rxe_transport.h"
+#include "rxe_comp.h"
+#include "rxe_copy.h"
+#include "rxe_keep.h"
+#include "rxe_pktq.h"
+#include "rxe_sq.h"
+#include "rxe_wr.h"
 
-/* Shorter local ACK timeouts than a scheduler can keep are made this long. */
-#define RXE_MIN_TIMEOUT_NS	(2 * NSEC_PER_MSEC)
-
-/* The 5 bits of RNR NAK, in units of 10 us (specification, table 46). */
+/* The 5 bits of an RNR NAK, in units of 10 us (specification, table 46). */
 static const u32 rxe_rnr_10us[32] = {
 	65536,	   1,	  2,	 3,	4,     6,     8,     12,
 	   16,	  24,	 32,	48,    64,    96,   128,    192,
@@ -20,223 +22,64 @@ static const u32 rxe_rnr_10us[32] = {
 	 4096,	6144,  8192, 12288, 16384, 24576, 32768,  49152,
 };
 
-static bool rxe_is_atomic_opcode(u32 opcode)
-{
-	return opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
-	       opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
-}
-
-static bool rxe_needs_response(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_RDMA_READ ||
-	       rxe_is_atomic_opcode(wqe->opcode) ||
-	       wqe->opcode == IB_WR_ATOMIC_WRITE || wqe->opcode == IB_WR_FLUSH;
-}
-
-/* --- completions --------------------------------------------------------- */
-
-static enum ib_wc_opcode rxe_wc_opcode(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_RDMA_WRITE:
-	case IB_WR_RDMA_WRITE_WITH_IMM:
-		return IB_WC_RDMA_WRITE;
-	case IB_WR_RDMA_READ:
-		return IB_WC_RDMA_READ;
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-		return IB_WC_COMP_SWAP;
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		return IB_WC_FETCH_ADD;
-	case IB_WR_ATOMIC_WRITE:
-		return (enum ib_wc_opcode)IB_UVERBS_WC_ATOMIC_WRITE;
-	case IB_WR_FLUSH:
-		return IB_WC_FLUSH;
-	case IB_WR_BIND_MW:
-		return (enum ib_wc_opcode)IB_UVERBS_WC_BIND_MW;
-	case IB_WR_LOCAL_INV:
-		return IB_WC_LOCAL_INV;
-	case IB_WR_REG_MR:
-		return IB_WC_REG_MR;
-	default:
-		return IB_WC_SEND;
-	}
-}
-
-/* The oldest request is done: frees its slot, then says so. */
-static void rxe_comp_finish(struct rxe_qp *qp, struct rxe_swqe *wqe,
-			    enum ib_wc_status status)
-{
-	struct rxe_sq *sq = &qp->sq;
-	struct ib_wc wc = {
-		.wr_id = wqe->wr_id,
-		.status = status,
-		.opcode = rxe_wc_opcode(wqe),
-		.byte_len = wqe->length,
-		.qp = qp->handle,
-	};
-	bool tell = status || sq->sig_all || wqe->flags & IB_SEND_SIGNALED;
-
-	if (rxe_needs_response(wqe) && sq->rd_atomic)
-		sq->rd_atomic--;
-	/* The kernel may write to the slot from here on. */
-	smp_store_release(&sq->cons, sq->cons + 1);
-	if (qp->user)
-		rxe_ring_publish_consumer(&sq->ring, sq->cons);
-	if (tell && !rxe_cq_post(to_rcq(qp->ib.send_cq), &wc, false))
-		rxe_qp_fatal(qp);
-	if (!status && wc.opcode == IB_WC_SEND)
-		rxe_count(qp_rxe(qp), RXE_CNT_RDMA_SEND);
-}
-
-/**
- * rxe_comp_retire() - complete what has been acknowledged
- * @qp: the queue pair
- *
- * Context: sq.lock held.
- */
-void rxe_comp_retire(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	while (sq->cons != sq->cur) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cons);
-
-		if (!rxe_psn_reached(sq->una, wqe->end_psn))
-			break;
-		rxe_comp_finish(qp, wqe, IB_WC_SUCCESS);
-	}
-}
-
-/**
- * rxe_comp_fail() - complete the oldest request with an error
- * @qp: the queue pair; goes to the error state, or its sending half does
- * @wqe: the oldest request
- * @status: the error
- *
- * Context: sq.lock held.
- */
-void rxe_comp_fail(struct rxe_qp *qp, struct rxe_swqe *wqe,
-		   enum ib_wc_status status)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	if (sq->cur == sq->cons)
-		sq->cur++;
-	sq->offset = 0;
-	sq->deadline = 0;
-	rxe_comp_finish(qp, wqe, status);
-	rxe_qp_send_error(qp);
-}
-
-/**
- * rxe_comp_flush() - complete requests with IB_WC_WR_FLUSH_ERR
- * @qp: the queue pair, in the error state
- *
- * As many as RXE_FETCH_BUDGET at a time.
- *
- * Context: sq.lock held.
- * Return: true if there are more.
- */
-bool rxe_comp_flush(struct rxe_qp *qp)
-{
-	unsigned int budget = RXE_FETCH_BUDGET;
-	struct rxe_sq *sq = &qp->sq;
-
-	sq->deadline = 0;
-	while (sq->cons != sq->prod && budget--)
-		rxe_comp_finish(qp, rxe_swqe(sq, sq->cons), IB_WC_WR_FLUSH_ERR);
-	sq->cur = sq->cons;
-	sq->offset = 0;
-	return sq->cons != sq->prod;
-}
-
 /* --- timers -------------------------------------------------------------- */
 
-static u64 rxe_timeout_ns(const struct rxe_qp *qp)
-{
-	/* 4.096 us << timeout is the least; up to 4 times that is allowed. */
-	return max_t(u64, 2 * (4096ULL << qp->attr.timeout),
-		     RXE_MIN_TIMEOUT_NS);
-}
-
-/**
- * rxe_comp_arm() - watch what is under way
- * @qp: the queue pair
- *
- * The timer itself is left alone while it is armed: when it fires it looks at
- * the deadline. So an acknowledgement costs no timer operation.
- *
- * Context: sq.lock held.
- */
-void rxe_comp_arm(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	if (sq->una == sq->psn || sq->rnr_wait || !qp->attr.timeout) {
-		sq->deadline = 0;
-		return;
-	}
-	if (sq->deadline)
-		return;
-	sq->deadline = ktime_add_ns(ktime_get(), rxe_timeout_ns(qp));
-	if (!sq->timer_armed) {
-		sq->timer_armed = true;
-		hrtimer_start(&sq->timer, sq->deadline, HRTIMER_MODE_ABS_SOFT);
-	}
-}
-
-/* Goes back, if that may be tried once more. */
+/* Goes back and retransmits, if a retry is left. */
 static void rxe_comp_retry(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	sq->deadline = 0;
-	rxe_comp_retire(qp);
+	lockdep_assert_held(&qp->sq.lock);
+	sq->recovery.deadline = 0;
+	rxe_sq_retire(qp);
 	if (sq->cons == sq->prod)
 		return;
-	if (!sq->retries) {
+	if (!sq->recovery.retries) {
 		rxe_count(qp_rxe(qp), RXE_CNT_RETRY_EXCEEDED);
-		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
+		rxe_sq_fail(qp, rxe_sq_wqe(sq, sq->cons), IB_WC_RETRY_EXC_ERR);
 		return;
 	}
-	sq->retries--;
+	sq->recovery.retries--;
 	rxe_count(qp_rxe(qp), RXE_CNT_COMPLETER_RETRY);
-	sq->recover = sq->psn;
-	rxe_req_go_back(qp);
+	sq->recovery.recover = sq->psn;
+	rxe_sq_go_back(qp);
 }
 
 /*
- * Something has been lost, as a NAK says or the response to a later request shows.
- * What shows it once more before there is progress was on its way, or doubled. And
- * what is being sent again is not begun anew before all of it has been: where many
- * packets pass one another, each of them would bring all the others again.
+ * A NAK, or the response to a later request, shows a loss. Packets that were
+ * under way or duplicated may show the same loss again, so further reports are
+ * ignored until there is progress. Nor does a retransmission start again before
+ * it is complete: where many packets are reordered, each of them would
+ * otherwise cause all the others to be retransmitted.
  */
 static void rxe_comp_lost(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	if (sq->went_back)
+	if (sq->recovery.went_back)
 		return;
-	sq->lost_again = rxe_psn_cmp(sq->psn, sq->recover) < 0;
-	if (sq->lost_again)
+	sq->recovery.lost_again =
+		rxe_psn_cmp(sq->psn, sq->recovery.recover) < 0;
+	if (sq->recovery.lost_again)
 		return;
-	sq->went_back = true;
+	sq->recovery.went_back = true;
 	rxe_comp_retry(qp);
 }
 
 /**
- * rxe_comp_lost_again() - send again what was lost while it was sent again
+ * rxe_comp_lost_again() - act on a loss during a retransmission
  * @qp: the queue pair
  *
  * Context: sq.lock held.
- * Return: true if there is something to send again.
+ * Return: true if there is something to retransmit.
  */
 bool rxe_comp_lost_again(struct rxe_qp *qp)
 {
-	if (!qp->sq.lost_again)
+	lockdep_assert_held(&qp->sq.lock);
+	if (!qp->sq.recovery.lost_again)
 		return false;
 	rxe_comp_lost(qp);
-	return !qp->sq.lost_again;
+	return !qp->sq.recovery.lost_again;
 }
 
 static const enum ib_wc_status rxe_fatal_nak[] = {
@@ -245,7 +88,7 @@ static const enum ib_wc_status rxe_fatal_nak[] = {
 	[RXE_AETH_NAK_OP - RXE_AETH_TYPE_NAK] = IB_WC_REM_OP_ERR,
 };
 
-/* What a request completes with for a NAK after which there is no answer any more; or 0. */
+/* Completion status for a NAK that ends the connection; 0 for other NAKs. */
 static enum ib_wc_status rxe_nak_status(u8 syndrome)
 {
 	u8 code = syndrome - RXE_AETH_TYPE_NAK;
@@ -258,7 +101,7 @@ static bool rxe_nak_is_rnr(u8 syndrome)
 	return (syndrome & RXE_AETH_TYPE_MASK) == RXE_AETH_RNR;
 }
 
-/* One that is reserved says nothing, not even that what is before it has arrived. */
+/* A reserved syndrome acknowledges nothing, not even the PSNs before it. */
 static bool rxe_nak_is_known(u8 syndrome)
 {
 	return rxe_nak_is_rnr(syndrome) || syndrome == RXE_AETH_NAK_SEQ ||
@@ -266,19 +109,22 @@ static bool rxe_nak_is_known(u8 syndrome)
 }
 
 /*
- * The peer has ended the connection, and what it sent before that is not going
- * to come. Of a request before the one that it named, only that is known.
+ * The responder has ended the connection, and responses that it sent before
+ * will not arrive any more. Its NAK gives the reason for one request only; a
+ * request before that one completes with "retries exceeded".
  */
 static void rxe_comp_give_up(struct rxe_qp *qp)
 {
-	struct rxe_swqe *wqe = rxe_swqe(&qp->sq, qp->sq.cons);
-	bool named = !rxe_psn_reached(qp->sq.last_word_psn, wqe->end_psn);
+	struct rxe_swqe *wqe = rxe_sq_wqe(&qp->sq, qp->sq.cons);
+	const struct rxe_recovery *recovery = &qp->sq.recovery;
+	bool named = !rxe_psn_reached(recovery->fatal_nak_psn, wqe->end_psn);
 
-	rxe_comp_fail(qp, wqe, named ? qp->sq.last_word : IB_WC_RETRY_EXC_ERR);
+	rxe_sq_fail(qp, wqe,
+		    named ? recovery->fatal_nak : IB_WC_RETRY_EXC_ERR);
 }
 
 /**
- * rxe_comp_timeout() - no progress until the deadline
+ * rxe_comp_timeout() - the deadline has passed without progress
  * @qp: the queue pair
  *
  * Context: sq.lock held.
@@ -287,18 +133,20 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	sq->timed_out = false;
-	/* Progress since then; or it is our own page that is waited for. */
-	if (!sq->deadline || ktime_before(ktime_get(), sq->deadline) ||
+	lockdep_assert_held(&qp->sq.lock);
+	sq->recovery.timed_out = false;
+	/* There was progress, or the completer itself waits for a page. */
+	if (!sq->recovery.deadline ||
+	    ktime_before(ktime_get(), sq->recovery.deadline) ||
 	    rxe_fault_busy(&sq->scatter) ||
 	    !skb_queue_empty_lockless(&sq->responses)) {
-		sq->deadline = 0;
+		sq->recovery.deadline = 0;
 		return;
 	}
 	rxe_count(qp_rxe(qp), RXE_CNT_TIMEOUT_RETRY);
-	sq->went_back = false;
-	sq->probing = true;
-	if (sq->last_word)
+	sq->recovery.went_back = false;
+	sq->recovery.probing = true;
+	if (sq->recovery.fatal_nak)
 		rxe_comp_give_up(qp);
 	else
 		rxe_comp_retry(qp);
@@ -306,40 +154,14 @@ void rxe_comp_timeout(struct rxe_qp *qp)
 
 /* --- responses ----------------------------------------------------------- */
 
-/**
- * rxe_comp_progress() - more has been acknowledged
- * @qp: the queue pair
- * @una: the oldest PSN that has not
- *
- * Context: sq.lock held.
- */
-void rxe_comp_progress(struct rxe_qp *qp, u32 una)
-{
-	struct rxe_sq *sq = &qp->sq;
-
-	sq->una = una;
-	sq->acked = rxe_psn_max(sq->acked, una);
-	sq->recover = rxe_psn_max(sq->recover, una);
-	sq->retries = qp->attr.retry_cnt;
-	sq->rnr_retries = qp->attr.rnr_retry;
-	sq->rnr_since = 0;
-	sq->went_back = false;
-	sq->lost_again = false;
-	sq->probing = false;
-	sq->deadline = 0;
-	/* An answer to what was sent before going back. */
-	if (rxe_psn_cmp(una, sq->psn) > 0)
-		rxe_req_go_back(qp);
-}
-
 /*
- * The oldest request whose PSNs reach beyond what is acknowledged, or NULL. The search
- * begins with *@i, and ends there.
+ * Returns the oldest request with a PSN that is not acknowledged, or NULL.
+ * Starts at *@i, and leaves the request's index there.
  */
 static struct rxe_swqe *rxe_comp_oldest_from(const struct rxe_sq *sq, u32 *i)
 {
 	for (; *i != sq->prod; ++*i) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, *i);
+		struct rxe_swqe *wqe = rxe_sq_wqe(sq, *i);
 
 		if (!wqe->started)
 			return NULL;
@@ -357,8 +179,8 @@ static struct rxe_swqe *rxe_comp_oldest(const struct rxe_sq *sq)
 }
 
 /*
- * Everything before @psn has reached the responder. Returns false where that is
- * not so: the response to a READ or an atomic before it has been lost.
+ * The responder has executed everything before @psn. Returns false if the
+ * response to a query before @psn has been lost.
  */
 static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 {
@@ -368,27 +190,27 @@ static bool rxe_comp_acknowledge(struct rxe_qp *qp, u32 psn)
 
 	while (rxe_psn_cmp(sq->una, psn) < 0) {
 		wqe = rxe_comp_oldest_from(sq, &i);
-		if (!wqe || rxe_needs_response(wqe))
+		if (!wqe || rxe_wqe_op(wqe)->query)
 			return false;
 		if (!rxe_psn_reached(psn, wqe->end_psn)) {
-			rxe_comp_progress(qp, psn);
+			rxe_sq_progress(qp, psn);
 			break;
 		}
-		rxe_comp_progress(qp, wqe->end_psn);
+		rxe_sq_progress(qp, wqe->end_psn);
 	}
 	return true;
 }
 
-/* Has the peer asked for a pause that still lasts? */
+/* Does the pause that the responder asked for still last? */
 static bool rxe_comp_sent_away(const struct rxe_sq *sq)
 {
-	return sq->rnr_wait && !sq->no_memory;
+	return sq->recovery.rnr_wait && !sq->recovery.no_memory;
 }
 
 /*
- * Until when to stay away: at least as long as the peer has said. Who has been
- * sent away for some time stays longer: with 10 us, queue pairs that come and go
- * can leave a processor no time for who is to get ready.
+ * When to retransmit: not before the delay in the RNR NAK is over. A requester
+ * that has been waiting for some time waits longer, because with a delay of 10
+ * us many queue pairs that retry leave the receiver no processor time to post.
  */
 static ktime_t rxe_rnr_until(struct rxe_sq *sq, u8 syndrome)
 {
@@ -396,9 +218,9 @@ static ktime_t rxe_rnr_until(struct rxe_sq *sq, u8 syndrome)
 	u64 delay = rxe_rnr_10us[syndrome & RXE_AETH_VALUE_MASK] * 10000ULL;
 	u64 patience;
 
-	if (!sq->rnr_since)
-		sq->rnr_since = now;
-	patience = ktime_sub(now, sq->rnr_since) / 2;
+	if (!sq->recovery.rnr_since)
+		sq->recovery.rnr_since = now;
+	patience = ktime_sub(now, sq->recovery.rnr_since) / 2;
 	patience = min_t(u64, patience, RXE_RNR_BACKOFF_MAX_NS);
 	return ktime_add_ns(now, max(delay, patience));
 }
@@ -410,29 +232,29 @@ static void rxe_comp_rnr(struct rxe_qp *qp, u8 syndrome)
 	if (rxe_comp_sent_away(sq))
 		return;
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_RNR);
-	if (!sq->rnr_retries) {
+	if (!sq->recovery.rnr_retries) {
 		rxe_count(qp_rxe(qp), RXE_CNT_RNR_RETRY_EXCEEDED);
-		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons),
-			      IB_WC_RNR_RETRY_EXC_ERR);
+		rxe_sq_fail(qp, rxe_sq_wqe(sq, sq->cons),
+			    IB_WC_RNR_RETRY_EXC_ERR);
 		return;
 	}
 	if (qp->attr.rnr_retry != 7)
-		sq->rnr_retries--;
-	/* Nothing is lost: the peer has heard of it. */
-	sq->retries = qp->attr.retry_cnt;
-	sq->went_back = false;
-	sq->probing = true;
-	sq->rnr_wait = true;
-	sq->no_memory = false;
-	sq->deadline = 0;
-	rxe_req_go_back(qp);
+		sq->recovery.rnr_retries--;
+	/* Nothing is lost: the responder has received the packet. */
+	sq->recovery.retries = qp->attr.retry_cnt;
+	sq->recovery.went_back = false;
+	sq->recovery.probing = true;
+	sq->recovery.rnr_wait = true;
+	sq->recovery.no_memory = false;
+	sq->recovery.deadline = 0;
+	rxe_sq_go_back(qp);
 	hrtimer_start(&sq->rnr_timer, rxe_rnr_until(sq, syndrome),
 		      HRTIMER_MODE_ABS_SOFT);
 }
 
 static void rxe_comp_seq_nak(struct rxe_qp *qp)
 {
-	/* It was on its way when the peer asked for a pause. */
+	/* The responder sent the NAK before it asked for a pause. */
 	if (rxe_comp_sent_away(&qp->sq))
 		return;
 	rxe_count(qp_rxe(qp), RXE_CNT_RCV_SEQ_ERR);
@@ -440,18 +262,19 @@ static void rxe_comp_seq_nak(struct rxe_qp *qp)
 }
 
 /*
- * If the peer has ended the connection, its NAK may have overtaken what it sent
- * before, which is not lost for that: the NAK counts when all of it has come.
+ * A NAK that ends the connection may overtake responses that were sent before
+ * it and are not lost. So it takes effect when all of those have arrived.
  */
-static void rxe_comp_last_word(struct rxe_qp *qp)
+static void rxe_comp_fatal_nak(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 
-	if (!rxe_comp_acknowledge(qp, sq->last_word_psn))
+	if (!rxe_comp_acknowledge(qp, sq->recovery.fatal_nak_psn))
 		return;
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (rxe_comp_oldest(sq))
-		rxe_comp_fail(qp, rxe_swqe(sq, sq->cons), sq->last_word);
+		rxe_sq_fail(qp, rxe_sq_wqe(sq, sq->cons),
+			    sq->recovery.fatal_nak);
 }
 
 static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
@@ -472,16 +295,16 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 	}
 
 	if (!stale && fatal) {
-		qp->sq.last_word = fatal;
-		qp->sq.last_word_psn = psn;
+		qp->sq.recovery.fatal_nak = fatal;
+		qp->sq.recovery.fatal_nak_psn = psn;
 		return;
 	}
 	if (!rxe_comp_acknowledge(qp, psn)) {
-		qp->sq.acked = rxe_psn_max(qp->sq.acked, psn);
+		qp->sq.recovery.acked = rxe_psn_max(qp->sq.recovery.acked, psn);
 		rxe_comp_lost(qp);
 		return;
 	}
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (!nak || stale || !rxe_comp_oldest(&qp->sq))
 		return;
 	if (rxe_nak_is_rnr(headers.syndrome))
@@ -491,21 +314,22 @@ static void rxe_comp_ack(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /*
- * The request that a READ response or atomic acknowledgement belongs to, all
- * before it acknowledged; NULL: the packet is not to be used.
+ * Returns the query that a response belongs to, with all PSNs before it
+ * acknowledged. Returns NULL if the response is to be ignored.
  */
 static struct rxe_swqe *rxe_comp_match(struct rxe_qp *qp)
 {
 	struct rxe_swqe *wqe;
 
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	wqe = rxe_comp_oldest(&qp->sq);
-	return wqe && rxe_needs_response(wqe) ? wqe : NULL;
+	return wqe && rxe_wqe_op(wqe)->query ? wqe : NULL;
 }
 
 /*
- * The answer to a query has come before others that are due. Within a READ's they
- * may be late: that they are lost is believed when its last one is here.
+ * The response to a query has arrived before other responses that are due.
+ * Within the response to one READ the missing packets may only be late, so they
+ * count as lost when the last packet of that response is here.
  */
 static void rxe_comp_early(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 {
@@ -515,7 +339,9 @@ static void rxe_comp_early(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 		rxe_comp_lost(qp);
 }
 
-/* Puts a response where the request wants it. Returns -EAGAIN if parked. */
+/*
+ * Copies a response to its destination. Returns -EAGAIN if the task is parked.
+ */
 static int rxe_comp_scatter(struct rxe_qp *qp, struct rxe_swqe *wqe,
 			    u32 offset, void *buf, u32 len)
 {
@@ -532,7 +358,7 @@ static int rxe_comp_scatter(struct rxe_qp *qp, struct rxe_swqe *wqe,
 		ret = rxe_list_copy(qp, &list, offset, buf, len,
 				    wqe->length - offset, &qp->sq.scatter);
 	if (ret && ret != -EAGAIN)
-		rxe_comp_fail(qp, wqe, IB_WC_LOC_PROT_ERR);
+		rxe_sq_fail(qp, wqe, IB_WC_LOC_PROT_ERR);
 	return ret;
 }
 
@@ -543,15 +369,15 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 offset = 0, expected = 0;
 	int ret;
 
-	if (!wqe || rxe_is_atomic_opcode(wqe->opcode))
+	if (!wqe || rxe_wqe_op(wqe)->kind == RXE_OP_ATOMIC)
 		return 0;
-	/* Of an ATOMIC WRITE or a FLUSH nothing comes back. */
-	if (likely(wqe->opcode == IB_WR_RDMA_READ)) {
+	/* The response to an ATOMIC WRITE or a FLUSH has no payload. */
+	if (likely(rxe_wqe_op(wqe)->kind == RXE_OP_READ)) {
 		offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
 		expected = min(qp->mtu, wqe->length - offset);
 	}
 	if (pkt->payload != expected || !rxe_answer_is_ack(skb)) {
-		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
 		return 0;
 	}
 	if (expected) {
@@ -560,7 +386,7 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 		if (ret)
 			return ret;
 	}
-	rxe_comp_progress(qp, rxe_psn_add(pkt->psn, 1));
+	rxe_sq_progress(qp, rxe_psn_add(pkt->psn, 1));
 	return 0;
 }
 
@@ -570,27 +396,30 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
-	if (!wqe || !rxe_is_atomic_opcode(wqe->opcode))
+	if (!wqe || rxe_wqe_op(wqe)->kind != RXE_OP_ATOMIC)
 		return 0;
 	if (!rxe_answer_is_ack(skb)) {
-		rxe_comp_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
+		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);
 		return 0;
 	}
 	rxe_wire_decode(skb, &headers);
 	ret = rxe_comp_scatter(qp, wqe, 0, &headers.original, sizeof(u64));
 	if (ret)
 		return ret;
-	rxe_comp_progress(qp, rxe_psn_add(headers.psn, 1));
+	rxe_sq_progress(qp, rxe_psn_add(headers.psn, 1));
 	return 0;
 }
 
-/* Returns -EAGAIN if the packet has to be looked at again, -ENOENT if before it one is missing. */
+/*
+ * Returns -EAGAIN if the packet must be looked at again, and -ENOENT if a
+ * packet before it is missing.
+ */
 static int rxe_comp_one(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
 	int ret;
 
-	/* An answer to what was never asked. */
+	/* A response to a request that was never sent. */
 	if (rxe_psn_cmp(pkt->psn, qp->sq.sent_psn) >= 0)
 		return 0;
 	if (pkt->op->kind == RXE_OP_ACK) {
@@ -610,29 +439,32 @@ static int rxe_comp_one(struct rxe_qp *qp, struct sk_buff *skb)
 	return ret == -EAGAIN ? ret : 0;
 }
 
-/* Where the next packet is: among those that came early, if nothing before it is missing now. */
+/*
+ * Returns the queue that has the next packet: the early packets if nothing
+ * before the first of them is missing any more.
+ */
 static struct sk_buff_head *rxe_comp_queue(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
-	struct sk_buff *skb = rxe_early_peek(&sq->early, sq->una);
+	struct sk_buff *skb = rxe_reorder_peek(&sq->reorder, sq->una);
 
 	return skb && rxe_comp_acknowledge(qp, rxe_pkt(skb)->psn) ?
-		       &sq->early : &sq->responses;
+		       &sq->reorder : &sq->responses;
 }
 
-/* What of it could not be taken in before: an ACK, or the NAK that is the peer's last word. */
+/* Acts on ACKs and fatal NAKs that had to wait for responses before them. */
 static void rxe_comp_catch_up(struct rxe_qp *qp)
 {
-	if (rxe_psn_cmp(qp->sq.acked, qp->sq.una) > 0)
-		rxe_comp_acknowledge(qp, qp->sq.acked);
-	if (qp->sq.last_word)
-		rxe_comp_last_word(qp);
+	if (rxe_psn_cmp(qp->sq.recovery.acked, qp->sq.una) > 0)
+		rxe_comp_acknowledge(qp, qp->sq.recovery.acked);
+	if (qp->sq.recovery.fatal_nak)
+		rxe_comp_fatal_nak(qp);
 }
 
 /*
- * All responses that have come in are handled. Those that were dropped for want of room
- * may have been the last ones that were due, so that no later one shows it. The peer is
- * not to blame: it is not a retry.
+ * All responses that have arrived are handled. If some were dropped for lack of
+ * room, they may have been the last ones due, so no later packet shows the
+ * loss. The responder is not to blame, so this does not use up a retry.
  */
 static void rxe_comp_caught_up(struct rxe_qp *qp)
 {
@@ -641,23 +473,24 @@ static void rxe_comp_caught_up(struct rxe_qp *qp)
 	WRITE_ONCE(sq->dropped, false);
 	if (!rxe_comp_oldest(sq) || rxe_comp_sent_away(sq))
 		return;
-	sq->retries = max_t(u32, sq->retries, 1);
+	sq->recovery.retries = max_t(u32, sq->recovery.retries, 1);
 	rxe_comp_lost(qp);
 }
 
 /**
- * rxe_comp_responses() - handle what has come in
+ * rxe_comp_responses() - handle responses that have arrived
  * @qp: the queue pair
- * @budget: packets
+ * @budget: largest number of packets to handle
  *
  * Context: sq.lock held.
- * Return: packets handled.
+ * Return: number of packets handled.
  */
 unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 {
 	struct rxe_sq *sq = &qp->sq;
 	unsigned int handled = 0;
 
+	lockdep_assert_held(&qp->sq.lock);
 	while (handled < budget && !rxe_fault_busy(&sq->scatter)) {
 		struct sk_buff_head *queue = rxe_comp_queue(qp);
 		struct sk_buff *skb = skb_peek(queue);
@@ -666,9 +499,9 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 		if (ret == -EAGAIN)
 			break;
 		if (ret == -ENOENT)
-			rxe_early_keep(qp, &sq->early, queue, skb);
+			rxe_reorder_keep(qp, &sq->reorder, queue, skb);
 		else
-			rxe_net_done(queue, skb);
+			rxe_pktq_done(queue, skb);
 		handled++;
 		rxe_comp_catch_up(qp);
 		if (rxe_qp_state(qp) == IB_QPS_ERR)
@@ -680,6 +513,6 @@ unsigned int rxe_comp_responses(struct rxe_qp *qp, unsigned int budget)
 	else if (unlikely(READ_ONCE(sq->dropped)) &&
 		 skb_queue_empty_lockless(&sq->responses))
 		rxe_comp_caught_up(qp);
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	return handled;
 }

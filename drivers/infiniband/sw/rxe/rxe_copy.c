@@ -12,7 +12,10 @@
  * completes, however few of the packet's pages stay present at a time
  * (rxe_fault_resume()).
  */
-#include "rxe_transport.h"
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_kmem.h"
+#include "rxe_mr.h"
 
 static int rxe_place_missing(const struct rxe_place *place, void *at, u32 len,
 			     u32 left, u64 rest, bool write,

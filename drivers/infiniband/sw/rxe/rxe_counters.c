@@ -5,7 +5,8 @@
  */
 #include <linux/percpu.h>
 
-#include "rxe_verbs.h"
+#include "rxe_counters.h"
+#include "rxe_limits.h"
 
 /* Indices of the counters of ib_umem_odp, after the driver's own counters. */
 enum rxe_odp_counter {

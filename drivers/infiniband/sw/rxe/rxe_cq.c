@@ -9,7 +9,9 @@
  */
 #include <rdma/uverbs_ioctl.h>
 
-#include "rxe_verbs.h"
+#include "rxe.h"
+#include "rxe_cq.h"
+#include "rxe_limits.h"
 
 /* --- adding --------------------------------------------------------------- */
 

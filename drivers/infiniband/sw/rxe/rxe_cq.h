@@ -44,6 +44,13 @@ static inline struct rxe_cq *to_rcq(struct ib_cq *ib)
 	return container_of(ib, struct rxe_cq, ib);
 }
 
+int rxe_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		  struct compat_create_cq_attrs *attrs);
+int rxe_resize_cq(struct ib_cq *ibcq, compat_resize_cqe cqe,
+		  struct ib_udata *udata);
+int rxe_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int rxe_poll_cq(struct ib_cq *ibcq, int num, struct ib_wc *wc);
+int rxe_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 bool rxe_cq_post(struct rxe_cq *cq, const struct ib_wc *wc, bool solicited);
 
 #endif /* RXE_CQ_H */

@@ -14,7 +14,21 @@
 #include <rdma/ib_addr.h>
 #include <rdma/ib_mad.h>
 
-#include "rxe_verbs.h"
+#include "rxe_advise.h"
+#include "rxe_ah.h"
+#include "rxe_counters.h"
+#include "rxe_cq.h"
+#include "rxe_frwr.h"
+#include "rxe_mad.h"
+#include "rxe_mcast.h"
+#include "rxe_mw.h"
+#include "rxe_net.h"
+#include "rxe_pd.h"
+#include "rxe_post.h"
+#include "rxe_qp.h"
+#include "rxe_qp_verbs.h"
+#include "rxe_restrack.h"
+#include "rxe_srq.h"
 
 #define RXE_CAP_FLAGS						\
 	(IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT |	\
@@ -104,18 +118,6 @@ static int rxe_query_device(struct ib_device *ibdev,
 static bool rxe_link_is_up(const struct rxe_dev *rxe)
 {
 	return netif_running(rxe->ndev) && netif_carrier_ok(rxe->ndev);
-}
-
-/**
- * rxe_active_mtu() - the largest path MTU that the netdev allows
- * @rxe: the device
- *
- * Context: any. The netdev's MTU may change at any time.
- * Return: the path MTU; IB_MTU_256 if the netdev allows none.
- */
-enum ib_mtu rxe_active_mtu(struct rxe_dev *rxe)
-{
-	return iboe_get_mtu(READ_ONCE(rxe->ndev->mtu)) ?: IB_MTU_256;
 }
 
 static u8 rxe_phys_state(const struct rxe_dev *rxe)

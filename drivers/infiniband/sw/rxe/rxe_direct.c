@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The direct way
  *
- * To a peer on the same device, what a SEND, a WRITE or a READ moves is copied
- * once, from region to region, by the requester's task, and both ends then stand
- * where packets would have left them. It takes that nothing is under way between
- * the two. All that is unusual is left to packets: errors, the kernel's regions, a
- * responder that is at work or has no receive request. Either may take over from
- * the other between two packets of a message.
+ * If the peer is on the same device, the requester's task copies the payload of
+ * a SEND, WRITE or READ once, from region to region, and moves the state of
+ * both ends as packets would have done. This requires that nothing is under way
+ * between the two. Packets take over in all special cases: errors, regions of
+ * the kernel, a responder that is busy or has no receive request. The two ways
+ * may alternate between any two packets of a message.
  */
 #include <linux/moduleparam.h>
 
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_direct.h"
+#include "rxe_mr.h"
 #include "rxe_resp.h"
+#include "rxe_send.h"
+#include "rxe_sq.h"
+#include "rxe_wr.h"
 
-/* Packets whose payload is copied at a time. */
+/* Packets whose payload is copied in one step. */
 #define RXE_DIRECT_PACKETS	16
 
 static bool rxe_direct = true;
@@ -22,18 +29,18 @@ MODULE_PARM_DESC(direct,
 		 "Copy between queue pairs of one device without packets, where that is possible (default Y)");
 
 /**
- * struct rxe_move - what is copied at a time
+ * struct rxe_move - one step of a direct copy
  * @qp: the requester; sq.lock held
  * @peer: the responder; rq.lock held
  * @wqe: the request
  * @kind: RXE_OP_SEND, RXE_OP_WRITE or RXE_OP_READ
- * @at: bytes into its message
+ * @at: bytes of the message that earlier steps have copied
  * @len: bytes to copy
  * @done: bytes copied
- * @missing: the page that ended it; no region: none did
- * @missing_len: bytes that are to be accessed from there on
- * @missing_write: kind of access
- * @missing_far: the page is in a region of the responder's
+ * @missing: the missing page that stopped the copy; without a region: none did
+ * @missing_len: bytes that will be accessed from there on
+ * @missing_write: they will be written
+ * @missing_far: the page is in a region of the responder
  */
 struct rxe_move {
 	struct rxe_qp *qp;
@@ -49,35 +56,19 @@ struct rxe_move {
 	bool missing_far;
 };
 
-/* RXE_OP_NONE: always by packets. */
-static u8 rxe_direct_kind(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_SEND:
-	case IB_WR_SEND_WITH_IMM:
-		return RXE_OP_SEND;
-	case IB_WR_RDMA_WRITE:
-		return RXE_OP_WRITE;
-	case IB_WR_RDMA_READ:
-		return RXE_OP_READ;
-	default:
-		return RXE_OP_NONE;
-	}
-}
-
-/* Is that a request, and a moment, for it? Caller: holds sq.lock. */
+/* Can the next packet of @wqe be replaced by a copy? */
 static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 				 const struct rxe_swqe *wqe)
 {
 	const struct rxe_sq *sq = &qp->sq;
 
-	return qp->loopback && qp->transport == IB_QPT_RC &&
-	       rxe_direct_kind(wqe) != RXE_OP_NONE &&
+	return qp->loopback && qp->service->reliable &&
+	       rxe_wqe_op(wqe)->direct &&
 	       sq->una == sq->psn && sq->sent_psn == sq->psn &&
-	       READ_ONCE(rxe_direct) && rxe_net_is_up(qp_rxe(qp));
+	       READ_ONCE(rxe_direct) && rxe_send_is_up(qp_rxe(qp));
 }
 
-/* What the peer must have been given for its QP, and for the region; 0: nothing. */
+/* The right that QP and region of the responder must grant; 0: none. */
 static int rxe_move_right(const struct rxe_move *move)
 {
 	switch (move->kind) {
@@ -90,7 +81,7 @@ static int rxe_move_right(const struct rxe_move *move)
 	}
 }
 
-/* Has the responder taken a receive request that the whole message fits into? */
+/* Has the responder a receive request that is long enough for the message? */
 static bool rxe_direct_has_taken(const struct rxe_move *move)
 {
 	return rxe_resp_take_wqe(move->peer) == RXE_TAKEN &&
@@ -107,23 +98,23 @@ static bool rxe_direct_peer_ready(const struct rxe_move *move)
 	int right = rxe_move_right(move);
 
 	return state >= IB_QPS_RTR && state <= IB_QPS_SQE &&
-	       peer->transport == IB_QPT_RC && peer->loopback &&
+	       peer->service == qp->service && peer->loopback &&
 	       peer->attr.dest_qp_num == qp->ib.qp_num &&
 	       (peer->rights & right) == right &&
 	       peer->mtu == qp->mtu && rq->psn == qp->sq.psn &&
 	       rq->kind == (middle ? move->kind : RXE_OP_NONE) &&
 	       skb_queue_empty(&rq->requests) && !rq->reading &&
-	       !rq->rnr_sent && !rq->place.result &&
-	       !rxe_fault_busy(&rq->place) &&
+	       !rq->rnr_sent && !rq->fault.result &&
+	       !rxe_fault_busy(&rq->fault) &&
 	       (move->kind != RXE_OP_SEND || rxe_direct_has_taken(move));
 }
 
-/* --- the bytes ------------------------------------------------------------- */
+/* --- the bytes ------------------------------------------------------------ */
 
-/* What is in one region, from the next byte of the message on. */
+/* A part of the next bytes of the message that is in one region. */
 struct rxe_piece {
 	struct rxe_place place;
-	u64 room;	/* bytes of the message */
+	u64 room;	/* bytes */
 };
 
 static u64 rxe_move_rest(const struct rxe_move *move)
@@ -149,7 +140,7 @@ static bool rxe_move_in_list(const struct rxe_move *move,
 	       piece->place.mr->umem;
 }
 
-/* The requester's. */
+/* The requester's side. */
 static bool rxe_move_near(const struct rxe_move *move, struct rxe_piece *piece)
 {
 	const struct rxe_list list = {
@@ -162,7 +153,7 @@ static bool rxe_move_near(const struct rxe_move *move, struct rxe_piece *piece)
 	return rxe_move_in_list(move, &list, piece);
 }
 
-/* The responder's. */
+/* The responder's side. */
 static bool rxe_move_far(const struct rxe_move *move, struct rxe_piece *piece)
 {
 	const struct rxe_swqe *wqe = move->wqe;
@@ -184,7 +175,10 @@ static bool rxe_move_far(const struct rxe_move *move, struct rxe_piece *piece)
 	       piece->place.mr->umem;
 }
 
-/* @n bytes of it were to be copied. Returns whether they were. */
+/*
+ * Notes that @copied of @n bytes have been copied. Returns false if the next
+ * page of @piece is missing.
+ */
 static bool rxe_move_ends(struct rxe_move *move, const struct rxe_piece *piece,
 			  bool write, u32 n, size_t copied)
 {
@@ -240,8 +234,8 @@ static bool rxe_move_piece(struct rxe_move *move)
 }
 
 /*
- * A page is missing: goes on behind what has been copied of the next packet before,
- * on whichever way. Returns false if there is nothing to go on with.
+ * A page is missing that an earlier try, direct or by packet, has got beyond.
+ * Skips the bytes that were copied then. Returns false if there are none.
  */
 static noinline bool rxe_move_resume(struct rxe_move *move)
 {
@@ -249,7 +243,7 @@ static noinline bool rxe_move_resume(struct rxe_move *move)
 	u32 skip = 0;
 
 	if (move->missing.mr && move->done < packet)
-		skip = rxe_fault_resume(&move->peer->rq.place, NULL,
+		skip = rxe_fault_resume(&move->peer->rq.fault, NULL,
 					packet - move->done, true);
 	if (!skip)
 		return false;
@@ -266,8 +260,8 @@ static void rxe_move_run(struct rxe_move *move)
 }
 
 /*
- * Packets that what has been copied is the payload of; what is not a whole one
- * is copied again.
+ * Returns the number of packets whose payload has been copied. An incomplete
+ * payload is copied again.
  */
 static u32 rxe_move_packets(struct rxe_move *move)
 {
@@ -279,15 +273,13 @@ static u32 rxe_move_packets(struct rxe_move *move)
 	return move->done / mtu;
 }
 
-/* --- where both ends stand then -------------------------------------------- */
+/* --- the new state of both ends ------------------------------------------- */
 
 static enum rxe_verdict rxe_direct_received(const struct rxe_move *move)
 {
 	const struct rxe_swqe *wqe = move->wqe;
 	const struct rxe_headers headers = {
-		.opcode = wqe->opcode == IB_WR_SEND_WITH_IMM ?
-				  IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE :
-				  IB_OPCODE_RC_SEND_ONLY,
+		.opcode = rxe_wqe_op(wqe)->packets[true][true],
 		.solicited = wqe->flags & IB_SEND_SOLICITED,
 		.imm_data = wqe->imm_data,
 	};
@@ -321,7 +313,7 @@ static enum rxe_verdict rxe_direct_executed(struct rxe_move *move, u32 packets)
 	return verdict;
 }
 
-/* The requester has heard of it. */
+/* The requester has got the acknowledgment. */
 static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 {
 	struct rxe_sq *sq = &move->qp->sq;
@@ -329,7 +321,7 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 	sq->psn = rxe_psn_add(sq->psn, packets);
 	sq->sent_psn = sq->psn;
 	sq->offset += move->done;
-	rxe_comp_progress(move->qp, sq->psn);
+	rxe_sq_progress(move->qp, sq->psn);
 	rxe_count_add(qp_rxe(move->qp), RXE_CNT_DIRECT_PKTS, packets);
 	rxe_count_add(qp_rxe(move->qp), RXE_CNT_DIRECT_BYTES, move->done);
 	if (sq->offset < move->wqe->length)
@@ -337,13 +329,13 @@ static void rxe_direct_acknowledged(struct rxe_move *move, u32 packets)
 	sq->offset = 0;
 	sq->cur++;
 	sq->rd_atomic += move->kind == RXE_OP_READ;
-	rxe_comp_retire(move->qp);
+	rxe_sq_retire(move->qp);
 }
 
 /*
- * Waits for the missing page. A requester that waits for a page of the peer's is
- * to run out of RNR retries as it would over a wire, so packets take over when
- * the peer would have sent an RNR NAK.
+ * Waits for the missing page. A requester that waits for a page of the
+ * responder must run out of RNR retries as it would over a wire. So packets
+ * take over at the time at which the responder would send an RNR NAK.
  */
 static int rxe_direct_park(struct rxe_move *move)
 {
@@ -362,19 +354,19 @@ static int rxe_direct_park(struct rxe_move *move)
 	return -EAGAIN;
 }
 
-/* As rxe_direct_step(), with a peer. Caller: in an RCU read section. */
+/* As rxe_direct_step(), in the RCU read section in which the peer was found. */
 static int rxe_direct_to_peer(struct rxe_move *move)
 {
 	struct rxe_rq *rq = &move->peer->rq;
 	u32 packets = 0;
 
-	/* Who is at work takes packets in their turn. */
+	/* A responder that is busy takes packets. */
 	if (!spin_trylock(&rq->lock))
 		return 0;
 	if (rxe_direct_peer_ready(move)) {
 		rxe_move_run(move);
 		packets = rxe_move_packets(move);
-		/* It is in error: packets will tell. */
+		/* The peer is in the error state: the packet gets an answer. */
 		if (packets && rxe_direct_executed(move, packets) != RXE_DONE)
 			packets = 0;
 	}
@@ -392,7 +384,7 @@ static int rxe_direct_try(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	struct rxe_move move = {
 		.qp = qp,
 		.wqe = wqe,
-		.kind = rxe_direct_kind(wqe),
+		.kind = rxe_wqe_op(wqe)->kind,
 		.at = qp->sq.offset,
 		.len = min(wqe->length - qp->sq.offset,
 			   RXE_DIRECT_PACKETS * qp->mtu),
@@ -406,17 +398,18 @@ static int rxe_direct_try(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 }
 
 /**
- * rxe_direct_step() - do some of a request without packets
+ * rxe_direct_step() - execute a part of a request without packets
  * @qp: the queue pair
- * @wqe: the request, the next to go
+ * @wqe: the request to be sent next
  *
- * Context: the sending task, with sq.lock.
- * Return: packets that were not needed; 0: the next one is; -EAGAIN: the task
- * is parked on sq.direct.
+ * Context: the sending task; sq.lock held.
+ * Return: number of packets that the copy replaces; 0 if the next packet must
+ * be sent; -EAGAIN if the task is parked on sq.direct.
  */
 int rxe_direct_step(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
-	/* A page cannot be had: whose fault that is, a packet will tell. */
+	lockdep_assert_held(&qp->sq.lock);
+	/* After a fault failed, the packet finds out which side is to blame. */
 	if (rxe_fault_busy(&qp->sq.direct) || qp->sq.direct.result ||
 	    !rxe_direct_may_begin(qp, wqe))
 		return 0;

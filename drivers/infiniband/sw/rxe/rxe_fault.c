@@ -14,7 +14,10 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "rxe_qp.h"
+#include "rxe_access.h"
+#include "rxe_fault.h"
+#include "rxe_mr.h"
+#include "rxe_service.h"
 #include "rxe_wire.h"
 
 #define CREATE_TRACE_POINTS
@@ -108,7 +111,7 @@ static u64 rxe_fault_packet(const struct rxe_fault *fault)
 		return (u64)sq->cur << 32 | BIT_ULL(31) | sq->offset;
 	if (fault == &qp->sq.scatter)
 		return (u64)sq->cons << 32 | BIT_ULL(31) | sq->una;
-	if (qp->transport == IB_QPT_UD)
+	if (!qp->service->connected)
 		return 0;
 	return (u64)qp->rq.msn << 32 | BIT_ULL(31) | rxe_rq_at(&qp->rq);
 }
@@ -122,7 +125,7 @@ static u32 rxe_fault_payload(const struct rxe_fault *fault)
 	u32 rest;
 
 	if (fault == &qp->sq.gather)
-		rest = rxe_swqe(sq, sq->cur)->length - sq->offset;
+		rest = rxe_sq_wqe(sq, sq->cur)->length - sq->offset;
 	else
 		rest = rq->read.length - qp->mtu *
 		       rxe_psn_cmp(rq->read_psn, rq->read.first_psn);

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Regions that the kernel registers by requests
  *
- * (Fast registration.) The consumer fills the region's page list while its key
- * is free. A request in the send queue registers it, with a new variant of the
- * key; another, or the peer with a SEND, invalidates it, and its key is free
- * again: nothing is found by it, and when that is so nobody copies any more.
+ * This is fast registration. The consumer fills the region's page list while
+ * its key is free. A request in the send queue registers the region, with a new
+ * variant of the key. Another request, or a SEND from the peer, invalidates it:
+ * its key is free again, no lookup finds it, and all copies have ended.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_access.h"
+#include "rxe_frwr.h"
+#include "rxe_mr.h"
+#include "rxe_qp.h"
 
 /* --- making --------------------------------------------------------------- */
 
@@ -45,14 +47,14 @@ static struct rxe_mr *rxe_frwr_make_mr(struct ib_pd *pd, u32 max_pages)
 }
 
 /**
- * rxe_alloc_mr() - make a region to be registered by requests
- * @pd: protection domain, a consumer's in the kernel
+ * rxe_alloc_mr() - create a region to be registered by requests
+ * @pd: protection domain of a consumer in the kernel
  * @type: %IB_MR_TYPE_MEM_REG
- * @max_num_sg: pages that it must have room for
+ * @max_num_sg: size of the page list, in pages
  *
  * Context: process context.
  * Return: the region, or an ERR_PTR: -EOPNOTSUPP for other types; -EINVAL for
- * more pages than the device offers, or none; -ENOMEM.
+ * no pages, or more than the device offers; -ENOMEM.
  */
 struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
 			   u32 max_num_sg)
@@ -60,14 +62,19 @@ struct ib_mr *rxe_alloc_mr(struct ib_pd *pd, enum ib_mr_type type,
 	struct rxe_mr *mr;
 	int ret;
 
-	if (type != IB_MR_TYPE_MEM_REG)
+	if (type != IB_MR_TYPE_MEM_REG) {
+		ibdev_dbg(pd->device, "alloc_mr: no regions of type %d\n", type);
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!max_num_sg || max_num_sg > RXE_MAX_FRWR_PAGES)
+	}
+	if (!max_num_sg || max_num_sg > RXE_MAX_FRWR_PAGES) {
+		ibdev_dbg(pd->device, "alloc_mr: %u pages are out of range\n",
+			  max_num_sg);
 		return ERR_PTR(-EINVAL);
+	}
 	mr = rxe_frwr_make_mr(pd, max_num_sg);
 	if (!mr)
 		return ERR_PTR(-ENOMEM);
-	ret = rxe_mr_give_key(mr, RXE_KEY_FREE_MR, true);
+	ret = rxe_key_assign(mr, RXE_KEY_FREE_MR, true);
 	if (ret) {
 		kvfree(mr->frwr);
 		kfree(mr);
@@ -90,42 +97,47 @@ static int rxe_frwr_add_page(struct ib_mr *ibmr, u64 address)
 
 /**
  * rxe_map_mr_sg() - fill a region's page list
- * @ibmr: the region, its key free; its page size is set
- * @sg: the memory, its addresses mapped for the device
+ * @ibmr: the region, with a free key and its page size set
+ * @sg: the memory, mapped for the device
  * @num_sg: elements of @sg
- * @sg_offset: where in the first one to begin, or NULL; receives where it ended
+ * @sg_offset: bytes of the first element to skip, or NULL; receives the end
  *
  * Context: any; the consumer does nothing else with the region.
- * Return: elements that are in the list; the rest does not fit as it is aligned,
- * or there is no room; or -EINVAL for a region that has no list.
+ * Return: number of elements that are in the list, fewer than @num_sg if the
+ * next one is not aligned or the list is full; or -EINVAL for a region without
+ * a list.
  */
 int rxe_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int num_sg,
 		  unsigned int *sg_offset)
 {
 	struct rxe_frwr *frwr = to_rmr(ibmr)->frwr;
 
-	if (!frwr)
+	if (!frwr) {
+		ibdev_dbg(ibmr->device, "map_mr_sg: region 0x%x has no list\n",
+			  ibmr->lkey);
 		return -EINVAL;
+	}
 	frwr->num_pages = 0;
 	return ib_sg_to_pages(ibmr, sg, num_sg, sg_offset, rxe_frwr_add_page);
 }
 
 /* --- registering and invalidating ----------------------------------------- */
 
-/* Caller: holds the lock. */
 static void rxe_frwr_set(struct rxe_mr *mr, enum rxe_key_type type)
 {
+	lockdep_assert_held(&mr->frwr->lock);
+	/* Pairs with rxe_key_is(), behind which the pages are valid. */
 	smp_store_release(&mr->key.type, type);
 }
 
 /**
  * rxe_frwr_register() - execute a registration request
- * @qp: whose request it is
+ * @qp: the request's queue pair
  * @wqe: the request
  *
  * Context: sq.lock held.
- * Return: 0; -EINVAL: the region is registered already or not of the QP's
- * protection domain, or the key not its own but for the variant.
+ * Return: 0; -EINVAL if the region is registered already or belongs to another
+ * protection domain, or if the new key differs in more than the variant.
  */
 int rxe_frwr_register(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
@@ -133,6 +145,7 @@ int rxe_frwr_register(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	struct rxe_frwr *frwr = mr->frwr;
 	int ret = -EINVAL;
 
+	lockdep_assert_held(&qp->sq.lock);
 	if (!frwr || mr->ib.pd != qp->ib.pd)
 		return ret;
 	spin_lock_bh(&frwr->lock);
@@ -147,7 +160,7 @@ int rxe_frwr_register(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	return ret;
 }
 
-/* Caller: in an RCU read section. */
+/* In an RCU read section. */
 static struct rxe_mr *rxe_frwr_find(struct rxe_qp *qp, u32 rkey)
 {
 	struct rxe_dev *rxe = qp_rxe(qp);
@@ -162,14 +175,14 @@ static struct rxe_mr *rxe_frwr_find(struct rxe_qp *qp, u32 rkey)
 }
 
 /**
- * rxe_frwr_invalidate() - have a region not be registered any more
- * @qp: who asks, for itself or for its peer
- * @rkey: the region; may have been invalidated before
+ * rxe_frwr_invalidate() - invalidate a region
+ * @qp: the queue pair that asks, for itself or for its peer
+ * @rkey: the region's key; the region may be invalid already
  *
- * Nobody copies when this returns.
+ * When this returns, no copy by the key is under way.
  *
- * Context: any but hard interrupt; sq.lock or rq.lock may be held.
- * Return: 0; -EINVAL: @rkey is no such region.
+ * Context: any except hard interrupt; sq.lock or rq.lock may be held.
+ * Return: 0; -EINVAL if @rkey is no such region.
  */
 int rxe_frwr_invalidate(struct rxe_qp *qp, u32 rkey)
 {
@@ -191,8 +204,8 @@ int rxe_frwr_invalidate(struct rxe_qp *qp, u32 rkey)
 }
 
 /**
- * rxe_frwr_close() - the same for a region that goes
- * @mr: the region, whose key is not found any more
+ * rxe_frwr_close() - invalidate a region that is being deregistered
+ * @mr: the region; lookups do not find its key any more
  *
  * Context: process context.
  */
@@ -206,14 +219,14 @@ void rxe_frwr_close(struct rxe_mr *mr)
 /* --- using ---------------------------------------------------------------- */
 
 /**
- * rxe_frwr_pointer() - where a byte of a region is
- * @place: in the region
+ * rxe_frwr_pointer() - translate an offset in a region
+ * @place: place in the region
  * @skip: bytes from there on
- * @room: receives how many bytes follow in one piece
+ * @room: receives the number of contiguous bytes
  *
- * Context: the region's lock held, and dropped when the access is done.
- * Return: the byte, or NULL: the region has been invalidated since @place was
- * resolved.
+ * Context: frwr->lock held, until the access is done.
+ * Return: a pointer to the byte, or NULL if the region was invalidated after
+ * @place was resolved.
  */
 void *rxe_frwr_pointer(const struct rxe_place *place, u64 skip, u32 *room)
 {
@@ -223,6 +236,7 @@ void *rxe_frwr_pointer(const struct rxe_place *place, u64 skip, u32 *room)
 	u64 page = at >> ilog2(page_size);
 	u32 offset = at & (page_size - 1);
 
+	lockdep_assert_held(&mr->frwr->lock);
 	if (mr->key.type != RXE_KEY_MR || mr->key.value != place->key ||
 	    page >= mr->frwr->num_pages)
 		return NULL;

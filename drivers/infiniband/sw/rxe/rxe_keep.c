@@ -16,7 +16,9 @@
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 
-#include "rxe_transport.h"
+#include "rxe_keep.h"
+#include "rxe_qp.h"
+#include "rxe_wire.h"
 
 #define RXE_KEEP_AFTER_NS	NSEC_PER_MSEC
 

@@ -9,8 +9,10 @@
  */
 #include <linux/slab.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_access.h"
+#include "rxe_frwr.h"
+#include "rxe_kmem.h"
+#include "rxe_mr.h"
 
 /**
  * rxe_get_dma_mr() - make a region of all kernel memory
@@ -39,7 +41,7 @@ struct ib_mr *rxe_get_dma_mr(struct ib_pd *pd, int access)
 	mr->ib.device = pd->device;
 	mr->ib.pd = pd;
 	mr->ib.length = U64_MAX;
-	ret = rxe_mr_give_key(mr, RXE_KEY_MR, true);
+	ret = rxe_key_assign(mr, RXE_KEY_MR, true);
 	if (ret) {
 		kfree(mr);
 		return ERR_PTR(ret);
@@ -111,17 +113,7 @@ static int rxe_kmem_operate(atomic64_t *word, enum umem_odp_atomic_op op,
 {
 	if (!word || !IS_ALIGNED((uintptr_t)word, sizeof(u64)))
 		return -EINVAL;
-	switch (op) {
-	case UMEM_ODP_CMP_SWAP:
-		*old = atomic64_cmpxchg(word, compare, operand);
-		break;
-	case UMEM_ODP_SWAP:
-		*old = atomic64_xchg(word, operand);
-		break;
-	default:
-		*old = atomic64_fetch_add(operand, word);
-		break;
-	}
+	*old = umem_odp_operate(word, op, operand, compare);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #define RXE_UVERBS_ABI_VERSION	2
 #define RXE_VENDOR_ID		0xffffff
 #define RXE_ROCE_V2_UDP_PORT	4791
+#define RXE_PORT		1
 
 #define RXE_MAX_QP		(1 << 20)
 #define RXE_GSI_QPN		1

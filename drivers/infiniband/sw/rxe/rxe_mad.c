@@ -13,7 +13,9 @@
 #include <rdma/ib_mad.h>
 #include <rdma/ib_pma.h>
 
-#include "rxe_verbs.h"
+#include "rxe_counters.h"
+#include "rxe_limits.h"
+#include "rxe_mad.h"
 
 #define RXE_PMA_VERSION		1
 

@@ -6,7 +6,10 @@
 #include <net/net_namespace.h>
 #include <rdma/rdma_netlink.h>
 
-#include "rxe_verbs.h"
+#include "rxe.h"
+#include "rxe_net.h"
+#include "rxe_qp_verbs.h"
+#include "rxe_task.h"
 #include "rxe_wire.h"
 
 /* Returns the netdev's link with a reference, or NULL. */

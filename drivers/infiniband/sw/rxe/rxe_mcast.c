@@ -12,8 +12,10 @@
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_counters.h"
+#include "rxe_mcast.h"
+#include "rxe_pktq.h"
+#include "rxe_qp.h"
 
 /**
  * struct rxe_group - a multicast group
@@ -410,6 +412,6 @@ void rxe_mcast_deliver(struct rxe_dev *rxe, const union ib_gid *gid,
 		struct sk_buff *copy = skb_clone(skb, GFP_ATOMIC);
 
 		if (copy)
-			rxe_net_deliver(member->qp, copy);
+			rxe_pktq_deliver(member->qp, copy);
 	}
 }

@@ -1,60 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * DOC: Memory regions and keys
+/**
+ * DOC: Memory regions
  *
- * A key names a memory region or a memory window. It is an index into the
- * device's table, and a variant in its low byte, so that a key that is no longer
- * valid does not name what got its index. The data path resolves keys under RCU
- * and takes no reference.
+ * When a verb that ends a region or a window returns, nothing reads or writes
+ * memory by its key any more. No verb waits for an RCU grace period to achieve
+ * that. First the key leaves the table, so no more lookups find it. Code that
+ * has found the key still needs a lock, under which it sees that the object is
+ * closed:
  *
- * When a verb that ends a region or a window returns, nothing is read or written by
- * its key any more. No verb waits for an RCU grace period for that. The key leaves the
- * table, which is for those who have not found it yet. Who has found it still has to
- * get through a lock, and finds behind it that there is nothing:
+ *	region of a process		the leaf's lock (umem_odp_close())
+ *	region of the kernel		frwr->lock, under which the key is free
+ *	window				rq.lock of each queue pair that may use
+ *					it (rxe_dealloc_mw()): held from the
+ *					lookup until the bytes are copied
  *
- *	a process's region	the leaf's (umem_odp_close())
- *	a region of the kernel's	frwr->lock, which sees the key free
- *	a window		rq.lock of each queue pair that it could be used by
- *				(rxe_dealloc_mw()), which holds it from resolving
- *				the key until the bytes have been moved
- *
- * (A region that is all of the kernel's memory has no such lock: it goes after the
- * queue pairs of its protection domain.) So pages can be unpinned, and accounted to
- * nobody, at once. Only the structures themselves are freed after a grace period.
+ * (A region of all of the kernel's memory needs no such lock: it goes after the
+ * queue pairs of its protection domain.) So the verb can unpin pages and undo
+ * their accounting at once. Only the structures themselves are freed after a
+ * grace period.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <rdma/ib_umem.h>
 
-#include "rxe_verbs.h"
+#include "rxe_frwr.h"
+#include "rxe_mr.h"
 
-#define RXE_MAX_KEY_INDEX	0xffffff
-
-/* Of @num_mw, once the region is being deregistered. */
+/* Value of @num_mw once the region is being deregistered. */
 #define RXE_MR_CLOSED		(-1)
 
-/* What a region may be registered with. */
+/* Flags that a region may be registered with. */
 #define RXE_MR_ACCESS						\
 	(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE |		\
 	 IB_ACCESS_FLUSH_GLOBAL | IB_ACCESS_MW_BIND | IB_ACCESS_ON_DEMAND | \
 	 IB_ACCESS_HUGETLB | IB_ACCESS_OPTIONAL)
 
-/* What a peer may do with a region's key, or be given a window for. */
+/* Rights that a peer may have by a region's key, or through a window. */
 #define RXE_MR_LENT						\
 	(RXE_ACCESS_REMOTE | IB_ACCESS_FLUSH_GLOBAL |		\
 	 IB_ACCESS_FLUSH_PERSISTENT | IB_ACCESS_MW_BIND)
 
-/* The longest region that is one of the owner's buffers, in bytes. */
+/* The longest region that counts as one of the owner's buffers, in bytes. */
 #define RXE_MAX_BUFFER		(16ULL << 40)
 
 /*
- * Who may give peers a wide key: one that reaches memory which its owner has not
- * named. The owner does not know what will be there, and a stranger who guesses the
- * key has it all (ReDMArk, USENIX Security 2021).
+ * Who may give peers a wide key, which reaches memory that its owner has not
+ * named. The owner does not know what that memory will be, and a stranger who
+ * guesses the key gets all of it (ReDMArk, USENIX Security 2021).
  */
 enum rxe_implicit_remote {
 	RXE_IMPLICIT_REMOTE_NEVER,
@@ -67,249 +61,32 @@ module_param_named(implicit_remote, rxe_implicit_remote, uint, 0644);
 MODULE_PARM_DESC(implicit_remote,
 		 "Who may give peers, or bind windows to, on-demand regions that are implicit, longer than 16 TiB, or not mapped throughout: 0 nobody, 1 who has CAP_NET_RAW (default), 2 everybody");
 
-/* --- keys ----------------------------------------------------------------- */
-
-/*
- * A random index, if possible one that rxe_table_near() will find. (That takes up to
- * 6 of the 32 bits that have to be guessed.)
- */
-static u32 rxe_key_draw(struct rxe_dev *rxe)
-{
-	u32 index = get_random_u32_inclusive(RXE_TABLE_NEAR, RXE_MAX_KEY_INDEX);
-	u32 i;
-
-	for (i = 0; i < RXE_TABLE_NEAR; i++)
-		if (!rcu_access_pointer(rxe->keys.near[(index ^ i) %
-						       RXE_TABLE_NEAR]))
-			return index ^ i;
-	return index;
-}
-
-/**
- * rxe_key_reserve() - choose a key
- * @rxe: the device
- * @key: filled in; nothing is found by it until rxe_key_publish()
- * @type: what it is embedded in
- * @secret: no one must be able to guess it from other keys: a peer can use it
- *
- * Context: process context; may sleep.
- * Return: 0 or -ENOMEM.
- */
-int rxe_key_reserve(struct rxe_dev *rxe, struct rxe_key *key,
-		    enum rxe_key_type type, bool secret)
-{
-	u32 anywhere = secret ? rxe_key_draw(rxe) : 0;
-	u32 index;
-	int ret;
-
-	ret = xa_alloc_cyclic(&rxe->keys.all, &index, NULL,
-			      XA_LIMIT(1, RXE_MAX_KEY_INDEX),
-			      secret ? &anywhere : &rxe->next_key,
-			      GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return -ENOMEM;
-	key->type = type;
-	key->value = index << 8 | get_random_u8();
-	return 0;
-}
-
-/**
- * rxe_key_publish() - let a key be found
- * @rxe: the device
- * @key: reserved; what it is embedded in is complete
- *
- * Context: process context.
- */
-void rxe_key_publish(struct rxe_dev *rxe, struct rxe_key *key)
-{
-	rxe_table_publish(&rxe->keys, key->value >> 8, key);
-}
-
-/**
- * rxe_key_erase() - let a key not be found any more
- * @rxe: the device
- * @key: the key
- *
- * Who has found it may use it until its read section ends.
- *
- * Context: process context.
- */
-void rxe_key_erase(struct rxe_dev *rxe, struct rxe_key *key)
-{
-	rxe_table_erase(&rxe->keys, key->value >> 8, key);
-}
-
-static bool rxe_key_is(const struct rxe_key *key, u32 value,
-		       enum rxe_key_type type)
-{
-	/* What a region is, was written before it was registered. */
-	return key && smp_load_acquire(&key->type) == type &&
-	       READ_ONCE(key->value) == value;
-}
-
-/**
- * rxe_key_find() - look up a key
- * @rxe: the device
- * @value: the key as users have it
- * @type: what it has to be embedded in
- *
- * Context: RCU read section.
- * Return: the key or NULL.
- */
-struct rxe_key *rxe_key_find(struct rxe_dev *rxe, u32 value,
-			     enum rxe_key_type type)
-{
-	struct rxe_key *key = rxe_table_near(&rxe->keys, value >> 8);
-
-	if (!rxe_key_is(key, value, type))
-		key = xa_load(&rxe->keys.all, value >> 8);
-	return rxe_key_is(key, value, type) ? key : NULL;
-}
-
-/* --- resolving ------------------------------------------------------------ */
-
-/**
- * rxe_mr_find() - look up a region
- * @rxe: the device
- * @pd: the protection domain it has to be in
- * @value: its key
- *
- * Context: RCU read section.
- * Return: the region or NULL.
- */
-struct rxe_mr *rxe_mr_find(struct rxe_dev *rxe, struct ib_pd *pd, u32 value)
-{
-	struct rxe_key *key = rxe_key_find(rxe, value, RXE_KEY_MR);
-	struct rxe_mr *mr;
-
-	if (!key)
-		return NULL;
-	mr = container_of(key, struct rxe_mr, key);
-	return mr->ib.pd == pd ? mr : NULL;
-}
-
-/**
- * rxe_mr_contains() - does a range lie in a region?
- * @mr: the region
- * @addr: first byte, in the region's address space
- * @len: bytes
- *
- * Context: any.
- */
-bool rxe_mr_contains(const struct rxe_mr *mr, u64 addr, u64 len)
-{
-	u64 offset = addr - mr->ib.iova;
-
-	return addr >= mr->ib.iova && offset <= mr->ib.length &&
-	       len <= mr->ib.length - offset;
-}
-
-static int rxe_mr_resolve(struct rxe_mr *mr, u32 key, u64 addr, u64 len,
-			  int access, struct rxe_place *place)
-{
-	if (!rxe_mr_contains(mr, addr, len))
-		return -EINVAL;
-	if (access & ~mr->access)
-		return -EACCES;
-	place->mr = mr;
-	place->offset = addr - mr->ib.iova;
-	place->key = key;
-	return 0;
-}
-
-/**
- * rxe_lkey_resolve() - check an access to local memory
- * @rxe: the device
- * @pd: the protection domain of who asks
- * @lkey: the region
- * @addr: first byte
- * @len: bytes
- * @access: IB_ACCESS_LOCAL_WRITE or 0
- * @place: receives where it is; valid in this read section
- *
- * Context: RCU read section.
- * Return: 0; -EINVAL for a key, protection domain or range that is wrong;
- * -EACCES where only the right is missing.
- */
-int rxe_lkey_resolve(struct rxe_dev *rxe, struct ib_pd *pd, u32 lkey, u64 addr,
-		     u64 len, int access, struct rxe_place *place)
-{
-	struct rxe_mr *mr = rxe_mr_find(rxe, pd, lkey);
-
-	return mr ? rxe_mr_resolve(mr, lkey, addr, len, access, place) :
-		    -EINVAL;
-}
-
-/**
- * rxe_rkey_resolve() - check an access that a peer asks for
- * @qp: the queue pair it asks
- * @rkey: a region or a window
- * @addr: first byte
- * @len: bytes
- * @access: IB_ACCESS_REMOTE_* that it takes
- * @place: receives where it is; valid in this read section
- *
- * Context: RCU read section.
- * Return: as rxe_lkey_resolve().
- */
-int rxe_rkey_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len,
-		     int access, struct rxe_place *place)
-{
-	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
-
-	if (mr)
-		return rxe_mr_resolve(mr, rkey, addr, len, access, place);
-	return rxe_mw_resolve(qp, rkey, addr, len, access, place);
-}
-
-/**
- * rxe_rkey_check() - check a right to a whole region
- * @qp: the queue pair that the peer asks
- * @rkey: a region, not a window
- * @access: IB_ACCESS_* that it takes
- *
- * Context: RCU read section.
- * Return: as rxe_lkey_resolve().
- */
-int rxe_rkey_check(struct rxe_qp *qp, u32 rkey, int access)
-{
-	struct rxe_mr *mr = rxe_mr_find(qp_rxe(qp), qp->ib.pd, rkey);
-
-	if (!mr)
-		return -EINVAL;
-	return access & ~mr->access ? -EACCES : 0;
-}
-
-/**
- * rxe_rkey_invalidate() - take back a key that was given to a peer
- * @qp: who asks: for itself (local invalidate), or for its peer (SEND with
- *	invalidate)
- * @rkey: a type 2 window bound by @qp, or a region that the kernel registers by
- *	requests; the key of a user's region stays valid as long as the region does
- *
- * Context: any but hard interrupt; sq.lock or rq.lock may be held.
- * Return: 0 or -EINVAL.
- */
-int rxe_rkey_invalidate(struct rxe_qp *qp, u32 rkey)
-{
-	return rxe_mw_invalidate(qp, rkey) && rxe_frwr_invalidate(qp, rkey) ?
-		       -EINVAL : 0;
-}
-
 /* --- registering ---------------------------------------------------------- */
 
 static int rxe_check_mr(struct rxe_dev *rxe, u64 length, u64 iova, int access)
 {
-	if (!length || length - 1 > U64_MAX - iova)
+	int ret;
+
+	if (!length || length - 1 > U64_MAX - iova) {
+		ibdev_dbg(&rxe->ib,
+			  "reg_mr: %llu bytes from 0x%llx are no range\n",
+			  length, iova);
 		return -EINVAL;
-	if (access & ~RXE_MR_ACCESS)
+	}
+	if (access & ~RXE_MR_ACCESS ||
+	    (access & IB_ACCESS_HUGETLB && !(access & IB_ACCESS_ON_DEMAND))) {
+		ibdev_dbg(&rxe->ib, "reg_mr: flags %#x are not supported\n",
+			  access);
 		return -EOPNOTSUPP;
-	if (access & IB_ACCESS_HUGETLB && !(access & IB_ACCESS_ON_DEMAND))
-		return -EOPNOTSUPP;
-	return ib_check_mr_access(&rxe->ib, access);
+	}
+	ret = ib_check_mr_access(&rxe->ib, access);
+	if (ret)
+		ibdev_dbg(&rxe->ib, "reg_mr: rights %#x contradict each other\n",
+			  access);
+	return ret;
 }
 
-/* Is each page of the range in a mapping of the current process? */
+/* Is every page of the range in a mapping of the current process? */
 static bool rxe_is_mapped(u64 start, u64 length)
 {
 	struct mm_struct *mm = current->mm;
@@ -328,17 +105,18 @@ static bool rxe_is_mapped(u64 start, u64 length)
 }
 
 /*
- * Does an on-demand region of the current process reach memory that the process has
- * not named: all that there will be, most of the address space, or what will be
- * mapped where nothing is now?
+ * Does an on-demand region of the current process reach memory that the process
+ * has not named: the whole address space, most of it, or ranges that are not
+ * mapped now?
  */
 static bool rxe_is_wide(u64 start, u64 length)
 {
-	return length > min_t(u64, RXE_MAX_BUFFER, current->mm->task_size / 2) ||
-	       !rxe_is_mapped(start, length);
+	u64 most = min_t(u64, RXE_MAX_BUFFER, current->mm->task_size / 2);
+
+	return length > most || !rxe_is_mapped(start, length);
 }
 
-/* @trusted: the owner had CAP_NET_RAW when the region was registered. */
+/* @trusted: the owner had CAP_NET_RAW when it registered the region */
 static bool rxe_wide_allowed(bool trusted)
 {
 	switch (READ_ONCE(rxe_implicit_remote)) {
@@ -353,18 +131,20 @@ static bool rxe_wide_allowed(bool trusted)
 
 /**
  * rxe_mr_may_lend() - may peers have rights to a region's memory?
- * @mr: the region; what was asked for has been checked in all other respects
+ * @mr: the region; all other checks have passed
  *
- * The administrator may have changed the answer since the region was registered.
+ * The administrator may have changed the answer since the region was
+ * registered.
  *
  * Context: any.
+ * Return: true if they may.
  */
 bool rxe_mr_may_lend(const struct rxe_mr *mr)
 {
 	return !mr->wide || rxe_wide_allowed(mr->trusted);
 }
 
-/* May the current process register it with rights that peers can have? */
+/* May the current process register the region with rights for peers? */
 static int rxe_mr_check_wide(struct rxe_mr *mr, u64 start, u64 length)
 {
 	if (!(mr->access & IB_ACCESS_ON_DEMAND) ||
@@ -372,7 +152,11 @@ static int rxe_mr_check_wide(struct rxe_mr *mr, u64 start, u64 length)
 		return 0;
 	mr->wide = rxe_is_wide(start, length);
 	mr->trusted = mr->wide && capable(CAP_NET_RAW);
-	return rxe_mr_may_lend(mr) ? 0 : -EPERM;
+	if (rxe_mr_may_lend(mr))
+		return 0;
+	ibdev_dbg(mr->ib.device,
+		  "reg_mr: implicit_remote allows peers no rights to such a region\n");
+	return -EPERM;
 }
 
 static struct ib_umem_odp *rxe_get_memory(struct rxe_dev *rxe, u64 start,
@@ -403,8 +187,12 @@ static int rxe_mr_fill(struct rxe_mr *mr, u64 start, u64 length, u64 iova)
 	if (ret)
 		return ret;
 	umem = rxe_get_memory(rxe, start, length, mr->access);
-	if (IS_ERR(umem))
+	if (IS_ERR(umem)) {
+		ibdev_dbg(&rxe->ib,
+			  "reg_mr: %llu bytes from 0x%llx are refused: %ld\n",
+			  length, start, PTR_ERR(umem));
 		return PTR_ERR(umem);
+	}
 	mr->umem = umem;
 	mr->implicit = mr->access & IB_ACCESS_ON_DEMAND && !start &&
 		       length == U64_MAX;
@@ -413,7 +201,7 @@ static int rxe_mr_fill(struct rxe_mr *mr, u64 start, u64 length, u64 iova)
 	return 0;
 }
 
-/* Makes a region that lacks only its key. */
+/* Returns a region without a key, or an ERR_PTR. */
 static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 				  u64 iova, int access)
 {
@@ -438,43 +226,19 @@ static struct rxe_mr *rxe_mr_make(struct ib_pd *pd, u64 start, u64 length,
 }
 
 /**
- * rxe_mr_give_key() - let a new region be found
- * @mr: the region, complete but for its key
- * @type: what it is found as
- * @secret: no one must be able to guess the key from others
- *
- * Context: process context.
- * Return: 0 or -ENOMEM.
- */
-int rxe_mr_give_key(struct rxe_mr *mr, enum rxe_key_type type, bool secret)
-{
-	struct rxe_dev *rxe = to_rxe(mr->ib.device);
-	int ret;
-
-	ret = rxe_key_reserve(rxe, &mr->key, type, secret);
-	if (ret)
-		return ret;
-	mr->ib.lkey = mr->key.value;
-	mr->ib.rkey = mr->key.value;
-	rxe_key_publish(rxe, &mr->key);
-	return 0;
-}
-
-/**
  * rxe_reg_user_mr() - register memory of the current process
  * @pd: protection domain
  * @start: first byte, a virtual address
  * @length: bytes; %U64_MAX with a @start of 0 and IB_ACCESS_ON_DEMAND is the
  *	whole address space (implicit on-demand paging)
- * @iova: what users and peers call the first byte
+ * @iova: address of the first byte for users and peers
  * @access: IB_ACCESS_* flags; with IB_ACCESS_ON_DEMAND nothing is pinned
- * @udata: nothing is asked and nothing is told
+ * @udata: not used
  *
  * Context: process context; may sleep.
- * Return: the region, or an ERR_PTR: -EINVAL for ranges or rights that cannot
- * be, -EOPNOTSUPP for flags that are not known, -EPERM for rights that peers can
- * have to more memory than the implicit_remote parameter allows, -ENOMEM,
- * -EFAULT.
+ * Return: the region, or an ERR_PTR: -EINVAL for impossible ranges or rights,
+ * -EOPNOTSUPP for unknown flags, -EPERM for rights of peers to more memory than
+ * the implicit_remote parameter allows, -ENOMEM, -EFAULT.
  */
 struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 			      int access, compat_dmah_param
@@ -485,7 +249,7 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
+	ret = rxe_key_assign(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
 	if (ret) {
 		rxe_mr_free(mr);
 		return ERR_PTR(ret);
@@ -493,40 +257,32 @@ struct ib_mr *rxe_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 iova,
 	return &mr->ib;
 }
 
-/* Lets no more windows be bound to a region; -EBUSY if one is. */
+/* Lets no more windows be bound to a region. Returns -EBUSY if one is bound. */
 static int rxe_mr_close(struct rxe_mr *mr)
 {
-	return atomic_cmpxchg(&mr->num_mw, 0, RXE_MR_CLOSED) > 0 ? -EBUSY : 0;
-}
-
-/*
- * Both were registered by one address space. (On-demand regions of an address
- * space share its mirror.)
- */
-static bool rxe_same_owner(const struct rxe_mr *a, const struct rxe_mr *b)
-{
-	if (!a->umem->pinned && !b->umem->pinned)
-		return a->umem->mirror == b->umem->mirror;
-	return a->umem->pinned && b->umem->pinned &&
-	       a->umem->pinned->owning_mm == b->umem->pinned->owning_mm;
+	if (atomic_cmpxchg(&mr->num_mw, 0, RXE_MR_CLOSED) <= 0)
+		return 0;
+	ibdev_dbg(mr->ib.device, "region 0x%x: windows are bound to it\n",
+		  mr->key.value);
+	return -EBUSY;
 }
 
 /**
- * rxe_rereg_user_mr() - register a region anew with something changed
+ * rxe_rereg_user_mr() - replace a region by one with other attributes
  * @ibmr: the region
- * @flags: IB_MR_REREG_*: what of the following is new
+ * @flags: IB_MR_REREG_*: which of the following attributes are new
  * @start: first byte, a virtual address
  * @length: bytes
- * @iova: what users and peers call the first byte
+ * @iova: address of the first byte for users and peers
  * @access: IB_ACCESS_* flags
  * @pd: protection domain, the old one if it stays
- * @udata: nothing is asked and nothing is told
+ * @udata: not used
  *
  * Context: process context; may sleep.
- * Return: a new region with a new key, whereupon the caller deregisters @ibmr;
- * or an ERR_PTR as rxe_reg_user_mr(), also -EBUSY with windows bound to @ibmr,
- * -EINVAL where the memory would become another process's or a region that
- * stays where it is would change between pinned and on-demand.
+ * Return: a new region with a new key, after which the caller deregisters
+ * @ibmr; or an ERR_PTR as rxe_reg_user_mr(), and -EBUSY with windows bound to
+ * @ibmr, -EINVAL if the memory would become another process's, or if a region
+ * whose range stays would change between pinned and on-demand.
  */
 struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 				u64 length, u64 iova, int access,
@@ -539,7 +295,7 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 	if (rxe_mr_close(old))
 		return ERR_PTR(-EBUSY);
 	if (!(flags & IB_MR_REREG_TRANS)) {
-		start = old->umem->address;
+		start = umem_odp_address(old->umem);
 		length = old->ib.length;
 		iova = old->ib.iova;
 	}
@@ -551,8 +307,13 @@ struct ib_mr *rxe_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start,
 		ret = PTR_ERR(mr);
 		goto err_reopen;
 	}
-	if (flags & IB_MR_REREG_TRANS || rxe_same_owner(old, mr))
-		ret = rxe_mr_give_key(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
+	if (flags & IB_MR_REREG_TRANS ||
+	    umem_odp_same_owner(old->umem, mr->umem))
+		ret = rxe_key_assign(mr, RXE_KEY_MR, mr->access & RXE_MR_LENT);
+	else
+		ibdev_dbg(pd->device,
+			  "rereg_mr 0x%x: the owner or the kind of memory would change\n",
+			  old->key.value);
 	if (ret)
 		goto err_free;
 	return &mr->ib;
@@ -564,7 +325,7 @@ err_reopen:
 	return ERR_PTR(ret);
 }
 
-/* Ends all access by a key that is not found any more. */
+/* Ends all access by a key that lookups do not find any more. */
 static void rxe_mr_end_access(struct rxe_mr *mr)
 {
 	if (mr->umem)
@@ -582,7 +343,7 @@ static void rxe_mr_end_access(struct rxe_mr *mr)
  *
  * Context: process context; waits for accesses under way, not for faults or a
  * grace period.
- * Return: 0, or -EBUSY while windows are bound to it.
+ * Return: 0, or -EBUSY while windows are bound to the region.
  */
 int rxe_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {

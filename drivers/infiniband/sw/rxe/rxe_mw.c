@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Memory windows
  *
- * A window lends a peer a part of a region. Type 1 is bound and unbound by any
- * QP of its protection domain; type 2 is bound by one QP, usable through that
- * QP alone, and unbound by invalidating it (2B in the terms of the
- * specification). The region counts its windows: it cannot go while one is
- * bound to it.
+ * A window lends a peer a part of a region. Any QP of its protection domain may
+ * bind and unbind a window of type 1. A window of type 2 is bound by one QP,
+ * can be used through that QP only, and is unbound by invalidating it (type 2B
+ * of the specification). A region counts its windows, and cannot be
+ * deregistered while one is bound to it.
  */
 #include <linux/slab.h>
 
-#include "rxe_verbs.h"
+#include "rxe_access.h"
+#include "rxe_mr.h"
+#include "rxe_mw.h"
+#include "rxe_pd.h"
+#include "rxe_qp.h"
 
-/* What a window may be bound with. Of the local right it makes no use. */
+/* Flags that a window may be bound with. The local right has no effect. */
 #define RXE_MW_ACCESS \
 	(RXE_ACCESS_REMOTE | IB_ACCESS_LOCAL_WRITE | IB_ZERO_BASED)
 
@@ -27,9 +31,9 @@ static struct rxe_mw *rxe_mw_find(struct rxe_qp *qp, u32 rkey)
 	return mw->ib.pd == qp->ib.pd ? mw : NULL;
 }
 
-/* Caller: holds the lock. */
 static void rxe_mw_unbind(struct rxe_mw *mw)
 {
+	lockdep_assert_held(&mw->lock);
 	if (mw->mr)
 		atomic_dec(&mw->mr->num_mw);
 	if (mw->qp) {
@@ -41,9 +45,10 @@ static void rxe_mw_unbind(struct rxe_mw *mw)
 	mw->qp = NULL;
 }
 
-/* Caller: holds the lock; it is bound to nothing of a QP's. */
+/* @mw is in no QP's list. */
 static void rxe_mw_join(struct rxe_mw *mw, struct rxe_qp *qp)
 {
+	lockdep_assert_held(&mw->lock);
 	spin_lock(&qp->mws_lock);
 	list_add(&mw->node, &qp->mws);
 	spin_unlock(&qp->mws_lock);
@@ -65,7 +70,7 @@ static int rxe_mw_check_type2(const struct rxe_mw *mw,
 
 static int rxe_mw_check(const struct rxe_mw *mw, const struct rxe_swqe *wqe)
 {
-	/* It may have been bound or closed between finding and locking it. */
+	/* The window may have been bound or closed since it was found. */
 	if (mw->closed || mw->key.value != wqe->mw.mw_rkey)
 		return -EINVAL;
 	if ((wqe->mw.new_rkey ^ mw->key.value) >> 8)
@@ -86,7 +91,7 @@ static int rxe_mw_check_mr(const struct rxe_mr *mr, const struct rxe_swqe *wqe)
 	return rxe_mr_contains(mr, wqe->mw.addr, wqe->mw.length) ? 0 : -EINVAL;
 }
 
-/* Finds the region that is asked for, and counts the window. */
+/* Finds the region of a bind request, and counts the window. */
 static struct rxe_mr *rxe_mw_get_mr(struct rxe_qp *qp,
 				    const struct rxe_swqe *wqe)
 {
@@ -99,13 +104,14 @@ static struct rxe_mr *rxe_mw_get_mr(struct rxe_qp *qp,
 	return mr;
 }
 
-/* Caller: holds the lock, in an RCU read section. */
+/* In the RCU read section in which @mw was found. */
 static int rxe_mw_rebind(struct rxe_mw *mw, struct rxe_qp *qp,
 			 const struct rxe_swqe *wqe)
 {
 	struct rxe_mr *mr = NULL;
 	int ret = rxe_mw_check(mw, wqe);
 
+	lockdep_assert_held(&mw->lock);
 	if (ret)
 		return ret;
 	if (wqe->mw.length) {
@@ -127,18 +133,19 @@ static int rxe_mw_rebind(struct rxe_mw *mw, struct rxe_qp *qp,
 
 /**
  * rxe_mw_bind() - execute a bind request
- * @qp: whose request it is
- * @wqe: the request; a type 1 window with a length of 0 is unbound
+ * @qp: the request's queue pair
+ * @wqe: the request; with a length of 0, a type 1 window is unbound
  *
- * Context: sq.lock is held.
- * Return: 0, or -EINVAL where the window, the region, the range or the rights
- * are not such as may be bound.
+ * Context: sq.lock held.
+ * Return: 0, or -EINVAL if the window, the region, the range or the rights do
+ * not allow it.
  */
 int rxe_mw_bind(struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
 	struct rxe_mw *mw;
 	int ret = -EINVAL;
 
+	lockdep_assert_held(&qp->sq.lock);
 	rcu_read_lock();
 	mw = rxe_mw_find(qp, wqe->mw.mw_rkey);
 	if (mw) {
@@ -159,11 +166,11 @@ static bool rxe_mw_usable(const struct rxe_mw *mw, const struct rxe_qp *qp,
 
 /**
  * rxe_mw_invalidate() - unbind a type 2 window
- * @qp: by which it was bound
- * @rkey: the window
+ * @qp: the queue pair that has bound the window
+ * @rkey: the window's key
  *
- * Context: any but hard interrupt; sq.lock or rq.lock may be held.
- * Return: 0, or -EINVAL where @rkey is no type 2 window that @qp has bound.
+ * Context: any except hard interrupt; sq.lock or rq.lock may be held.
+ * Return: 0, or -EINVAL if @rkey is no type 2 window that @qp has bound.
  */
 int rxe_mw_invalidate(struct rxe_qp *qp, u32 rkey)
 {
@@ -195,8 +202,8 @@ static struct rxe_mw *rxe_mw_first(struct rxe_qp *qp)
 }
 
 /**
- * rxe_mw_forget_qp() - unbind the type 2 windows that a QP has bound
- * @qp: the queue pair; it binds nothing any more
+ * rxe_mw_forget_qp() - unbind all type 2 windows that a QP has bound
+ * @qp: the queue pair, which does not bind windows any more
  *
  * Context: process context; may sleep.
  */
@@ -205,7 +212,7 @@ void rxe_mw_forget_qp(struct rxe_qp *qp)
 	struct rxe_mw *mw;
 
 	do {
-		/* The window may be going at the same time (rxe_dealloc_mw()). */
+		/* rxe_dealloc_mw() may free the window at the same time. */
 		rcu_read_lock();
 		mw = rxe_mw_first(qp);
 		if (mw) {
@@ -221,13 +228,13 @@ void rxe_mw_forget_qp(struct rxe_qp *qp)
 
 /* --- using ---------------------------------------------------------------- */
 
-/* Caller: holds the lock. */
 static int rxe_mw_place(const struct rxe_mw *mw, u64 addr, u64 len, int access,
 			struct rxe_place *place)
 {
 	u64 base = mw->access & IB_ZERO_BASED ? 0 : mw->addr;
 	u64 offset = addr - base;
 
+	lockdep_assert_held(&mw->lock);
 	if (addr < base || offset > mw->length || len > mw->length - offset)
 		return -EINVAL;
 	if (access & ~mw->access)
@@ -239,12 +246,12 @@ static int rxe_mw_place(const struct rxe_mw *mw, u64 addr, u64 len, int access,
 
 /**
  * rxe_mw_resolve() - check an access through a window
- * @qp: the queue pair that is asked
- * @rkey: the window
- * @addr: first byte: as in the region, or from the window's start
+ * @qp: the responder
+ * @rkey: the window's key
+ * @addr: first byte: in the region's address space, or from the window's start
  * @len: bytes
- * @access: IB_ACCESS_REMOTE_* that it takes
- * @place: receives where it is in the region; valid in this read section
+ * @access: IB_ACCESS_REMOTE_* rights that the access requires
+ * @place: receives region and offset; valid in this read section
  *
  * Context: RCU read section.
  * Return: as rxe_lkey_resolve().
@@ -267,9 +274,9 @@ int rxe_mw_resolve(struct rxe_qp *qp, u32 rkey, u64 addr, u64 len, int access,
 /* --- making and destroying ------------------------------------------------ */
 
 /**
- * rxe_alloc_mw() - make a window, bound to nothing
- * @ibmw: the window; its type is set
- * @udata: nothing is asked and nothing is told
+ * rxe_alloc_mw() - create a window that is not bound
+ * @ibmw: the window, with its type
+ * @udata: not used
  *
  * Context: process context.
  * Return: 0 or -ENOMEM.
@@ -296,7 +303,7 @@ int rxe_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 	return 0;
 }
 
-/* Unbinds it for good. Returns whether it was bound. */
+/* Unbinds a window for good. Returns true if it was bound. */
 static bool rxe_mw_close(struct rxe_mw *mw)
 {
 	bool bound;
@@ -310,13 +317,13 @@ static bool rxe_mw_close(struct rxe_mw *mw)
 }
 
 /**
- * rxe_dealloc_mw() - the end of a window, bound or not
+ * rxe_dealloc_mw() - destroy a window, bound or not
  * @ibmw: the window
  *
- * When this returns, nothing is accessed through the window.
+ * When this returns, nothing accesses memory through the window.
  *
- * Context: process context; waits for what peers are having done in the protection
- * domain if it was bound, not for a grace period.
+ * Context: process context; if the window was bound, waits for accesses by
+ * peers in its protection domain, not for a grace period.
  * Return: 0.
  */
 int rxe_dealloc_mw(struct ib_mw *ibmw)

@@ -13,8 +13,11 @@
 #include <net/netns/generic.h>
 #include <net/udp_tunnel.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_counters.h"
+#include "rxe_mcast.h"
+#include "rxe_net.h"
+#include "rxe_pktq.h"
+#include "rxe_service.h"
 
 /**
  * struct rxe_netns - the driver's part of a network namespace
@@ -65,49 +68,6 @@ static bool rxe_from_peer(const struct rxe_qp *qp, const struct sk_buff *skb)
 			       &av->sgid_addr._sockaddr_in6.sin6_addr);
 }
 
-/**
- * rxe_net_deliver() - queue a received packet and kick the task that handles it
- * @qp: the queue pair that the packet is for
- * @skb: the packet; consumed
- *
- * Context: bottom halves off; the RCU read section in which @qp was found.
- */
-void rxe_net_deliver(struct rxe_qp *qp, struct sk_buff *skb)
-{
-	bool response = rxe_op_is_response(rxe_pkt(skb)->op);
-	struct sk_buff_head *queue = response ? &qp->sq.responses :
-						&qp->rq.requests;
-
-	lockdep_assert_in_rcu_read_lock();
-	lockdep_assert_in_softirq();
-
-	if (skb_queue_len_lockless(queue) >= RXE_MAX_QUEUED) {
-		rxe_drop(qp, skb);
-		return;
-	}
-	if (response && !skb_queue_empty_lockless(queue))
-		rxe_count(qp_rxe(qp), RXE_CNT_ACK_DEFERRED);
-	spin_lock(&queue->lock);
-	__skb_queue_tail(queue, skb);
-	spin_unlock(&queue->lock);
-	rxe_task_kick(response ? &qp->sq.task : &qp->rq.task);
-}
-
-/**
- * rxe_net_done() - remove a packet from its queue and free it
- * @queue: the queue that the packet is in
- * @skb: the packet; consumed
- *
- * Context: the task that empties the queue (bottom halves off).
- */
-void rxe_net_done(struct sk_buff_head *queue, struct sk_buff *skb)
-{
-	spin_lock(&queue->lock);
-	__skb_unlink(skb, queue);
-	spin_unlock(&queue->lock);
-	rxe_skb_free(skb);
-}
-
 /* The destination address of a packet, as a GID. */
 static union ib_gid rxe_dgid(const struct sk_buff *skb)
 {
@@ -134,8 +94,8 @@ static bool rxe_is_for(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	if (rxe_pkt(skb)->op->qp_type != qp->transport)
 		return false;
-	return qp->transport == IB_QPT_UD ? rxe_to_device(qp_rxe(qp), skb) :
-					    rxe_from_peer(qp, skb);
+	return qp->service->connected ? rxe_from_peer(qp, skb) :
+					rxe_to_device(qp_rxe(qp), skb);
 }
 
 static struct rxe_qp *rxe_find_qp(struct rxe_dev *rxe, struct sk_buff *skb)
@@ -258,7 +218,7 @@ static void rxe_net_take(struct rxe_netns *ns, struct sk_buff *skb)
 	}
 	rxe_count_received(qp_rxe(qp), skb);
 	skb_dst_drop(skb);
-	rxe_net_deliver(qp, skb);
+	rxe_pktq_deliver(qp, skb);
 	return;
 drop:
 	kfree_skb(skb);

@@ -3,7 +3,8 @@
  * Protection domains and user contexts. Other objects refer to them. A
  * protection domain has a list of its queue pairs.
  */
-#include "rxe_verbs.h"
+#include "rxe_pd.h"
+#include "rxe_qp.h"
 
 /**
  * rxe_alloc_ucontext() - open the device for a process

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Queue pairs: what is sent and received, and how far that has come */
+/* Queue pairs: the two halves, and how far each has come */
 #ifndef RXE_QP_H
 #define RXE_QP_H
 
@@ -12,10 +12,10 @@
 #include <net/dst.h>
 
 #include "rxe.h"
-#include "rxe_cq.h"
 #include "rxe_fault.h"
-#include "rxe_mr.h"
+#include "rxe_limits.h"
 #include "rxe_recvq.h"
+#include "rxe_task.h"
 
 struct mem_cgroup;
 struct rxe_service;
@@ -23,27 +23,27 @@ struct sock;
 
 /**
  * struct rxe_swqe - a send work request, a private copy
- * @wr_id: the user's
- * @opcode: enum ib_wr_opcode
+ * @wr_id: chosen by the consumer
+ * @opcode: enum ib_wr_opcode, a row of rxe_wr_ops[]
  * @flags: enum ib_send_flags
- * @status: enum ib_wc_status that it is going to complete with
+ * @status: enum ib_wc_status that the request will complete with
  * @length: bytes of payload
- * @num_sge: of @sge
- * @first_psn: of its first packet; valid once @started
- * @end_psn: after its last packet, or the last response to it; @first_psn for
- *	what is done locally
- * @started: its first packet has been sent
+ * @num_sge: number of elements of @sge
+ * @first_psn: PSN of the first packet; valid once @started
+ * @end_psn: PSN behind the last packet, or behind the last packet of the
+ *	response; equals @first_psn if the request is executed locally
+ * @started: the first packet has been sent
  * @imm_data: immediate data
- * @invalidate_rkey: of SEND with invalidate, and local invalidate
+ * @invalidate_rkey: of SEND with invalidate, and of local invalidate
  * @remote_addr: of RDMA and atomics
  * @rkey: of RDMA and atomics
- * @compare_add: of atomics
- * @swap: of atomics
- * @flush: of FLUSH: how much, how far, and how
- * @mw: of bind: what to bind and where
- * @reg: of registration: the kernel's region, its new key, and rights
+ * @swap_add: of atomics: what to store, or to add
+ * @compare: of compare and swap
+ * @flush: of FLUSH: bytes, selectivity level and placement type
+ * @mw: of bind: the window, its region, range and rights
+ * @reg: of registration: the kernel's region, its new key and its rights
  * @sge: gather or scatter list
- * @inline_data: payload, in place of @sge, with IB_SEND_INLINE and of ATOMIC
+ * @inline_data: payload in place of @sge, with IB_SEND_INLINE and of ATOMIC
  *	WRITE; both have rxe_sq.room bytes, and rxe_swqe_put() fills them
  */
 struct rxe_swqe {
@@ -63,8 +63,8 @@ struct rxe_swqe {
 	union {
 		struct {
 			u64 remote_addr;
-			u64 compare_add;
-			u64 swap;
+			u64 swap_add;
+			u64 compare;
 			u32 rkey;
 			struct {
 				u32 length;
@@ -93,13 +93,13 @@ struct rxe_swqe {
 };
 
 /**
- * struct rxe_dest - where a datagram goes
- * @av: the address
- * @qpn: the QP there
- * @qkey: that it is to have
- * @priority: of its packet, as skb->priority
+ * struct rxe_dest - the destination of a datagram
+ * @av: address
+ * @qpn: destination QP number
+ * @qkey: Q_Key that the destination must have
+ * @priority: of the packet, as skb->priority
  *
- * Behind the gather list or the inline data of a request that is a datagram.
+ * Stands behind the gather list or the inline data of a request.
  */
 struct rxe_dest {
 	struct rxe_av av;
@@ -109,13 +109,13 @@ struct rxe_dest {
 };
 
 /**
- * struct rxe_train - packets about to leave together; empty between two turns of
- *	the task that fills it
- * @head: the first of them, which the others are fragments of
- * @end: where the next one is hung up
- * @packets: how many; 0: none, and the rest means nothing
- * @size: bytes of the first: BTH to ICRC
- * @last_size: of the last
+ * struct rxe_train - packets that will be sent together; empty between two
+ *	turns of the task that fills it
+ * @head: the first packet; the others are its fragments
+ * @end: where the next packet is linked
+ * @packets: number of packets; if 0, all other members are invalid
+ * @size: bytes of the first packet, from BTH to ICRC
+ * @last_size: bytes of the last packet
  */
 struct rxe_train {
 	struct sk_buff *head;
@@ -126,63 +126,95 @@ struct rxe_train {
 };
 
 /**
- * struct rxe_sq - the sending half of a QP
- * @lock: protects everything in here, but for what @post_lock protects
- * @task: requester and completer
- * @ring: user space's; NULL buffer for the kernel's QPs
- * @room: bytes behind each private copy for a gather list or inline data;
- *	enough for the word of an ATOMIC WRITE, whatever was asked for
- * @sig_all: every request completes with a CQE
- * @wqes: private copies; a user's are made by the first doorbell
- * @wqe_mask: number of @wqes - 1; so many are used at a time at most
- * @wqe_size: bytes of one
- * @post_lock: protects @posted and the slots from @posted on; innermost, and
- *	taken with interrupts off
- * @posted: requests of the kernel's, running freely; read with acquire
- * @prod: requests picked up; this and the next two run freely
- * @cur: the request being sent
- * @cons: the oldest request not completed; read with acquire by who posts
- * @offset: bytes of @cur that have been sent
- * @psn: of the next packet
- * @sent_psn: after the last one that was ever sent; ahead of @psn while packets
- *	are being sent again
- * @una: the oldest PSN not acknowledged
- * @rd_atomic: READs and atomics under way, all of which has been asked for
+ * struct rxe_recovery - what a requester knows of losses, pauses and errors
+ * @acked: the responder has executed all PSNs before this one; ahead of sq.una
+ *	while responses to earlier queries are missing
+ * @recover: sq.psn when the requester went back; until sq.psn has reached it
+ *	again, not everything has been retransmitted
  * @retries: left until IB_WC_RETRY_EXC_ERR
  * @rnr_retries: left until IB_WC_RNR_RETRY_EXC_ERR
- * @rnr_since: when the first RNR NAK after some progress came; 0: none has
- * @acked: up to here the peer has executed everything; beyond @una where answers
- *	to queries before are still missing
- * @recover: what had been sent when it was gone back; @psn is behind that until
- *	all of it has been sent again
- * @went_back: what was lost has been sent or asked for again; packets that were
- *	on their way then will say once more that it is lost
- * @lost_again: packets said so before all had been sent again
- * @probing: one message at a time until there is progress: the peer was not ready,
- *	or is slow to answer, and is not to be given all of it again, and again
- * @last_word: enum ib_wc_status: the peer has ended the connection with a NAK,
- *	and nothing but what it sent before is still to come; 0: it has not
- * @last_word_psn: of that NAK
- * @rnr_wait: nothing is sent until @rnr_timer fires
- * @no_memory: that is for want of memory, not because the peer has said so
- * @timed_out: set by @timer
- * @deadline: when what is under way must have made progress; 0: nothing is
- * @timer_armed: @timer will fire
+ * @rnr_since: when the first RNR NAK since the last progress arrived; 0: none
+ *	has
+ * @went_back: lost packets have been retransmitted or requested again; NAKs
+ *	that were under way at that time report the same loss once more
+ * @lost_again: a loss was reported before all packets had been retransmitted
+ * @probing: send one message at a time until there is progress: the responder
+ *	was not ready, or is slow, and would get the whole window again and
+ *	again
+ * @fatal_nak: enum ib_wc_status of a NAK with which the responder has ended the
+ *	connection; only responses that it sent before may still arrive; 0: none
+ * @fatal_nak_psn: PSN of that NAK
+ * @rnr_wait: nothing is sent until sq.rnr_timer fires
+ * @no_memory: @rnr_wait is for lack of memory; the responder has not asked for
+ *	it
+ * @timed_out: set by sq.timer
+ * @deadline: when packets under way must have made progress; 0: there are none
+ * @timer_armed: sq.timer will fire
+ *
+ * Protected by sq.lock. All zeroes is the state of a new queue pair.
+ */
+struct rxe_recovery {
+	u32 acked;
+	u32 recover;
+	u32 retries;
+	u32 rnr_retries;
+	ktime_t rnr_since;
+	bool went_back;
+	bool lost_again;
+	bool probing;
+	u8 fatal_nak;
+	u32 fatal_nak_psn;
+	bool rnr_wait;
+	bool no_memory;
+	bool timed_out;
+	bool timer_armed;
+	ktime_t deadline;
+};
+
+/**
+ * struct rxe_sq - the sending half of a QP
+ * @lock: protects all members except those that @post_lock protects
+ * @task: requester and completer
+ * @ring: user space's ring; it has no buffer for the kernel's QPs
+ * @room: bytes behind each private copy for a gather list or inline data;
+ *	always enough for the word of an ATOMIC WRITE
+ * @sig_all: every request completes with a CQE
+ * @wqes: private copies; a user's are allocated by the first doorbell
+ * @wqe_mask: number of @wqes - 1, which is the largest number in use at a time
+ * @wqe_size: bytes of one private copy
+ * @post_lock: protects @posted and the slots from @posted on; innermost, and
+ *	taken with interrupts off
+ * @posted: requests posted by a consumer in the kernel, free-running. The
+ *	release in rxe_post_one() pairs with the acquire in rxe_req_fetch().
+ * @prod: requests picked up, free-running as @cur and @cons are
+ * @cur: the request being sent
+ * @cons: the oldest request that is not complete. The release in
+ *	rxe_sq_finish() pairs with the acquire in rxe_post_one().
+ * @offset: bytes of @cur that have been sent
+ * @psn: PSN of the next packet
+ * @sent_psn: PSN behind the last packet ever sent; ahead of @psn while packets
+ *	are being retransmitted
+ * @una: the oldest PSN that is not acknowledged
+ * @rd_atomic: queries under way, all of whose packets have been sent
+ * @recovery: losses, pauses and errors
  * @drained_event: IB_EVENT_SQ_DRAINED has been raised
- * @timer: lost packets; fires at or before @deadline, and again if before
- * @rnr_timer: see @rnr_wait
- * @scatter_timer: kicks the completer when the fault in @scatter has become a long one
+ * @timer: detects lost packets; fires at or before @recovery.deadline, and is
+ *	started again if it fires before
+ * @rnr_timer: see @recovery.rnr_wait
+ * @scatter_timer: kicks the completer when @scatter has been busy for long
  * @responses: packets for the completer; has a lock of its own
- * @early: those that came before their turn
- * @dropped: responses found no room since they were last asked for; set by anybody
- * @train: requests about to leave
- * @gather: a page of the payload that is missing
+ * @reorder: responses that arrived early, sorted by PSN
+ * @dropped: responses were dropped for lack of room since the completer last
+ *	requested them again; any context may set it
+ * @train: request packets that will be sent together
+ * @gather: fault on a page of the payload
  * @gather_for: the request that @gather is for, an index as @cur
- * @scatter: a page for a response that is missing
- * @direct: a page of either side that is missing, where it goes without packets;
- *	if it cannot be had, the next goes by a packet, and then this is forgotten
- * @direct_late: @direct waits for a page of the peer that has been missing for so
- *	long that packets take over: the peer's RNR NAKs count against @rnr_retries
+ * @scatter: fault on a page that a response is copied to
+ * @direct: fault on a page of either side of a direct copy; if the page cannot
+ *	be had, the next packet is sent, and then the result is forgotten
+ * @direct_late: @direct waits for a page of the responder that has been missing
+ *	for so long that packets take over: the responder's RNR NAKs then count
+ *	against @recovery.rnr_retries
  */
 struct rxe_sq {
 	spinlock_t lock;
@@ -202,28 +234,14 @@ struct rxe_sq {
 	u32 psn;
 	u32 sent_psn;
 	u32 una;
-	u32 acked;
-	u32 recover;
 	u32 rd_atomic;
-	u32 retries;
-	u32 rnr_retries;
-	ktime_t rnr_since;
-	bool went_back;
-	bool lost_again;
-	bool probing;
-	u8 last_word;
-	u32 last_word_psn;
-	bool rnr_wait;
-	bool no_memory;
-	bool timed_out;
-	ktime_t deadline;
-	bool timer_armed;
+	struct rxe_recovery recovery;
 	bool drained_event;
 	struct hrtimer timer;
 	struct hrtimer rnr_timer;
 	struct hrtimer scatter_timer;
 	struct sk_buff_head responses;
-	struct sk_buff_head early;
+	struct sk_buff_head reorder;
 	bool dropped;
 	struct rxe_train train;
 	struct rxe_fault gather;
@@ -234,15 +252,15 @@ struct rxe_sq {
 };
 
 /**
- * struct rxe_replay - what a duplicate READ or atomic is answered from
- * @kind: RXE_OP_READ, which is executed again; or what must not be
- * @first_psn: of the request
- * @end_psn: after the last response
+ * struct rxe_replay - a query that was executed, for answering its duplicates
+ * @kind: RXE_OP_READ, which is executed again; any other must not be
+ * @first_psn: PSN of the request
+ * @end_psn: PSN behind the last response
  * @rkey: of a READ
  * @addr: of a READ
  * @length: of a READ, bytes
- * @value: the word as the atomic found it
- * @msn: of the answer
+ * @value: the word before an atomic changed it
+ * @msn: MSN of the response
  */
 struct rxe_replay {
 	u8 kind;
@@ -257,42 +275,45 @@ struct rxe_replay {
 
 /**
  * struct rxe_rq - the receiving half of a QP
- * @lock: protects everything in here
+ * @lock: protects all members
  * @task: the responder
- * @queue: receive requests; empty for ever where there is a shared one
- * @pd: that the memory of receive requests must belong to; constant
- * @wqe: the request being filled; valid if @have_wqe
+ * @queue: receive requests; always empty if the QP uses a shared receive queue
+ * @pd: protection domain of the receive requests' memory; constant
+ * @wqe: the receive request being filled; valid if @have_wqe
  * @have_wqe: enum rxe_taken: see @wqe
- * @psn: expected
+ * @psn: expected PSN
  * @msn: messages completed
  * @kind: of the message under way, RXE_OP_SEND or RXE_OP_WRITE, or RXE_OP_NONE
- * @addr: of the WRITE under way: where the next packet goes
+ * @addr: of the WRITE under way: destination of the next packet
  * @rkey: of the WRITE under way
- * @resid: bytes of the WRITE under way still to come
+ * @resid: bytes of the WRITE under way that have not arrived
  * @offset: bytes of the message under way that have arrived
- * @established: a packet has come in
+ * @established: a packet has arrived
  * @last_wqe_event: IB_EVENT_QP_LAST_WQE_REACHED has been raised
- * @nak_sent: what the last packet was refused with that has to come again:
- *	RXE_AETH_NAK_SEQ or RXE_AETH_RNR; 0: none since one was executed
- * @ack_due: an ACK for @psn - 1 has to be sent before anything else is
- * @fault_psn: of the packet, in or out, that @place is for
- * @rnr_sent: the peer has been told to wait for it
+ * @nak_sent: the NAK that asks for packets to be sent again, RXE_AETH_NAK_SEQ
+ *	or RXE_AETH_RNR; 0: none since a packet was last executed
+ * @ack_due: an ACK for @psn - 1 must be sent before anything else
+ * @fault_psn: PSN of the packet, request or response, that @fault is for
+ * @rnr_sent: the peer has been told to retry later, because of @fault
  * @reading: @read is under way
  * @read: the READ whose responses are being sent
- * @read_psn: of the next response
- * @replays: the last READs and atomics, by @num_replays; none before there has
- *	been a max_dest_rd_atomic
- * @replay_mask: slots of @replays - 1; grows under modify_mutex
- * @num_replays: recorded since the QP was reset, free-running
- * @max_replays: of them, duplicates are answered from so many: max_dest_rd_atomic
+ * @read_psn: PSN of the next response
+ * @replays: the last queries, indexed by @num_replays; NULL until
+ *	max_dest_rd_atomic is first set
+ * @replay_mask: number of slots of @replays - 1; grows under modify_mutex
+ * @num_replays: queries recorded since the QP was reset, free-running
+ * @max_replays: max_dest_rd_atomic: duplicates of that many queries are
+ *	answered
  * @requests: packets for the responder; has a lock of its own
- * @early: those that came before their turn
- * @dropped: requests found no room since they were last asked for; set by anybody
- * @train: responses about to leave
- * @place: a page that is missing
- * @timer: kicks the responder when the fault in @place has become a long one; or, in
- *	the error state, to look whether user space has posted anything
- * @flushed: when it last had then; 0: the QP has come to this state now
+ * @reorder: requests that arrived early, sorted by PSN
+ * @dropped: requests were dropped for lack of room since the responder last
+ *	asked for them; any context may set it
+ * @train: responses that will be sent together
+ * @fault: fault on a page that a packet needs
+ * @timer: kicks the responder when @fault has been busy for long; in the error
+ *	state, to check whether user space has posted receive requests
+ * @flushed: when such requests were last found, in the error state; 0: the QP
+ *	has just entered that state
  */
 struct rxe_rq {
 	spinlock_t lock;
@@ -322,48 +343,52 @@ struct rxe_rq {
 	u32 num_replays;
 	u32 max_replays;
 	struct sk_buff_head requests;
-	struct sk_buff_head early;
+	struct sk_buff_head reorder;
 	bool dropped;
 	struct rxe_train train;
-	struct rxe_fault place;
+	struct rxe_fault fault;
 	struct hrtimer timer;
 	ktime_t flushed;
 };
 
 /**
  * struct rxe_qp - a queue pair
- * @handle: the core's object, which goes when destroy_qp() returns: for the two
- *	tasks and the verbs only
- * @ib: copies of what the core knows, for whoever has found the queue pair;
- *	constant. The CQs and the SRQ themselves go when @handle does.
- * @rcu: frees it: who has found it in an RCU read section may have it until
- *	that ends
- * @modify_mutex: serialises modify_qp and destroy_qp
+ * @handle: the core's object, which may be freed before this one; only the two
+ *	tasks and the verbs use it
+ * @ib: copies of members of @handle, for code that has found the queue pair by
+ *	number; constant. The CQs and the SRQ themselves go when @handle does.
+ * @rcu: frees the queue pair, after all read sections that may have found it
+ * @modify_mutex: serializes modify_qp and destroy_qp
  * @attr: as set by modify_qp; changed under modify_mutex, sq.lock and rq.lock
- * @rights: of @attr's access flags, what the peer may do here; as @attr
+ * @rights: what the peer may do here, from @attr's access flags; locked as
+ *	@attr
  * @state_lock: protects @state; innermost
  * @state: changed under @state_lock; read with READ_ONCE()
  * @user: its queues are user space's
  * @transport: enum ib_qp_type of its packets, UD for QP1; constant
- * @service: what its transport does; constant
- * @mtu: bytes of payload in a packet; as @attr
- * @av: the peer's address; as @attr; of datagrams the last one's, under sq.lock
- * @loopback: the peer is on this device; as @av
- * @src_port: UDP source port; as @av
- * @priority: of its packets, for VLANs and queues: as skb->priority; as @av
- * @dst: route to the peer, or NULL; under sq.lock or rq.lock by the tasks, so
- *	it has a lock of its own
+ * @service: the transport's properties and operations; constant
+ * @mtu: bytes of payload in a packet; locked as @attr
+ * @av: the peer's address, locked as @attr; of a datagram QP the address that
+ *	the last datagram was sent to, under sq.lock
+ * @loopback: the peer is on this device; locked as @av
+ * @src_port: UDP source port; locked as @av
+ * @priority: of its packets, as skb->priority, for VLANs and queues; locked as
+ *	@av
+ * @dst: route to the peer, or NULL; the tasks use it under sq.lock or rq.lock,
+ *	so it has a lock of its own
  * @dst_cookie: tells when @dst is out of date; under @dst_lock
  * @dst_lock: protects @dst and @dst_cookie
  * @mws: type 2 memory windows bound by it; under @mws_lock
  * @mws_lock: protects @mws; innermost
- * @pd_node: in the list of its protection domain's; under the list's lock
+ * @pd_node: in the list of its protection domain; under the list's lock
  * @groups: struct rxe_member, multicast groups; under the device's groups_lock
- * @account: what it has in the queues below, where nobody answers; else NULL
- * @memcg: is charged for @kept; NULL for the kernel's; constant
+ * @account: socket that counts its bytes in the queues of the network stack;
+ *	NULL for a reliable service
+ * @memcg: memory cgroup that is charged for @kept; NULL for the kernel's;
+ *	constant
  * @kept: bytes of packets that wait for long (rxe_keep.c)
- * @sq: sending
- * @rq: receiving
+ * @sq: sending half
+ * @rq: receiving half
  */
 struct rxe_qp {
 	struct ib_qp *handle;
@@ -405,8 +430,8 @@ struct rxe_qp {
 };
 
 /**
- * struct rxe_qp_handle - what the core makes and frees for a queue pair
- * @ib: what the core knows
+ * struct rxe_qp_handle - the object that the core allocates and frees
+ * @ib: the core's part
  * @qp: the queue pair
  */
 struct rxe_qp_handle {
@@ -429,13 +454,13 @@ static inline enum ib_qp_state rxe_qp_state(const struct rxe_qp *qp)
 	return READ_ONCE(qp->state);
 }
 
-/* The PSN of what is being executed. */
+/* The PSN of the packet, request or response, that is being executed. */
 static inline u32 rxe_rq_at(const struct rxe_rq *rq)
 {
 	return rq->reading ? rq->read_psn : rq->psn;
 }
 
-static inline struct rxe_swqe *rxe_swqe(const struct rxe_sq *sq, u32 index)
+static inline struct rxe_swqe *rxe_sq_wqe(const struct rxe_sq *sq, u32 index)
 {
 	return sq->wqes + (index & sq->wqe_mask) * sq->wqe_size;
 }
@@ -447,14 +472,14 @@ static inline struct rxe_dest *rxe_swqe_dest(const struct rxe_sq *sq,
 }
 
 /**
- * rxe_swqe_put() - copy to the end of a request
- * @sq: its send queue
+ * rxe_swqe_put() - append to a request's gather list or inline data
+ * @sq: the request's send queue
  * @wqe: the request
- * @at: bytes behind it that are taken already
- * @data: a part of its gather list, or of its inline data
- * @len: bytes
+ * @at: bytes that are there already
+ * @data: what to append
+ * @len: bytes to append
  *
- * Context: who fills the request.
+ * Context: the code that fills the request, before the request is posted.
  * Return: true; false: there is no room, and nothing was copied.
  */
 static inline bool rxe_swqe_put(const struct rxe_sq *sq, struct rxe_swqe *wqe,
@@ -466,54 +491,35 @@ static inline bool rxe_swqe_put(const struct rxe_sq *sq, struct rxe_swqe *wqe,
 	return true;
 }
 
-/* rxe_rc.c, rxe_uc.c, rxe_ud.c */
-extern const struct rxe_service rxe_rc;
-extern const struct rxe_service rxe_uc;
-extern const struct rxe_service rxe_ud;
-
-/* Waits for a turn of the receiving half, or of a peer in its place (rxe_direct.c). */
+/**
+ * rxe_resp_pass() - wait for accesses to memory by the receiving half
+ * @qp: the queue pair
+ *
+ * The responder, or a requester that copies directly in its place
+ * (rxe_direct.c), resolves a key and copies under one hold of rq.lock. So when
+ * this returns, nothing is copied by a key that was gone before the call.
+ *
+ * Context: rq.lock not held; sq.lock may be held.
+ */
 static inline void rxe_resp_pass(struct rxe_qp *qp)
 {
 	spin_lock_bh(&qp->rq.lock);
 	spin_unlock_bh(&qp->rq.lock);
 }
 
-/* rxe_qp.c */
-int rxe_qp_module_init(void);
-void rxe_qp_module_exit(void);
-int rxe_qp_begin_send(struct rxe_qp *qp);
-void rxe_qp_error(struct rxe_qp *qp);
-void rxe_qp_fatal(struct rxe_qp *qp);
-void rxe_qp_send_error(struct rxe_qp *qp);
-void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type event);
-
-/* The QP of a number, or NULL. Caller: in an RCU read section, as long as it uses it. */
+/**
+ * rxe_qp_find() - look up a queue pair
+ * @rxe: the device
+ * @qpn: QP number
+ *
+ * Context: RCU read section, for as long as the queue pair is used.
+ * Return: the queue pair, or NULL.
+ */
 static inline struct rxe_qp *rxe_qp_find(struct rxe_dev *rxe, u32 qpn)
 {
 	struct rxe_qp *qp = rxe_table_near(&rxe->qps, qpn);
 
 	return qp && qp->ib.qp_num == qpn ? qp : xa_load(&rxe->qps.all, qpn);
 }
-
-/* --- transport: called by the verbs -------------------------------------- */
-
-/* rxe_transport.c */
-int rxe_transport_init(struct rxe_qp *qp);
-int rxe_transport_open(struct rxe_qp *qp);
-int rxe_transport_reserve(struct rxe_qp *qp, u32 max_dest_rd_atomic);
-void rxe_transport_exit(struct rxe_qp *qp);
-void rxe_transport_reset(struct rxe_qp *qp);
-void rxe_transport_store(struct rxe_qp *qp, int mask);
-void rxe_transport_modified(struct rxe_qp *qp, int mask);
-void rxe_transport_retire(struct rxe_qp *qp);
-void rxe_transport_settle(struct rxe_qp *qp);
-
-/* rxe_req.c */
-int rxe_req_doorbell(struct rxe_qp *qp);
-/* rxe_kernel.c */
-int rxe_kernel_post_send(struct rxe_qp *qp, const struct ib_send_wr *wr,
-			 const struct ib_send_wr **bad_wr);
-int rxe_kernel_post_recv(struct rxe_qp *qp, const struct ib_recv_wr *wr,
-			 const struct ib_recv_wr **bad_wr);
 
 #endif /* RXE_QP_H */

@@ -10,7 +10,15 @@
  */
 #include <linux/moduleparam.h>
 
-#include "rxe_verbs.h"
+#include "rxe_ah.h"
+#include "rxe_cq.h"
+#include "rxe_frwr.h"
+#include "rxe_kmem.h"
+#include "rxe_mr.h"
+#include "rxe_mw.h"
+#include "rxe_pd.h"
+#include "rxe_qp_verbs.h"
+#include "rxe_srq.h"
 
 static unsigned int rxe_max_objects;
 module_param_named(max_objects, rxe_max_objects, uint, 0644);

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The responder of a Reliable Connection
  *
- * What only it has: answers, requests that are answered with data, packets that
- * come again or not in their order. Where a fault takes long, the peer is told to
- * come back (RNR NAK), so that it does not use up its retries.
+ * This file has what only this transport has: acknowledgments, queries and
+ * their responses, duplicates and packets out of order. When a fault takes
+ * long, the peer is told to retry later (RNR NAK), so that it does not use up
+ * its retries.
  */
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_pktq.h"
+#include "rxe_qp_state.h"
+#include "rxe_rc.h"
 #include "rxe_resp.h"
+#include "rxe_send.h"
 
-/* The RNR timer codes to answer with, by how long it has taken already. */
+/* Limits of the RNR timer codes for a page that is missing. */
 #define RXE_RNR_CODE_MIN	14	/* 1.28 ms */
 #define RXE_RNR_CODE_MAX	30	/* 327.68 ms */
 
 /* --- answers ------------------------------------------------------------- */
 
-/* Returns false where there is no memory for it. */
+/* Returns false if there is no memory for the packet. */
 static bool rxe_rc_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
 {
 	struct rxe_headers headers = {
@@ -28,28 +35,29 @@ static bool rxe_rc_answer(struct rxe_qp *qp, u32 psn, u8 syndrome)
 
 	if (!skb)
 		return false;
-	rxe_net_send(qp, &qp->rq.train, skb);
+	rxe_send(qp, &qp->rq.train, skb);
 	return true;
 }
 
 /**
- * rxe_rc_flush_ack() - send the ACK that is due
+ * rxe_rc_acknowledge() - send the ACK that is due
  * @qp: the queue pair
  *
  * Context: rq.lock held.
  */
-void rxe_rc_flush_ack(struct rxe_qp *qp)
+void rxe_rc_acknowledge(struct rxe_qp *qp)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (!qp->rq.ack_due)
 		return;
 	qp->rq.ack_due = false;
 	rxe_rc_answer(qp, rxe_psn_add(qp->rq.psn, -1), RXE_AETH_ACK);
 }
 
-/* Of what is behind the packet in question nothing more is said. */
+/* Suppresses NAKs for later packets. */
 static void rxe_rc_rnr(struct rxe_qp *qp, u32 psn, u8 timer)
 {
-	rxe_rc_flush_ack(qp);
+	rxe_rc_acknowledge(qp);
 	rxe_count(qp_rxe(qp), RXE_CNT_SND_RNR);
 	qp->rq.nak_sent = rxe_rc_answer(qp, psn, RXE_AETH_RNR | timer) ?
 				  RXE_AETH_RNR : 0;
@@ -64,7 +72,7 @@ static enum rxe_verdict rxe_rc_not_ready(struct rxe_qp *qp)
 /* --- errors -------------------------------------------------------------- */
 
 /*
- * Answers the request that @psn belongs to with a NAK and ends the connection.
+ * Answers the request that @psn belongs to with a NAK, and ends the connection.
  * A receive request under way completes with @status.
  */
 static enum rxe_verdict rxe_rc_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
@@ -72,7 +80,8 @@ static enum rxe_verdict rxe_rc_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 {
 	struct ib_wc wc = { .status = status };
 
-	rxe_rc_flush_ack(qp);
+	lockdep_assert_held(&qp->rq.lock);
+	rxe_rc_acknowledge(qp);
 	rxe_rc_answer(qp, psn, syndrome);
 	if (qp->rq.have_wqe && status)
 		rxe_resp_complete(qp, &wc, false);
@@ -84,6 +93,23 @@ static enum rxe_verdict rxe_rc_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 		rxe_qp_event(qp, IB_EVENT_QP_FATAL);
 	rxe_qp_error(qp);
 	return RXE_FATAL;
+}
+
+static enum rxe_verdict rxe_rc_own_fault(struct rxe_qp *qp, u32 psn,
+					 enum ib_wc_status status)
+{
+	return rxe_rc_refuse(qp, psn, RXE_AETH_NAK_OP, status);
+}
+
+/*
+ * The owner does not learn of the message, so the peer must not learn that it
+ * was received: it gets a NAK in place of the ACK.
+ */
+static void rxe_rc_unreported(struct rxe_qp *qp)
+{
+	qp->rq.ack_due = false;
+	rxe_rc_refuse(qp, rxe_psn_add(qp->rq.psn, -1), RXE_AETH_NAK_OP,
+		      IB_WC_SUCCESS);
 }
 
 static enum rxe_verdict rxe_rc_invalid(struct rxe_qp *qp, u32 psn)
@@ -99,7 +125,7 @@ static struct rxe_replay *rxe_rc_record(struct rxe_rq *rq)
 	return &rq->replays[rq->num_replays++ & rq->replay_mask];
 }
 
-/* The latest first: PSNs come again. */
+/* Searches the latest record first, because PSNs wrap. */
 static struct rxe_replay *rxe_rc_recall(struct rxe_rq *rq, u32 psn, u8 kind)
 {
 	u32 kept = min(rq->num_replays, rq->max_replays);
@@ -132,12 +158,13 @@ static u8 rxe_read_opcode(bool first, bool last)
 }
 
 /**
- * rxe_rc_read_packet() - send the next packet of a READ's response
- * @qp: the queue pair, with one under way
+ * rxe_rc_respond() - send the next packet of a READ's response
+ * @qp: the queue pair; a response is under way (rq.reading)
  *
  * Context: rq.lock held.
+ * Return: RXE_DONE, also without memory for the packet; RXE_PARKED; RXE_FATAL.
  */
-enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp)
+enum rxe_verdict rxe_rc_respond(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 	const struct rxe_replay *read = &rq->read;
@@ -155,9 +182,10 @@ enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp)
 	struct sk_buff *skb;
 	int ret;
 
+	lockdep_assert_held(&qp->rq.lock);
 	skb = rxe_wire_build(&headers, len);
 	if (!skb) {
-		/* The peer will ask again. */
+		/* The peer will request it again. */
 		rq->reading = false;
 		return RXE_DONE;
 	}
@@ -165,21 +193,21 @@ enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp)
 	if (!ret)
 		ret = rxe_region_copy(qp, read->rkey, read->addr + offset,
 				      rxe_payload(skb), len, rest,
-				      IB_ACCESS_REMOTE_READ, &rq->place);
+				      IB_ACCESS_REMOTE_READ, &rq->fault);
 	if (ret) {
 		kfree_skb(skb);
 		return rxe_resp_access(qp, rq->read_psn, ret);
 	}
 	rq->read_psn = rxe_psn_add(rq->read_psn, 1);
 	rq->reading = !last;
-	rxe_net_send(qp, &qp->rq.train, skb);
+	rxe_send(qp, &qp->rq.train, skb);
 	return RXE_DONE;
 }
 
 static void rxe_rc_begin_read(struct rxe_qp *qp,
 			      const struct rxe_replay *read)
 {
-	rxe_rc_flush_ack(qp);
+	rxe_rc_acknowledge(qp);
 	qp->rq.read = *read;
 	qp->rq.read_psn = read->first_psn;
 	qp->rq.reading = true;
@@ -223,7 +251,7 @@ static enum rxe_verdict rxe_rc_read(struct rxe_qp *qp, struct sk_buff *skb)
 
 /* --- atomics, ATOMIC WRITE, FLUSH ---------------------------------------- */
 
-/* What is not an atomic in the narrow sense is answered as an empty READ. */
+/* ATOMIC WRITE and FLUSH are answered like an empty READ. */
 static void rxe_rc_atomic_answer(struct rxe_qp *qp,
 				 const struct rxe_replay *replay)
 {
@@ -239,13 +267,13 @@ static void rxe_rc_atomic_answer(struct rxe_qp *qp,
 	};
 	struct sk_buff *skb;
 
-	rxe_rc_flush_ack(qp);
+	rxe_rc_acknowledge(qp);
 	skb = rxe_wire_build(&headers, 0);
 	if (skb)
-		rxe_net_send(qp, &qp->rq.train, skb);
+		rxe_send(qp, &qp->rq.train, skb);
 }
 
-/* A request of one packet has been executed, and must not be again. */
+/* A query of one packet has been executed, and must not be executed again. */
 static void rxe_rc_executed(struct rxe_qp *qp, u8 kind, u64 value)
 {
 	struct rxe_rq *rq = &qp->rq;
@@ -287,7 +315,7 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 
 	ret = rxe_resp_fault_result(&qp->rq);
 	if (!ret)
-		ret = rxe_region_atomic(qp, &headers, &old, &qp->rq.place);
+		ret = rxe_region_atomic(qp, &headers, &old, &qp->rq.fault);
 	verdict = rxe_resp_access(qp, headers.psn, ret);
 	if (verdict == RXE_DONE)
 		rxe_rc_executed(qp, kind, old);
@@ -295,8 +323,8 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /*
- * What has been written before is visible to all processors when a later store
- * is, so making it visible takes a barrier, and no page has to be there.
+ * A barrier is enough to make earlier WRITEs visible before any later store. No
+ * page has to be present.
  */
 static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
 					    struct sk_buff *skb)
@@ -322,6 +350,7 @@ static enum rxe_verdict rxe_rc_flush_memory(struct rxe_qp *qp,
 				       headers.length, access, &place);
 	if (ret)
 		return rxe_resp_access(qp, headers.psn, ret);
+	/* Pairs with the barrier of the program that polls for such a store. */
 	smp_wmb();
 	rxe_rc_executed(qp, RXE_OP_FLUSH, 0);
 	return RXE_DONE;
@@ -351,7 +380,7 @@ static void rxe_rc_replay_read(struct rxe_qp *qp, struct sk_buff *skb)
 	rxe_rc_begin_read(qp, &read);
 }
 
-/* A packet that has been executed before (specification, 9.7.5.1.4). */
+/* A packet that was executed before (specification, 9.7.5.1.4). */
 static enum rxe_verdict rxe_rc_duplicate(struct rxe_qp *qp,
 					 struct sk_buff *skb)
 {
@@ -379,7 +408,10 @@ static enum rxe_verdict rxe_rc_duplicate(struct rxe_qp *qp,
 	return RXE_DONE;
 }
 
-/* Asks for all from the expected packet on, unless the peer was asked already. */
+/*
+ * Asks the peer to retransmit from the expected PSN, unless it was asked
+ * already.
+ */
 static void rxe_rc_ask_again(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
@@ -387,32 +419,33 @@ static void rxe_rc_ask_again(struct rxe_qp *qp)
 	WRITE_ONCE(rq->dropped, false);
 	if (rq->nak_sent)
 		return;
-	rxe_rc_flush_ack(qp);
+	rxe_rc_acknowledge(qp);
 	if (rxe_rc_answer(qp, rq->psn, RXE_AETH_NAK_SEQ))
 		rq->nak_sent = RXE_AETH_NAK_SEQ;
 }
 
 /**
- * rxe_rc_caught_up() - all packets that have come in are executed
+ * rxe_rc_caught_up() - all packets that have arrived are executed
  * @qp: the queue pair
  *
- * Packets that were dropped for want of room may have been the last ones of all that
- * the peer has to send. Then no packet shows that they are missing.
+ * Packets that were dropped for lack of room may have been the last that the
+ * peer has to send. Then no later packet shows the loss, so ask for them here.
  *
  * Context: rq.lock held.
  */
 void rxe_rc_caught_up(struct rxe_qp *qp)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (unlikely(READ_ONCE(qp->rq.dropped)))
 		rxe_rc_ask_again(qp);
 }
 
-/* @ahead: by how many PSNs */
+/* @ahead: PSNs between the expected packet and this one */
 static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp, int ahead)
 {
 	rxe_count(qp_rxe(qp), RXE_CNT_OUT_OF_SEQ_REQ);
 	rxe_rc_ask_again(qp);
-	/* Who has been told to come back brings all of it again. */
+	/* After an RNR NAK the peer retransmits all later packets anyway. */
 	return ahead < RXE_WINDOW && qp->rq.nak_sent != RXE_AETH_RNR ?
 		       RXE_EARLY : RXE_DROPPED;
 }
@@ -423,12 +456,14 @@ static enum rxe_verdict rxe_rc_out_of_order(struct rxe_qp *qp, int ahead)
  * @skb: the packet
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_rc_request(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	const struct rxe_pkt *pkt = rxe_pkt(skb);
 	int order = rxe_psn_cmp(pkt->psn, qp->rq.psn);
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (order < 0)
 		return rxe_rc_duplicate(qp, skb);
 	if (order > 0)
@@ -460,40 +495,43 @@ static u8 rxe_rc_rnr_code(ktime_t since)
 	u8 code = RXE_RNR_CODE_MIN;
 	s64 delay;
 
-	/* Each second code doubles the delay. */
+	/* Every second code doubles the delay. */
 	for (delay = 1280; delay < waited && code < RXE_RNR_CODE_MAX; delay *= 2)
 		code += 2;
 	return code;
 }
 
-/**
- * rxe_rc_wait() - a page has been missing for long
- * @qp: the queue pair, parked
- *
- * The peer is told to send again later, from where it is missing, and what it has
- * sent is let go.
- *
- * Context: rq.lock held.
+/*
+ * A page has been missing for long. Tells the peer to retry later, from the
+ * packet that needs the page, and drops the packets that it has sent.
  */
-void rxe_rc_wait(struct rxe_qp *qp)
+static void rxe_rc_wait(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (rq->rnr_sent && skb_queue_empty_lockless(&rq->requests))
 		return;
 	rq->rnr_sent = true;
 	WRITE_ONCE(rq->dropped, false);
-	rxe_early_purge(&rq->early, &rq->requests);
+	rxe_reorder_purge(&rq->reorder, &rq->requests);
 	rxe_count(qp_rxe(qp), RXE_CNT_PAGE_FAULT_RNR);
 	rxe_rc_rnr(qp, rq->fault_psn,
-		   rxe_rc_rnr_code(rq->place.since));
+		   rxe_rc_rnr_code(rq->fault.since));
 }
 
 const struct rxe_service rxe_rc = {
+	.type = IB_QPT_RC,
 	.opcodes = IB_OPCODE_RC,
 	.reliable = true,
-	.requests = RXE_RC_REQUESTS,
+	.connected = true,
 	.request = rxe_rc_request,
 	.refuse = rxe_rc_refuse,
 	.not_ready = rxe_rc_not_ready,
+	.own_fault = rxe_rc_own_fault,
+	.unreported = rxe_rc_unreported,
+	.respond = rxe_rc_respond,
+	.acknowledge = rxe_rc_acknowledge,
+	.caught_up = rxe_rc_caught_up,
+	.wait = rxe_rc_wait,
 };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Receive requests
  *
- * The same for a queue pair's own queue and for a shared one. User space posts
- * into its ring without a system call, the kernel into an array. Whoever takes a
- * request gets a private copy, and the slot is free again.
+ * Queue pairs and shared receive queues have the same queue of receive
+ * requests. User space posts into a ring without a system call, the kernel
+ * posts into an array. A request is copied when it is taken, and its slot is
+ * free again.
  */
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -13,11 +14,11 @@
 #include "rxe_recvq.h"
 
 /**
- * rxe_recvq_init() - make a queue of receive requests
+ * rxe_recvq_init() - allocate a queue of receive requests
  * @queue: the queue, zeroed
- * @wrs: requests it must be able to hold; it may hold more: @queue->ring.mask
- * @max_sge: elements that each may have
- * @user: the requests are user space's
+ * @wrs: least number of requests; the actual number is @queue->ring.mask
+ * @max_sge: largest number of elements of a request
+ * @user: user space posts the requests
  *
  * Context: process context; may sleep.
  * Return: 0 or -ENOMEM.
@@ -30,7 +31,7 @@ int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user)
 		return rxe_ring_init(&queue->ring, wrs,
 				     sizeof(struct rxe_recv_wqe) +
 					     max_sge * sizeof(struct rxe_sge));
-	queue->ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
+	queue->ring.mask = rxe_ring_mask(wrs);
 	queue->kernel_wqe_size = offsetof(struct rxe_rwqe, sge[max_sge]);
 	queue->kernel_wqes = kvcalloc(queue->ring.mask + 1UL,
 				      queue->kernel_wqe_size, GFP_KERNEL);
@@ -39,7 +40,7 @@ int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user)
 
 /**
  * rxe_recvq_free() - free a queue of receive requests
- * @queue: the queue; one that is zeroed is nothing to free
+ * @queue: the queue; a zeroed one has nothing to free
  *
  * Context: process context; may sleep.
  */
@@ -64,7 +65,7 @@ static void rxe_recvq_reset_kernel(struct rxe_recvq *queue)
  * rxe_recvq_reset() - empty a queue
  * @queue: the queue
  *
- * Context: its lock held.
+ * Context: the lock of the queue's owner held.
  */
 void rxe_recvq_reset(struct rxe_recvq *queue)
 {
@@ -80,10 +81,11 @@ void rxe_recvq_reset(struct rxe_recvq *queue)
 }
 
 /**
- * rxe_recvq_left() - how many requests wait
+ * rxe_recvq_left() - count the requests that wait
  * @queue: the queue
  *
- * Context: its lock held.
+ * Context: the lock of the queue's owner held.
+ * Return: number of requests.
  */
 u32 rxe_recvq_left(const struct rxe_recvq *queue)
 {
@@ -92,6 +94,7 @@ u32 rxe_recvq_left(const struct rxe_recvq *queue)
 	if (queue->ring.buf)
 		posted = rxe_ring_producer(&queue->ring);
 	else
+		/* Pairs with rxe_recvq_post_one(). */
 		posted = smp_load_acquire(&queue->kernel_prod);
 	return (posted - queue->cons) & queue->ring.mask;
 }
@@ -106,7 +109,7 @@ static void rxe_rwqe_measure(struct rxe_rwqe *wqe)
 	wqe->length = min_t(u64, length, RXE_MAX_MSG);
 }
 
-/* Copies a slot that user space may be writing to: once. */
+/* User space may write to the slot at any time, so read each field once. */
 static enum rxe_taken rxe_rwqe_copy(struct rxe_rwqe *wqe,
 				    const struct rxe_recv_wqe *slot,
 				    u32 max_sge)
@@ -118,6 +121,7 @@ static enum rxe_taken rxe_rwqe_copy(struct rxe_rwqe *wqe,
 		return RXE_TAKEN_BAD;
 	wqe->num_sge = num_sge;
 	memcpy(wqe->sge, slot->dma.sge, num_sge * sizeof(*wqe->sge));
+	/* Do not read the slot again below. */
 	barrier();
 	rxe_rwqe_measure(wqe);
 	return RXE_TAKEN;
@@ -133,9 +137,10 @@ static struct rxe_rwqe *rxe_recvq_kernel_wqe(const struct rxe_recvq *queue,
 /**
  * rxe_recvq_take() - take the oldest request
  * @queue: the queue
- * @wqe: receives a copy of it
+ * @wqe: receives a copy of the request
  *
- * Context: the queue's lock held.
+ * Context: the lock of the queue's owner held.
+ * Return: whether @wqe is valid.
  */
 enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 {
@@ -152,19 +157,21 @@ enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 	} else {
 		memcpy(wqe, rxe_recvq_kernel_wqe(queue, index),
 		       queue->kernel_wqe_size);
+		/* Pairs with rxe_recvq_post_one(): the slot is free. */
 		smp_store_release(&queue->cons, queue->cons + 1);
 	}
 	return taken;
 }
 
-/* Caller: holds post_lock. */
 static int rxe_recvq_post_one(struct rxe_recvq *queue,
 			      const struct ib_recv_wr *wr)
 {
+	/* Pairs with rxe_recvq_take(): the slot is free. */
 	u32 left = queue->kernel_prod - smp_load_acquire(&queue->cons);
 	struct rxe_rwqe *wqe;
 	int i;
 
+	lockdep_assert_held(&queue->post_lock);
 	if (left >= queue->ring.mask)
 		return -ENOMEM;
 	if (wr->num_sge > queue->max_sge)
@@ -172,24 +179,22 @@ static int rxe_recvq_post_one(struct rxe_recvq *queue,
 	wqe = rxe_recvq_kernel_wqe(queue, queue->kernel_prod);
 	wqe->wr_id = wr->wr_id;
 	wqe->num_sge = wr->num_sge;
-	for (i = 0; i < wr->num_sge; i++) {
-		wqe->sge[i].addr = wr->sg_list[i].addr;
-		wqe->sge[i].length = wr->sg_list[i].length;
-		wqe->sge[i].lkey = wr->sg_list[i].lkey;
-	}
+	for (i = 0; i < wr->num_sge; i++)
+		wqe->sge[i] = rxe_sge_of(&wr->sg_list[i]);
 	rxe_rwqe_measure(wqe);
+	/* Pairs with rxe_recvq_left(): the request is complete. */
 	smp_store_release(&queue->kernel_prod, queue->kernel_prod + 1);
 	return 0;
 }
 
 /**
- * rxe_recvq_post() - add requests of the kernel's
- * @queue: the queue, made for the kernel
+ * rxe_recvq_post() - post receive requests of the kernel
+ * @queue: the queue, allocated for the kernel
  * @wr: requests
- * @bad_wr: receives the first that was not taken
+ * @bad_wr: receives the first request that was not posted
  *
- * Context: any; the queue's lock need not be held.
- * Return: 0; -EINVAL: too many elements; -ENOMEM: the queue is full.
+ * Context: any; the lock of the queue's owner need not be held.
+ * Return: 0; -EINVAL for too many elements; -ENOMEM if the queue is full.
  */
 int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
 		   const struct ib_recv_wr **bad_wr)
@@ -210,14 +215,15 @@ int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
 }
 
 /**
- * rxe_recvq_copy() - copy what waits to another ring
+ * rxe_recvq_copy() - copy the requests that wait to another ring
  * @queue: a user's queue
  * @ring: the other ring, with slots of the same size
- * @cons: where to begin: @queue->cons, as it was
- * @left: requests to copy: what rxe_recvq_left() was
+ * @cons: @queue->cons at an earlier time, where to start
+ * @left: rxe_recvq_left() at that time, the number of requests to copy
  *
- * Context: may sleep; the queue's lock need not be held: requests stay where they are
- * while user space does not post, though others take them.
+ * Context: may sleep. The lock of the queue's owner need not be held: slots
+ * keep their contents while user space does not post, even after requests are
+ * taken.
  */
 void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
 		    u32 cons, u32 left)
@@ -234,13 +240,13 @@ void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
 }
 
 /**
- * rxe_recvq_switch() - go over to another ring
+ * rxe_recvq_switch() - replace a queue's ring
  * @queue: a user's queue
- * @ring: the other ring, filled by rxe_recvq_copy(); receives the old one
- * @cons: as there
- * @left: as there
+ * @ring: the new ring, filled by rxe_recvq_copy(); receives the old one
+ * @cons: as for rxe_recvq_copy()
+ * @left: as for rxe_recvq_copy()
  *
- * Context: the queue's lock held.
+ * Context: the lock of the queue's owner held.
  */
 void rxe_recvq_switch(struct rxe_recvq *queue, struct rxe_ring *ring, u32 cons,
 		      u32 left)

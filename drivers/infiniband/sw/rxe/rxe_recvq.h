@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Receive requests: rxe_recvq.c; and queue pairs that share them: rxe_srq.c */
+/* rxe_recvq.c: queues of receive requests */
 #ifndef RXE_RECVQ_H
 #define RXE_RECVQ_H
 
@@ -9,13 +9,12 @@
 
 #include "rxe_limits.h"
 #include "rxe_ring.h"
-#include "rxe_task.h"
 
 /**
  * struct rxe_rwqe - a receive work request, a private copy
- * @wr_id: the user's
- * @length: bytes of all @sge, but no more than a message may have
- * @num_sge: of @sge
+ * @wr_id: chosen by the consumer
+ * @length: bytes of all @sge, but not more than a message may have
+ * @num_sge: number of elements of @sge
  * @sge: scatter list
  */
 struct rxe_rwqe {
@@ -28,11 +27,11 @@ struct rxe_rwqe {
 static_assert(offsetofend(struct rxe_rwqe, sge) == sizeof(struct rxe_rwqe));
 
 /**
- * enum rxe_taken - what a queue of receive requests had
- * @RXE_TAKEN_NONE: nothing
- * @RXE_TAKEN: a request
- * @RXE_TAKEN_BAD: one with more elements than it may have, of which only the
- *	wr_id has been taken; it can only complete with an error
+ * enum rxe_taken - result of taking a receive request
+ * @RXE_TAKEN_NONE: the queue is empty
+ * @RXE_TAKEN: a request was taken
+ * @RXE_TAKEN_BAD: a request with too many elements was taken; only its wr_id is
+ *	valid, and it can only complete with an error
  */
 enum rxe_taken {
 	RXE_TAKEN_NONE,
@@ -41,18 +40,21 @@ enum rxe_taken {
 };
 
 /**
- * struct rxe_recvq - receive requests that wait
- * @ring: user space's; no buffer for the kernel's
- * @max_sge: what each request may have
- * @kernel_wqes: the kernel's, slots of @kernel_wqe_size bytes by index & mask;
- *	NULL for user space's
+ * struct rxe_recvq - a queue of receive requests
+ * @ring: user space's ring; it has no buffer for the kernel's queues
+ * @max_sge: largest number of elements of a request
+ * @kernel_wqes: the kernel's requests, slots of @kernel_wqe_size bytes indexed
+ *	by position & mask; NULL for user space's
  * @kernel_wqe_size: bytes of a struct rxe_rwqe with @max_sge elements
  * @post_lock: protects @kernel_prod and the slots from there on; innermost, and
  *	taken with interrupts off
- * @kernel_prod: requests of the kernel's, free-running; read with acquire
- * @cons: requests taken, free-running; read with acquire by who posts
+ * @kernel_prod: requests posted by the kernel, free-running. The release in
+ *	rxe_recvq_post_one() pairs with the acquire in rxe_recvq_left().
+ * @cons: requests taken, free-running. The release in rxe_recvq_take() pairs
+ *	with the acquire in rxe_recvq_post_one().
  *
- * Protected by its owner's lock, but for what @post_lock protects.
+ * The lock of the queue's owner protects all members except those that
+ * @post_lock protects.
  */
 struct rxe_recvq {
 	struct rxe_ring ring;
@@ -63,6 +65,16 @@ struct rxe_recvq {
 	u32 kernel_prod;
 	u32 cons;
 };
+
+/* A list element of a consumer in the kernel, in the form of user space's. */
+static inline struct rxe_sge rxe_sge_of(const struct ib_sge *sge)
+{
+	return (struct rxe_sge){
+		.addr = sge->addr,
+		.length = sge->length,
+		.lkey = sge->lkey,
+	};
+}
 
 int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user);
 void rxe_recvq_free(struct rxe_recvq *queue);
@@ -76,38 +88,5 @@ void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
 		    u32 cons, u32 left);
 void rxe_recvq_switch(struct rxe_recvq *queue, struct rxe_ring *ring, u32 cons,
 		      u32 left);
-
-/* --- rxe_srq.c ------------------------------------------------------------ */
-
-/**
- * struct rxe_srq - a shared receive queue
- * @ib: what the core knows
- * @user: @queue is user space's
- * @num: what names it
- * @resize_lock: serialises those that resize it; sleeps; @lock is taken inside
- * @lock: protects what follows
- * @queue: the requests
- * @limit: with fewer left, an event is due; 0: it is not armed
- * @due: events to be raised
- * @notify: raises them, outside of locks
- */
-struct rxe_srq {
-	struct ib_srq ib;
-	bool user;
-	u32 num;
-	struct mutex resize_lock;
-	spinlock_t lock;
-	struct rxe_recvq queue;
-	u32 limit;
-	u32 due;
-	struct rxe_task notify;
-};
-
-static inline struct rxe_srq *to_rsrq(struct ib_srq *ib)
-{
-	return container_of(ib, struct rxe_srq, ib);
-}
-
-enum rxe_taken rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe);
 
 #endif /* RXE_RECVQ_H */

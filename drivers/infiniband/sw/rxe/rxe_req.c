@@ -1,106 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The requester
  *
- * Takes work requests from the ring into private copies, and makes packets of
- * them, in the doorbell's own context. It stops where the protocol says so
- * (window, outstanding READs, fence, RNR), where a page of the payload is
- * missing, or where its share is used up; a response, a fault's end or the task
- * list starts it again. What can do without packets goes the direct way.
+ * Copies work requests from the ring, and builds and sends their packets in the
+ * context of the doorbell. It stops where the protocol requires it (window,
+ * outstanding READs, fence, RNR), where a page of the payload is missing, and
+ * at the end of its budget. A response, the end of a fault or the task list
+ * starts it again. The direct way takes the requests that need no packets.
  */
-#include <linux/unaligned.h>
+#include <linux/indirect_call_wrapper.h>
 
-#include "rxe_transport.h"
-
-static bool rxe_is_read(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_RDMA_READ;
-}
-
-static bool rxe_is_atomic(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP ||
-	       wqe->opcode == IB_WR_ATOMIC_FETCH_AND_ADD;
-}
-
-/* Executed at the responder, and complete with its answer. */
-static bool rxe_is_query(const struct rxe_swqe *wqe)
-{
-	return rxe_is_read(wqe) || rxe_is_atomic(wqe) ||
-	       wqe->opcode == IB_WR_ATOMIC_WRITE || wqe->opcode == IB_WR_FLUSH;
-}
-
-static bool rxe_is_write(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_RDMA_WRITE ||
-	       wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM;
-}
-
-static bool rxe_is_send(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_SEND || wqe->opcode == IB_WR_SEND_WITH_IMM ||
-	       wqe->opcode == IB_WR_SEND_WITH_INV;
-}
-
-static bool rxe_is_local(const struct rxe_swqe *wqe)
-{
-	return wqe->opcode == IB_WR_BIND_MW ||
-	       wqe->opcode == IB_WR_LOCAL_INV || wqe->opcode == IB_WR_REG_MR;
-}
+#include "rxe_copy.h"
+#include "rxe_direct.h"
+#include "rxe_qp_state.h"
+#include "rxe_req.h"
+#include "rxe_send.h"
+#include "rxe_sq.h"
+#include "rxe_wr.h"
 
 /* --- from the ring ------------------------------------------------------- */
-
-static void rxe_fetch_target(struct rxe_swqe *wqe, const struct rxe_send_wr *wr)
-{
-	switch (wqe->opcode) {
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		wqe->remote_addr = wr->wr.atomic.remote_addr;
-		wqe->rkey = wr->wr.atomic.rkey;
-		wqe->compare_add = wr->wr.atomic.compare_add;
-		wqe->swap = wr->wr.atomic.swap;
-		break;
-	case IB_WR_FLUSH:
-		wqe->remote_addr = compat_flush(wr)->remote_addr;
-		wqe->rkey = compat_flush(wr)->rkey;
-		wqe->flush.type = compat_flush(wr)->type;
-		wqe->flush.level = compat_flush(wr)->level;
-		break;
-	case IB_WR_BIND_MW:
-		wqe->mw.addr = wr->wr.mw.addr;
-		wqe->mw.length = wr->wr.mw.length;
-		wqe->mw.mr_lkey = wr->wr.mw.mr_lkey;
-		wqe->mw.mw_rkey = wr->wr.mw.mw_rkey;
-		wqe->mw.new_rkey = wr->wr.mw.rkey;
-		wqe->mw.access = wr->wr.mw.access;
-		break;
-	default:
-		wqe->remote_addr = wr->wr.rdma.remote_addr;
-		wqe->rkey = wr->wr.rdma.rkey;
-		break;
-	}
-}
-
-/**
- * rxe_req_measure() - how long a request's message is
- * @wqe: the request, with its gather or scatter list; receives the length
- *
- * Context: any.
- * Return: IB_WC_SUCCESS, or what the request completes with.
- */
-enum ib_wc_status rxe_req_measure(struct rxe_swqe *wqe)
-{
-	u64 length = 0;
-	u32 i;
-
-	for (i = 0; i < wqe->num_sge; i++)
-		length += wqe->sge[i].length;
-	if (length > RXE_MAX_MSG ||
-	    (rxe_is_atomic(wqe) && length < sizeof(u64)))
-		return IB_WC_LOC_LEN_ERR;
-	wqe->length = rxe_is_atomic(wqe) ? sizeof(u64) : length;
-	return IB_WC_SUCCESS;
-}
 
 static enum ib_wc_status rxe_fetch_data(const struct rxe_qp *qp,
 					struct rxe_swqe *wqe, u32 len,
@@ -112,22 +30,18 @@ static enum ib_wc_status rxe_fetch_data(const struct rxe_qp *qp,
 	return IB_WC_SUCCESS;
 }
 
-/*
- * Copies the list or the inline data. Returns what is wrong with it. A FLUSH has
- * neither: librxe says there, not in the request's own part, how much it is of.
- */
+/* Copies the list or the inline data. Returns the status of a bad request. */
 static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 					   struct rxe_swqe *wqe, u32 num_sge,
 					   u32 data_len, const void *data)
 {
-	if (wqe->opcode == IB_WR_FLUSH) {
-		wqe->flush.length = data_len;
+	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
+
+	if (op->data == RXE_DATA_NONE)
 		return IB_WC_SUCCESS;
-	}
-	if (wqe->opcode == IB_WR_ATOMIC_WRITE)
+	if (op->data == RXE_DATA_WORD)
 		return rxe_fetch_data(qp, wqe, sizeof(u64), data);
-	if (wqe->flags & IB_SEND_INLINE && (rxe_is_send(wqe) ||
-					    rxe_is_write(wqe)))
+	if (op->data == RXE_DATA_ANY && wqe->flags & IB_SEND_INLINE)
 		return rxe_fetch_data(qp, wqe, data_len, data);
 	wqe->flags &= ~IB_SEND_INLINE;
 
@@ -135,72 +49,60 @@ static enum ib_wc_status rxe_fetch_payload(const struct rxe_qp *qp,
 			  (size_t)num_sge * sizeof(*wqe->sge)))
 		return IB_WC_LOC_QP_OP_ERR;
 	wqe->num_sge = num_sge;
-	return rxe_req_measure(wqe);
-}
-
-/**
- * rxe_req_check() - may a queue pair be asked for that?
- * @qp: the queue pair
- * @wqe: the request, of which only the opcode is looked at
- *
- * Context: any.
- * Return: IB_WC_SUCCESS, or what the request completes with.
- */
-enum ib_wc_status rxe_req_check(const struct rxe_qp *qp,
-				const struct rxe_swqe *wqe)
-{
-	if (wqe->opcode >= BITS_PER_TYPE(qp->service->requests) ||
-	    !(qp->service->requests & BIT(wqe->opcode)) ||
-	    (rxe_is_query(wqe) && !qp->attr.max_rd_atomic))
-		return IB_WC_LOC_QP_OP_ERR;
-	return IB_WC_SUCCESS;
+	return rxe_wr_measure(wqe, op);
 }
 
 /*
- * The slot is user space's, which may write to it at any time: it is read once,
- * and only what was read is looked at.
+ * User space may write to the slot at any time. So each field is read once, and
+ * only the copy is checked.
  */
 static void rxe_fetch_one(struct rxe_qp *qp, const struct rxe_send_wqe *slot,
 			  struct rxe_swqe *wqe)
 {
+	const struct rxe_wr_op *op;
 	struct rxe_send_wr wr;
 	u32 num_sge, data_len;
 
 	memcpy(&wr, &slot->wr, sizeof(wr));
 	num_sge = READ_ONCE(slot->dma.num_sge);
 	data_len = READ_ONCE(slot->dma.length);
+	/* Do not read the slot again below. */
 	barrier();
 
 	memset(wqe, 0, sizeof(*wqe));
 	wqe->wr_id = wr.wr_id;
-	wqe->opcode = wr.opcode;
+	wqe->opcode = rxe_wr_row(wr.opcode);
 	wqe->flags = wr.send_flags;
 	wqe->imm_data = wr.ex.imm_data;
-	rxe_fetch_target(wqe, &wr);
-	wqe->status = rxe_req_check(qp, wqe);
-	if (!wqe->status && !rxe_is_local(wqe))
+	op = rxe_wqe_op(wqe);
+	if (op->fetch)
+		INDIRECT_CALL_1(op->fetch, rxe_fetch_rdma, wqe, &wr, data_len);
+	wqe->status = op->user ? rxe_wr_check(qp, op) : IB_WC_LOC_QP_OP_ERR;
+	if (!wqe->status)
 		wqe->status = rxe_fetch_payload(qp, wqe, num_sge, data_len,
 						slot->dma.sge);
-	if (!wqe->status && qp->transport == IB_QPT_UD)
-		wqe->status = rxe_ud_fetch(qp, wqe, &wr);
+	if (!wqe->status && qp->service->fetch)
+		wqe->status = qp->service->fetch(qp, wqe, &wr);
 }
 
 /**
- * rxe_req_fetch() - pick up what has been posted
+ * rxe_req_fetch() - pick up requests that have been posted
  * @qp: the queue pair
  *
- * As many as there are private copies for. The kernel's requests are where they
- * belong already.
+ * Picks up as many as there are free private copies. The kernel posts into the
+ * private copies, so there only the index moves.
  *
  * Context: sq.lock held.
- * Return: true if there are more.
+ * Return: true if more requests wait in the ring.
  */
 bool rxe_req_fetch(struct rxe_qp *qp)
 {
 	struct rxe_sq *sq = &qp->sq;
 	u32 posted, n, i;
 
+	lockdep_assert_held(&qp->sq.lock);
 	if (!qp->user) {
+		/* Pairs with rxe_post_one(): the requests are complete. */
 		sq->prod = smp_load_acquire(&sq->posted);
 		return false;
 	}
@@ -208,66 +110,14 @@ bool rxe_req_fetch(struct rxe_qp *qp)
 	n = min(posted, sq->wqe_mask - (sq->prod - sq->cons));
 	for (i = 0; i < n; i++, sq->prod++)
 		rxe_fetch_one(qp, rxe_ring_slot(&sq->ring, sq->prod),
-			      rxe_swqe(sq, sq->prod));
-	/* Before the first doorbell there is no copy, and none comes free. */
+			      rxe_sq_wqe(sq, sq->prod));
+	/*
+	 * Before the first doorbell there are no copies that could become free.
+	 */
 	return n < posted && sq->wqe_mask;
 }
 
-/**
- * rxe_req_doorbell() - user space has posted
- * @qp: its queue pair
- *
- * The packets are built and sent before this returns, but for what has to wait.
- *
- * Context: process context.
- * Return: 0; -EINVAL: the QP's state does not allow it; -ENOMEM: what is in the
- * ring is picked up by the next doorbell.
- */
-int rxe_req_doorbell(struct rxe_qp *qp)
-{
-	if (rxe_qp_state(qp) < IB_QPS_RTS)
-		return -EINVAL;
-	if (unlikely(!READ_ONCE(qp->sq.wqes)) && rxe_qp_begin_send(qp))
-		return -ENOMEM;
-	rxe_task_kick(&qp->sq.task);
-	/* User space's receive requests ring no bell; these are to be flushed. */
-	if (rxe_qp_state(qp) == IB_QPS_ERR)
-		rxe_task_kick(&qp->rq.task);
-	return 0;
-}
-
 /* --- to the wire --------------------------------------------------------- */
-
-static u8 rxe_send_opcode(const struct rxe_swqe *wqe, bool first, bool last)
-{
-	static const u8 plain[2][2] = {
-		{ IB_OPCODE_RC_SEND_MIDDLE, IB_OPCODE_RC_SEND_LAST },
-		{ IB_OPCODE_RC_SEND_FIRST, IB_OPCODE_RC_SEND_ONLY },
-	};
-
-	if (last && wqe->opcode == IB_WR_SEND_WITH_IMM)
-		return first ? IB_OPCODE_RC_SEND_ONLY_WITH_IMMEDIATE :
-			       IB_OPCODE_RC_SEND_LAST_WITH_IMMEDIATE;
-	if (last && wqe->opcode == IB_WR_SEND_WITH_INV)
-		return first ? IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE :
-			       IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE;
-	return plain[first][last];
-}
-
-static u8 rxe_write_opcode(const struct rxe_swqe *wqe, bool first, bool last)
-{
-	static const u8 plain[2][2] = {
-		{ IB_OPCODE_RC_RDMA_WRITE_MIDDLE,
-		  IB_OPCODE_RC_RDMA_WRITE_LAST },
-		{ IB_OPCODE_RC_RDMA_WRITE_FIRST,
-		  IB_OPCODE_RC_RDMA_WRITE_ONLY },
-	};
-
-	if (last && wqe->opcode == IB_WR_RDMA_WRITE_WITH_IMM)
-		return first ? IB_OPCODE_RC_RDMA_WRITE_ONLY_WITH_IMMEDIATE :
-			       IB_OPCODE_RC_RDMA_WRITE_LAST_WITH_IMMEDIATE;
-	return plain[first][last];
-}
 
 static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 		      u32 len)
@@ -289,13 +139,13 @@ static int rxe_gather(struct rxe_qp *qp, const struct rxe_swqe *wqe, void *buf,
 }
 
 /*
- * Without memory for a packet, or with too much under way that nobody is going
- * to answer: a pause, as if the peer had asked for it.
+ * There is no memory for a packet, or the queues of the network stack are full
+ * with packets that nobody acknowledges. Pauses as after an RNR NAK.
  */
 static int rxe_req_pause(struct rxe_sq *sq)
 {
-	sq->rnr_wait = true;
-	sq->no_memory = true;
+	sq->recovery.rnr_wait = true;
+	sq->recovery.no_memory = true;
 	hrtimer_start(&sq->rnr_timer,
 		      ktime_add_ns(ktime_get(), RXE_PAUSE_NS),
 		      HRTIMER_MODE_ABS_SOFT);
@@ -308,7 +158,7 @@ static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 
 	sq->psn = next_psn;
 	sq->direct.result = 0;
-	/* Nobody is going to say that it has arrived. */
+	/* There will be no acknowledgment. */
 	if (!qp->service->reliable)
 		sq->una = next_psn;
 	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
@@ -324,9 +174,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	bool last = sq->offset + len == wqe->length;
 	struct rxe_headers headers = {
 		.opcode = qp->service->opcodes |
-			  (rxe_is_send(wqe) ?
-				   rxe_send_opcode(wqe, first, last) :
-				   rxe_write_opcode(wqe, first, last)),
+			  rxe_wqe_op(wqe)->packets[first][last],
 		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
 		.ack_req = qp->service->reliable &&
 			   (last || sq->psn % RXE_ACK_EVERY == 0),
@@ -357,32 +205,15 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		sq->cur++;
 		sq->offset = 0;
 	}
-	if (rxe_net_send(qp, &qp->sq.train, skb) == -EBUSY)
+	if (rxe_send(qp, &qp->sq.train, skb) == -EBUSY)
 		rxe_req_pause(sq);
 	return 0;
 }
 
-static u8 rxe_query_opcode(const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_ATOMIC_CMP_AND_SWP:
-		return IB_OPCODE_RC_COMPARE_SWAP;
-	case IB_WR_ATOMIC_FETCH_AND_ADD:
-		return IB_OPCODE_RC_FETCH_ADD;
-	case IB_WR_ATOMIC_WRITE:
-		return IB_OPCODE_RC_ATOMIC_WRITE;
-	case IB_WR_FLUSH:
-		return IB_OPCODE_RC_FLUSH;
-	default:
-		return IB_OPCODE_RC_RDMA_READ_REQUEST;
-	}
-}
-
 /*
- * Nothing slows down the packets of a READ's response but how many are asked
- * for, so a long READ goes in pieces, one at a time. They begin at the same
- * places when they are asked for again, as the responder's memory of what it
- * has executed wants it.
+ * The responder sends a READ's response as fast as it can. So a long READ is
+ * requested in pieces, one at a time. A retransmission uses the same pieces,
+ * because the responder recognizes duplicates by their ranges.
  */
 static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
@@ -392,28 +223,27 @@ static u32 rxe_read_piece(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 	return min(wqe->length - offset, piece - offset % piece);
 }
 
-/* Sends a READ, or what is next to be read of it, or another query. */
+/* Sends a query, or of a READ the request for the next piece. */
 static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
+	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	u32 rest = wqe->length - sq->offset;
-	u32 len = rxe_is_read(wqe) ? rxe_read_piece(qp, wqe) : rest;
-	bool cmp_swap = wqe->opcode == IB_WR_ATOMIC_CMP_AND_SWP;
+	u32 len = op->kind == RXE_OP_READ ? rxe_read_piece(qp, wqe) : rest;
 	struct rxe_headers headers = {
-		.opcode = rxe_query_opcode(wqe),
+		.opcode = op->packets[true][true],
 		.ack_req = true,
 		.qpn = qp->attr.dest_qp_num,
 		.psn = sq->psn,
 		.va = wqe->remote_addr + sq->offset,
 		.rkey = wqe->rkey,
-		.length = wqe->opcode == IB_WR_FLUSH ?
-				  wqe->flush.length : len,
+		.length = op->kind == RXE_OP_FLUSH ? wqe->flush.length : len,
 		.flush_type = wqe->flush.type,
 		.flush_level = wqe->flush.level,
-		.swap_add = cmp_swap ? wqe->swap : wqe->compare_add,
-		.compare = cmp_swap ? wqe->compare_add : 0,
+		.swap_add = wqe->swap_add,
+		.compare = wqe->compare,
 	};
-	u32 payload = wqe->opcode == IB_WR_ATOMIC_WRITE ? sizeof(u64) : 0;
+	u32 payload = op->data == RXE_DATA_WORD ? sizeof(u64) : 0;
 	struct sk_buff *skb = rxe_wire_build(&headers, payload);
 
 	if (!skb)
@@ -429,50 +259,25 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		sq->cur++;
 		sq->offset = 0;
 	}
-	rxe_net_send(qp, &qp->sq.train, skb);
+	rxe_send(qp, &qp->sq.train, skb);
 	return 0;
-}
-
-/* When it is complete, nothing is accessed by the key. */
-static int rxe_req_invalidate(struct rxe_qp *qp, u32 rkey)
-{
-	int ret = rxe_rkey_invalidate(qp, rkey);
-
-	/* Of the kernel's regions that is so already. */
-	if (!ret && qp->user)
-		rxe_resp_pass(qp);
-	return ret;
 }
 
 static void rxe_req_start(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
-	u32 packets = 1;
+	u32 packets = 0;
 
-	if (rxe_is_local(wqe))
-		packets = 0;
-	else if (rxe_is_read(wqe) || !rxe_is_query(wqe))
+	if (!rxe_wqe_op(wqe)->local)
 		packets = max_t(u32, DIV_ROUND_UP(wqe->length, qp->mtu), 1);
 	wqe->first_psn = qp->sq.psn;
 	wqe->end_psn = rxe_psn_add(wqe->first_psn, packets);
 	wqe->started = true;
 }
 
-static int rxe_req_execute(struct rxe_qp *qp, const struct rxe_swqe *wqe)
-{
-	switch (wqe->opcode) {
-	case IB_WR_BIND_MW:
-		return rxe_mw_bind(qp, wqe);
-	case IB_WR_REG_MR:
-		return rxe_frwr_register(qp, wqe);
-	default:
-		return rxe_req_invalidate(qp, wqe->invalidate_rkey);
-	}
-}
-
 /*
- * Executes a request here, once: not again where what is before it is sent again.
- * It is complete when what is before it is, so no more than RXE_MAX_STARTED wait
- * for that, and for who goes through them.
+ * Executes a request without packets, once: it is not executed again when
+ * requests before it are retransmitted. It completes after the requests before
+ * it, so at most RXE_MAX_STARTED wait for that, and no loop over them is long.
  */
 static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
@@ -483,7 +288,7 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		if (sq->cur - sq->cons >= RXE_MAX_STARTED)
 			return -EAGAIN;
 		rxe_req_start(qp, wqe);
-		ret = rxe_req_execute(qp, wqe);
+		ret = rxe_wqe_op(wqe)->execute(qp, wqe);
 	}
 	if (ret) {
 		wqe->status = IB_WC_MW_BIND_ERR;
@@ -494,50 +299,57 @@ static int rxe_req_local(struct rxe_qp *qp, struct rxe_swqe *wqe)
 }
 
 /*
- * Of the kernel's regions that are invalidated, requests before may still want
- * something: should they have to be sent again.
+ * Requests before an invalidation may need the kernel's region once more, if
+ * they have to be retransmitted.
  */
 static bool rxe_needs_quiet(const struct rxe_qp *qp, const struct rxe_swqe *wqe)
 {
-	return wqe->opcode == IB_WR_LOCAL_INV && !qp->user;
+	return rxe_wqe_op(wqe)->quiet && !qp->user;
 }
 
-/* May the next packet of @wqe go? */
+/* May the next packet of @wqe be sent now? */
 static bool rxe_req_may_send(const struct rxe_qp *qp,
 			     const struct rxe_swqe *wqe)
 {
+	bool query = rxe_wqe_op(wqe)->query;
 	const struct rxe_sq *sq = &qp->sq;
 
 	if (!wqe->started && rxe_qp_state(qp) == IB_QPS_SQD)
 		return false;
-	if (sq->probing && sq->cur != sq->cons)
+	if (sq->recovery.probing && sq->cur != sq->cons)
 		return false;
 	if (rxe_needs_quiet(qp, wqe))
 		return sq->cons == sq->cur;
 	if (wqe->flags & IB_SEND_FENCE && !sq->offset && sq->rd_atomic)
 		return false;
-	/* The next piece of a READ, when those before have come. */
-	if (rxe_is_query(wqe) && sq->offset)
+	/*
+	 * A READ's next piece is requested when the pieces before it have
+	 * arrived.
+	 */
+	if (query && sq->offset)
 		return sq->psn == sq->una;
-	if (rxe_is_query(wqe) && sq->rd_atomic >= qp->attr.max_rd_atomic)
+	if (query && sq->rd_atomic >= qp->attr.max_rd_atomic)
 		return false;
 	return rxe_psn_cmp(sq->psn, sq->una) < RXE_WINDOW;
 }
 
-/* @wqe may not go now. Returns -EAGAIN, or -EINVAL where it never may. */
+/* @wqe may not be sent now. Returns -EAGAIN, or -EINVAL if it never may. */
 static int rxe_req_blocked(const struct rxe_qp *qp, struct rxe_swqe *wqe)
 {
 	if (rxe_qp_state(qp) != IB_QPS_RTS || qp->sq.offset ||
-	    !rxe_is_query(wqe) || qp->attr.max_rd_atomic)
+	    !rxe_wqe_op(wqe)->query || qp->attr.max_rd_atomic)
 		return -EAGAIN;
-	/* There were to be some when it was posted: SQD allows that change. */
+	/*
+	 * modify_qp has set max_rd_atomic to 0 in SQD, after the request was
+	 * posted.
+	 */
 	wqe->status = IB_WC_LOC_QP_OP_ERR;
 	return -EINVAL;
 }
 
 /*
- * Returns packets sent, or 1 if something was done without; 0 or -errno if nothing
- * can be now.
+ * Returns the number of packets sent, 1 for a step without packets, or 0 or
+ * -errno if nothing can be done now.
  */
 static int rxe_req_step(struct rxe_qp *qp)
 {
@@ -545,11 +357,11 @@ static int rxe_req_step(struct rxe_qp *qp)
 	struct rxe_swqe *wqe;
 	int ret;
 
-	if (sq->rnr_wait || sq->cur == sq->prod ||
+	if (sq->recovery.rnr_wait || sq->cur == sq->prod ||
 	    rxe_fault_busy(&sq->gather) ||
 	    (rxe_fault_busy(&sq->direct) && !sq->direct_late))
 		return -EAGAIN;
-	wqe = rxe_swqe(sq, sq->cur);
+	wqe = rxe_sq_wqe(sq, sq->cur);
 	if (sq->gather.result && sq->gather_for == sq->cur) {
 		wqe->status = IB_WC_LOC_PROT_ERR;
 		sq->gather.result = 0;
@@ -557,18 +369,18 @@ static int rxe_req_step(struct rxe_qp *qp)
 	if (wqe->status)
 		return -EINVAL;
 	if (rxe_needs_quiet(qp, wqe))
-		rxe_comp_retire(qp);
+		rxe_sq_retire(qp);
 	if (!rxe_req_may_send(qp, wqe))
 		return rxe_req_blocked(qp, wqe);
 
-	if (rxe_is_local(wqe))
+	if (rxe_wqe_op(wqe)->local)
 		return rxe_req_local(qp, wqe) ?: 1;
 	if (!wqe->started)
 		rxe_req_start(qp, wqe);
 	ret = rxe_direct_step(qp, wqe);
 	if (ret)
 		return ret;
-	if (rxe_is_query(wqe))
+	if (rxe_wqe_op(wqe)->query)
 		return rxe_req_query(qp, wqe) ?: 1;
 	ret = rxe_req_payload(qp, wqe);
 	if (ret && ret != -EAGAIN)
@@ -592,12 +404,12 @@ static void rxe_req_check_drained(struct rxe_qp *qp)
 /**
  * rxe_req_send() - send what may be sent
  * @qp: the queue pair, in RTS or SQD
- * @budget: packets, beyond which a train is filled
+ * @budget: packets to send; a train that is begun is filled beyond that
  *
  * A request that cannot be sent fails when those before it are complete.
  *
  * Context: sq.lock held.
- * Return: packets sent.
+ * Return: number of packets sent.
  */
 unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 {
@@ -605,45 +417,19 @@ unsigned int rxe_req_send(struct rxe_qp *qp, unsigned int budget)
 	unsigned int sent = 0;
 	int ret;
 
-	/* A turn does not end within a train. */
+	lockdep_assert_held(&qp->sq.lock);
+	/* A turn does not end with a train half full. */
 	while ((sent < budget || sq->train.packets) &&
 	       (ret = rxe_req_step(qp)) > 0)
 		sent += ret;
-	rxe_comp_retire(qp);
+	rxe_sq_retire(qp);
 	if (sq->cur != sq->prod && sq->cons == sq->cur) {
-		struct rxe_swqe *wqe = rxe_swqe(sq, sq->cur);
+		struct rxe_swqe *wqe = rxe_sq_wqe(sq, sq->cur);
 
 		if (wqe->status)
-			rxe_comp_fail(qp, wqe, wqe->status);
+			rxe_sq_fail(qp, wqe, wqe->status);
 	}
 	rxe_req_check_drained(qp);
-	rxe_comp_arm(qp);
+	rxe_sq_arm(qp);
 	return sent;
-}
-
-/**
- * rxe_req_go_back() - send again what has not been acknowledged
- * @qp: the queue pair
- *
- * Context: sq.lock held.
- */
-void rxe_req_go_back(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-	struct rxe_swqe *wqe;
-
-	sq->rd_atomic = 0;
-	sq->psn = sq->una;
-	sq->offset = 0;
-	for (sq->cur = sq->cons; sq->cur != sq->prod; sq->cur++) {
-		wqe = rxe_swqe(sq, sq->cur);
-		if (!wqe->started)
-			break;
-		if (!rxe_psn_reached(sq->una, wqe->end_psn)) {
-			sq->offset = rxe_psn_cmp(sq->una, wqe->first_psn) *
-				     qp->mtu;
-			break;
-		}
-		sq->rd_atomic += rxe_is_query(wqe);
-	}
 }

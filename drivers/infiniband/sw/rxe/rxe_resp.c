@@ -1,27 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: The responder
  *
- * Executes request packets where they arrive: takes receive requests, and puts
- * the payload of SEND and WRITE where it belongs. What to do with packets out of
- * order, and how to say no, is the transport's (rxe_rc.c, rxe_uc.c, rxe_ud.c).
- * What cannot go on for want of a page stays at the head of the queue: the task
- * is parked, and looks at the packet again when the page is there.
+ * Executes request packets in the softirq that receives them: takes receive
+ * requests, and copies the payload of SEND and WRITE to its destination. The
+ * transport decides what to do with packets out of order, and how to refuse a
+ * request (rxe_rc.c, rxe_uc.c, rxe_ud.c). A packet that misses a page stays at
+ * the head of the queue: the task is parked, and tries the packet again when
+ * the page is there.
  */
-#include <linux/indirect_call_wrapper.h>
-
+#include "rxe_access.h"
+#include "rxe_copy.h"
+#include "rxe_cq.h"
+#include "rxe_qp_state.h"
 #include "rxe_resp.h"
+#include "rxe_srq.h"
 
-/* How long a fault may take before a peer that waits hears of it: between these. */
+/* Limits of the time after which the peer learns that a page is missing. */
 #define RXE_FAULT_PATIENCE_MIN	(8 * NSEC_PER_MSEC)
 #define RXE_FAULT_PATIENCE_MAX	(500 * NSEC_PER_MSEC)
-
-/*
- * In the error state user space's receive requests are looked for after a quarter
- * of the time in which there was none, between these.
- */
-#define RXE_FLUSH_PAUSE_MIN	NSEC_PER_MSEC
-#define RXE_FLUSH_PAUSE_MAX	(4 * NSEC_PER_SEC)
 
 static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 					enum ib_wc_status status)
@@ -32,34 +29,32 @@ static enum rxe_verdict rxe_resp_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 /* --- receive requests ---------------------------------------------------- */
 
 /*
- * A completion of @status has been lost. The peer must not take a message for
- * received of which the owner does not hear. After an error the QP ends anyway.
+ * A completion of @status has been lost. After a lost error the queue pair is
+ * in the error state anyway.
  */
 static enum rxe_verdict rxe_resp_lost(struct rxe_qp *qp,
 				      enum ib_wc_status status)
 {
-	if (!qp->service->reliable) {
+	if (!qp->service->unreported)
 		rxe_qp_fatal(qp);
-	} else if (!status) {
-		qp->rq.ack_due = false;
-		rxe_resp_refuse(qp, rxe_psn_add(qp->rq.psn, -1),
-				RXE_AETH_NAK_OP, status);
-	}
+	else if (!status)
+		qp->service->unreported(qp);
 	return RXE_FATAL;
 }
 
 /**
  * rxe_resp_complete() - complete the receive request under way
- * @qp: its owner
- * @wc: what to say, but for what the QP and the request tell
+ * @qp: the receive request's queue pair
+ * @wc: the completion; the members known from @qp and the request are filled in
  * @solicited: the sender asked for an event
  *
  * Context: rq.lock held.
- * Return: RXE_DONE; RXE_FATAL: there was no room for the completion.
+ * Return: RXE_DONE; RXE_FATAL if there was no room for the completion.
  */
 enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
 				   bool solicited)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	wc->wr_id = qp->rq.wqe.wr_id;
 	wc->qp = qp->handle;
 	if (!wc->src_qp)
@@ -74,15 +69,17 @@ enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
 }
 
 /**
- * rxe_resp_take_wqe() - have a receive request under way
+ * rxe_resp_take_wqe() - take a receive request, unless one is under way
  * @qp: the queue pair
  *
  * Context: rq.lock held.
+ * Return: whether rq.wqe is valid.
  */
 enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp)
 {
 	struct rxe_rq *rq = &qp->rq;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (!rq->have_wqe)
 		rq->have_wqe = qp->ib.srq ?
 				       rxe_srq_take(to_rsrq(qp->ib.srq),
@@ -92,106 +89,57 @@ enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp)
 }
 
 /**
- * rxe_resp_not_ready() - rxe_resp_take_wqe() had no request for a packet
+ * rxe_resp_not_ready() - act when rxe_resp_take_wqe() had no usable request
  * @qp: the queue pair
- * @psn: of the packet
+ * @psn: PSN of the packet that needs the request
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_not_ready(struct rxe_qp *qp, u32 psn)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (!qp->rq.have_wqe)
 		return qp->service->not_ready(qp);
 	return rxe_resp_own_fault(qp, psn, IB_WC_LOC_QP_OP_ERR);
 }
 
-static void rxe_resp_flush_wqe(struct rxe_qp *qp)
-{
-	struct ib_wc wc = { .status = IB_WC_WR_FLUSH_ERR };
-
-	rxe_resp_complete(qp, &wc, false);
-}
-
-/*
- * User space posts without a system call, so somebody has to look.
- */
-static void rxe_resp_look_later(struct rxe_rq *rq, bool found)
-{
-	ktime_t now = ktime_get();
-	s64 pause;
-
-	if (found || !rq->flushed)
-		rq->flushed = now;
-	pause = clamp_t(s64, ktime_sub(now, rq->flushed) / 4,
-			RXE_FLUSH_PAUSE_MIN, RXE_FLUSH_PAUSE_MAX);
-	hrtimer_start(&rq->timer, ktime_add_ns(now, pause),
-		      HRTIMER_MODE_ABS_SOFT);
-}
-
-/*
- * User space may post as fast as this completes: it has to end. Returns true if
- * there is more.
- */
-static bool rxe_resp_flush(struct rxe_qp *qp)
-{
-	unsigned int budget = RXE_TASK_BUDGET;
-
-	while (rxe_resp_take_wqe(qp)) {
-		rxe_resp_flush_wqe(qp);
-		if (!--budget)
-			return true;
-	}
-	if (qp->user && qp->rq.queue.ring.mask)
-		rxe_resp_look_later(&qp->rq, budget < RXE_TASK_BUDGET);
-	return false;
-}
-
-/*
- * What is still in the shared queue is for other QPs. Its owner hears that this
- * one will not take anything any more.
- */
-static void rxe_resp_leave_srq(struct rxe_qp *qp)
-{
-	if (qp->rq.have_wqe)
-		rxe_resp_flush_wqe(qp);
-	if (qp->rq.last_wqe_event)
-		return;
-	qp->rq.last_wqe_event = true;
-	rxe_qp_event(qp, IB_EVENT_QP_LAST_WQE_REACHED);
-}
-
 /* --- errors -------------------------------------------------------------- */
 
 /**
- * rxe_resp_own_fault() - the receive request under way cannot be executed
- * @qp: its owner; goes to the error state, whatever its transport
- * @psn: of the packet that was for it
- * @status: what it completes with
+ * rxe_resp_own_fault() - the receive request under way is unusable
+ * @qp: the request's queue pair; goes to the error state on every transport
+ * @psn: PSN of the packet that needs the request
+ * @status: status that the request completes with
  *
  * Context: rq.lock held.
+ * Return: RXE_FATAL.
  */
 enum rxe_verdict rxe_resp_own_fault(struct rxe_qp *qp, u32 psn,
 				    enum ib_wc_status status)
 {
 	struct ib_wc wc = { .status = status };
 
-	if (qp->service->reliable)
-		return rxe_resp_refuse(qp, psn, RXE_AETH_NAK_OP, status);
+	lockdep_assert_held(&qp->rq.lock);
+	if (qp->service->own_fault)
+		return qp->service->own_fault(qp, psn, status);
 	rxe_resp_complete(qp, &wc, false);
 	rxe_qp_error(qp);
 	return RXE_FATAL;
 }
 
 /**
- * rxe_resp_access() - what an access to the peer's choice of memory has come to
+ * rxe_resp_access() - act on the result of an access by the peer's key
  * @qp: the queue pair
- * @psn: of the packet that asked for it
+ * @psn: PSN of the packet that asked for the access
  * @ret: 0 or -errno
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (!ret)
 		return RXE_DONE;
 	if (ret == -EAGAIN)
@@ -204,25 +152,26 @@ enum rxe_verdict rxe_resp_access(struct rxe_qp *qp, u32 psn, int ret)
 }
 
 /**
- * rxe_resp_fault_result() - what the fault for the packet at hand has ended with
- * @rq: its receiving half
+ * rxe_resp_fault_result() - get the result of the fault for this packet
+ * @rq: the receiving half
  *
  * Context: rq.lock held.
- * Return: an error, once; or 0.
+ * Return: an error, which is reported once; or 0.
  */
 int rxe_resp_fault_result(struct rxe_rq *rq)
 {
-	int ret = rq->place.result;
+	int ret = rq->fault.result;
 
+	lockdep_assert_held(&rq->lock);
 	if (rxe_rq_at(rq) != rq->fault_psn)
 		return 0;
-	rq->place.result = 0;
+	rq->fault.result = 0;
 	return ret;
 }
 
 /* --- SEND and WRITE ------------------------------------------------------ */
 
-/* The end of a packet that was executed. */
+/* A packet has been executed. */
 static void rxe_resp_advance(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 {
 	struct rxe_rq *rq = &qp->rq;
@@ -236,9 +185,9 @@ static void rxe_resp_advance(struct rxe_qp *qp, const struct rxe_pkt *pkt)
 }
 
 /**
- * rxe_resp_received() - complete the receive request that a message has used up
- * @qp: its owner; rq.offset has the message's length
- * @headers: of the last packet: opcode, solicited, and what it is to be told
+ * rxe_resp_received() - complete the receive request of a complete message
+ * @qp: the request's queue pair; rq.offset is the message's length
+ * @headers: of the last packet: opcode, solicited, and immediate data or rkey
  *
  * Context: rq.lock held.
  * Return: as rxe_resp_complete().
@@ -253,6 +202,7 @@ enum rxe_verdict rxe_resp_received(struct rxe_qp *qp,
 		.byte_len = qp->rq.offset,
 	};
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (op->imm) {
 		wc.wc_flags = IB_WC_WITH_IMM;
 		wc.ex.imm_data = headers->imm_data;
@@ -265,10 +215,10 @@ enum rxe_verdict rxe_resp_received(struct rxe_qp *qp,
 
 /**
  * rxe_resp_scatter() - copy into the receive request under way
- * @qp: its owner
- * @offset: bytes into it
- * @buf: what to copy
- * @len: bytes
+ * @qp: the request's queue pair
+ * @offset: bytes from the start of the request's scatter list
+ * @buf: bytes to copy
+ * @len: number of bytes
  * @rest: bytes from @offset on that are known to follow, at least @len
  *
  * Context: rq.lock held.
@@ -285,15 +235,17 @@ int rxe_resp_scatter(struct rxe_qp *qp, u64 offset, void *buf, u32 len,
 		.pd = rq->pd,
 	};
 
-	return rxe_list_copy(qp, &list, offset, buf, len, rest, &rq->place);
+	lockdep_assert_held(&qp->rq.lock);
+	return rxe_list_copy(qp, &list, offset, buf, len, rest, &rq->fault);
 }
 
 /**
  * rxe_resp_send() - execute a packet of a SEND
  * @qp: the queue pair, connected
- * @skb: the packet, the one that is expected
+ * @skb: the packet with the expected PSN
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -302,6 +254,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (pkt->op->first) {
 		if (rxe_resp_take_wqe(qp) != RXE_TAKEN)
 			return rxe_resp_not_ready(qp, pkt->psn);
@@ -331,7 +284,7 @@ enum rxe_verdict rxe_resp_send(struct rxe_qp *qp, struct sk_buff *skb)
 	return rxe_resp_received(qp, &headers);
 }
 
-/* Checks the whole message at its first packet. */
+/* Checks the whole message when its first packet arrives. */
 static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 					     const struct rxe_headers *headers)
 {
@@ -356,9 +309,10 @@ static enum rxe_verdict rxe_resp_begin_write(struct rxe_qp *qp,
 /**
  * rxe_resp_write() - execute a packet of a WRITE
  * @qp: the queue pair, connected
- * @skb: the packet, the one that is expected
+ * @skb: the packet with the expected PSN
  *
  * Context: rq.lock held.
+ * Return: what becomes of the packet.
  */
 enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 {
@@ -368,6 +322,7 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	enum rxe_verdict verdict;
 	int ret;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (!(qp->rights & IB_ACCESS_REMOTE_WRITE))
 		return rxe_resp_refuse(qp, pkt->psn, RXE_AETH_NAK_INVALID,
 				       IB_WC_REM_INV_REQ_ERR);
@@ -389,7 +344,7 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 	if (!ret)
 		ret = rxe_region_copy(qp, rq->rkey, rq->addr, rxe_payload(skb),
 				      pkt->payload, rq->resid,
-				      IB_ACCESS_REMOTE_WRITE, &rq->place);
+				      IB_ACCESS_REMOTE_WRITE, &rq->fault);
 	verdict = rxe_resp_access(qp, pkt->psn, ret);
 	if (verdict != RXE_DONE)
 		return verdict;
@@ -400,16 +355,18 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_resp_in_sequence() - does a packet continue what is under way?
+ * rxe_resp_in_sequence() - does a packet continue the message under way?
  * @qp: the queue pair, connected
- * @pkt: the packet; its length must be right, too
+ * @pkt: the packet
  *
  * Context: rq.lock held.
+ * Return: true if it does, and if its length is right.
  */
 bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt)
 {
 	const struct rxe_op *op = pkt->op;
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (op->first ? qp->rq.kind != RXE_OP_NONE : qp->rq.kind != op->kind)
 		return false;
 	if (!op->payload || op->kind == RXE_OP_ATOMIC_WRITE)
@@ -420,15 +377,16 @@ bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt)
 }
 
 /**
- * rxe_resp_established() - the peer is there
+ * rxe_resp_established() - a packet has arrived from the peer
  * @qp: the queue pair, connected
  *
- * It is worth knowing for who waits to go on to RTS.
+ * An owner in RTR learns from IB_EVENT_COMM_EST that it can go on to RTS.
  *
  * Context: rq.lock held.
  */
 void rxe_resp_established(struct rxe_qp *qp)
 {
+	lockdep_assert_held(&qp->rq.lock);
 	if (qp->rq.established)
 		return;
 	qp->rq.established = true;
@@ -459,146 +417,4 @@ s64 rxe_resp_patience(const struct rxe_qp *qp)
 		return RXE_FAULT_PATIENCE_MAX;
 	return clamp_t(s64, timeout / 4, RXE_FAULT_PATIENCE_MIN,
 		       RXE_FAULT_PATIENCE_MAX);
-}
-
-/*
- * The page at hand is still missing. Packets are kept meanwhile, until a peer that
- * waits for an answer is told to send them again later.
- */
-static void rxe_resp_wait(struct rxe_qp *qp)
-{
-	struct rxe_rq *rq = &qp->rq;
-	ktime_t late = ktime_add_ns(rq->place.since, rxe_resp_patience(qp));
-
-	if (qp->service->reliable && !ktime_before(ktime_get(), late)) {
-		rxe_rc_wait(qp);
-		return;
-	}
-	rxe_keep_waiting(qp, &rq->requests, &rq->place, &rq->timer);
-	if (qp->service->reliable && !hrtimer_is_queued(&rq->timer))
-		hrtimer_start(&rq->timer, late, HRTIMER_MODE_ABS_SOFT);
-}
-
-/*
- * The page has come, or it is known why it cannot. If the peer has been sent
- * away, there is no packet to go on with: it will ask anew, also for what is
- * left of a READ, and then it gets to know.
- */
-static void rxe_resp_unpark(struct rxe_qp *qp)
-{
-	struct rxe_rq *rq = &qp->rq;
-
-	if (!rq->rnr_sent)
-		return;
-	rq->rnr_sent = false;
-	rq->reading = false;
-}
-
-/* --- the task ------------------------------------------------------------ */
-
-/* Where the next packet is: among those that came early, if its turn has come. */
-static struct sk_buff_head *rxe_resp_queue(struct rxe_rq *rq)
-{
-	struct sk_buff *skb = rxe_early_peek(&rq->early, rq->psn);
-
-	return skb && rxe_pkt(skb)->psn == rq->psn ? &rq->early :
-						     &rq->requests;
-}
-
-static enum rxe_verdict rxe_resp_packet(struct rxe_qp *qp,
-					struct sk_buff_head *queue)
-{
-	struct sk_buff *skb = skb_peek(queue);
-	enum rxe_verdict verdict;
-
-	verdict = INDIRECT_CALL_1(qp->service->request, rxe_rc_request, qp,
-				  skb);
-	if (verdict == RXE_EARLY)
-		rxe_early_keep(qp, &qp->rq.early, queue, skb);
-	else if (verdict != RXE_PARKED)
-		rxe_net_done(queue, skb);
-	return verdict;
-}
-
-static bool rxe_resp_has_more(struct rxe_rq *rq)
-{
-	return rq->reading || !skb_queue_empty_lockless(rxe_resp_queue(rq));
-}
-
-static bool rxe_resp_goes_on(enum rxe_verdict verdict)
-{
-	return verdict == RXE_DONE || verdict == RXE_DROPPED ||
-	       verdict == RXE_EARLY;
-}
-
-/* Returns true if there is more to do than a task may do at once. */
-static bool rxe_resp_run(struct rxe_qp *qp)
-{
-	struct rxe_rq *rq = &qp->rq;
-	unsigned int budget = RXE_TASK_BUDGET;
-	enum rxe_verdict verdict = RXE_DONE;
-
-	if (rxe_fault_busy(&rq->place)) {
-		rxe_resp_wait(qp);
-		return false;
-	}
-	rxe_resp_unpark(qp);
-	while (rxe_resp_goes_on(verdict) && budget--) {
-		struct sk_buff_head *queue = rxe_resp_queue(rq);
-
-		if (rq->reading)
-			verdict = rxe_rc_read_packet(qp);
-		else if (!skb_queue_empty_lockless(queue))
-			verdict = rxe_resp_packet(qp, queue);
-		else
-			break;
-	}
-	if (verdict != RXE_FATAL && qp->service->reliable)
-		rxe_rc_flush_ack(qp);
-	if (verdict == RXE_PARKED) {
-		rq->fault_psn = rxe_rq_at(rq);
-		rxe_resp_wait(qp);
-	}
-	if (!rxe_resp_goes_on(verdict))
-		return false;
-	if (rxe_resp_has_more(rq))
-		return true;
-	if (qp->service->reliable)
-		rxe_rc_caught_up(qp);
-	return false;
-}
-
-/**
- * rxe_resp_task() - the receiving task of a QP
- * @task: the QP's rq.task
- *
- * Return: true if there is more to do.
- */
-bool rxe_resp_task(struct rxe_task *task)
-{
-	struct rxe_qp *qp = container_of(task, struct rxe_qp, rq.task);
-	bool more = false;
-
-	spin_lock_bh(&qp->rq.lock);
-	switch (rxe_qp_state(qp)) {
-	case IB_QPS_RTR:
-	case IB_QPS_RTS:
-	case IB_QPS_SQD:
-	case IB_QPS_SQE:
-		more = rxe_resp_run(qp);
-		break;
-	case IB_QPS_ERR:
-		rxe_early_purge(&qp->rq.early, &qp->rq.requests);
-		if (qp->ib.srq)
-			rxe_resp_leave_srq(qp);
-		else
-			more = rxe_resp_flush(qp);
-		break;
-	default:
-		rxe_early_purge(&qp->rq.early, &qp->rq.requests);
-		break;
-	}
-	rxe_net_flush(qp, &qp->rq.train);
-	spin_unlock_bh(&qp->rq.lock);
-	return more;
 }

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the responder's parts have of each other. All of it with rq.lock held.
- *
- *	rxe_resp.c	what is common: receive requests, SEND and WRITE, faults
- *	rxe_rc.c	Reliable Connection: answers, READ, atomics, order
- *	rxe_uc.c	Unreliable Connection
- *	rxe_ud.c	Unreliable Datagram
+ * rxe_resp.c: what the responders of all transports share. rq.lock is held for
+ * all of it except rxe_resp_patience().
  */
 #ifndef RXE_RESP_H
 #define RXE_RESP_H
 
-#include "rxe_transport.h"
+#include "rxe_service.h"
 
-/* rxe_resp.c */
 enum rxe_verdict rxe_resp_complete(struct rxe_qp *qp, struct ib_wc *wc,
 				   bool solicited);
 enum rxe_taken rxe_resp_take_wqe(struct rxe_qp *qp);
@@ -30,12 +25,5 @@ enum rxe_verdict rxe_resp_write(struct rxe_qp *qp, struct sk_buff *skb);
 bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt);
 void rxe_resp_established(struct rxe_qp *qp);
 s64 rxe_resp_patience(const struct rxe_qp *qp);
-
-/* rxe_rc.c */
-enum rxe_verdict rxe_rc_request(struct rxe_qp *qp, struct sk_buff *skb);
-enum rxe_verdict rxe_rc_read_packet(struct rxe_qp *qp);
-void rxe_rc_flush_ack(struct rxe_qp *qp);
-void rxe_rc_caught_up(struct rxe_qp *qp);
-void rxe_rc_wait(struct rxe_qp *qp);
 
 #endif /* RXE_RESP_H */

@@ -7,7 +7,8 @@
 #include <rdma/restrack.h>
 #include <uapi/rdma/rdma_netlink.h>
 
-#include "rxe_verbs.h"
+#include "rxe_mr.h"
+#include "rxe_restrack.h"
 
 static const char *rxe_mr_kind(const struct rxe_mr *mr)
 {

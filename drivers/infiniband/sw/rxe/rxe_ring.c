@@ -35,7 +35,7 @@ int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size)
 {
 	size_t slot = roundup_pow_of_two(max_t(size_t, elem_size,
 					       SMP_CACHE_BYTES));
-	size_t slots = roundup_pow_of_two(elems + 1UL);
+	size_t slots = rxe_ring_mask(elems) + 1UL;
 
 	ring->bytes = sizeof(*ring->buf) + slots * slot;
 	ring->mask = slots - 1;

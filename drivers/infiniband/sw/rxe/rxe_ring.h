@@ -3,6 +3,7 @@
 #ifndef RXE_RING_H
 #define RXE_RING_H
 
+#include <linux/log2.h>
 #include <rdma/ib_verbs.h>
 #include <rdma/rdma_user_rxe.h>
 
@@ -24,6 +25,19 @@ struct rxe_ring {
 	u32 mask;
 	u32 elem_shift;
 };
+
+/**
+ * rxe_ring_mask() - size a queue
+ * @elems: least number of elements
+ *
+ * Context: any.
+ * Return: number of slots - 1, which is also the number of elements, because one
+ * slot stays free.
+ */
+static inline u32 rxe_ring_mask(u32 elems)
+{
+	return roundup_pow_of_two(elems + 1UL) - 1;
+}
 
 int rxe_ring_init(struct rxe_ring *ring, u32 elems, size_t elem_size);
 void rxe_ring_free(struct rxe_ring *ring);

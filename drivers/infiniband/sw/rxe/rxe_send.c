@@ -22,8 +22,12 @@
 #include <net/udp.h>
 #include <rdma/ib_cache.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_net.h"
+#include "rxe_pktq.h"
+#include "rxe_qp.h"
+#include "rxe_send.h"
+#include "rxe_service.h"
+#include "rxe_wire.h"
 
 /* --- routes --------------------------------------------------------------- */
 
@@ -110,14 +114,14 @@ out:
 }
 
 /**
- * rxe_net_forget_route() - drop the cached route to the peer
+ * rxe_send_forget_route() - drop the cached route to the peer
  * @qp: the queue pair
  *
  * The next packet looks up the route again.
  *
  * Context: any but a hard interrupt.
  */
-void rxe_net_forget_route(struct rxe_qp *qp)
+void rxe_send_forget_route(struct rxe_qp *qp)
 {
 	spin_lock_bh(&qp->dst_lock);
 	dst_release(qp->dst);
@@ -186,7 +190,7 @@ static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
  * Adds UDP and IP headers in front of skb->data, which still begins with the
  * BTH.
  */
-static void rxe_net_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
+static void rxe_send_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
 {
 	rxe_push_udp(qp, skb);
 	if (qp->av.network_type == RXE_NETWORK_TYPE_IPV4)
@@ -264,7 +268,7 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
 }
 
 /**
- * rxe_net_open_account() - count the bytes of a QP in the network stack's
+ * rxe_send_open_account() - count the bytes of a QP in the network stack's
  * queues
  * @qp: the queue pair
  *
@@ -278,7 +282,7 @@ static struct sk_buff *rxe_train_close(struct rxe_train *train)
  * socket.
  * Return: 0 or -ENOMEM.
  */
-int rxe_net_open_account(struct rxe_qp *qp)
+int rxe_send_open_account(struct rxe_qp *qp)
 {
 	struct sock *sk;
 
@@ -300,14 +304,14 @@ int rxe_net_open_account(struct rxe_qp *qp)
 }
 
 /**
- * rxe_net_close_account() - undo rxe_net_open_account()
+ * rxe_send_close_account() - undo rxe_send_open_account()
  * @qp: the queue pair; it sends no packets any more
  *
  * The socket is freed with the last packet that it accounts for.
  *
  * Context: process context.
  */
-void rxe_net_close_account(struct rxe_qp *qp)
+void rxe_send_close_account(struct rxe_qp *qp)
 {
 	if (qp->account)
 		sock_put(qp->account);
@@ -315,14 +319,14 @@ void rxe_net_close_account(struct rxe_qp *qp)
 }
 
 /**
- * rxe_net_is_full() - find out whether a QP must pause
+ * rxe_send_is_full() - find out whether a QP must pause
  * @qp: the queue pair
  *
  * Context: any.
  * Return: true if the QP's transport is unreliable and RXE_MAX_UNANSWERED bytes
  * of its packets are still in the queues of the network stack.
  */
-bool rxe_net_is_full(const struct rxe_qp *qp)
+bool rxe_send_is_full(const struct rxe_qp *qp)
 {
 	return qp->account && !sock_writeable(qp->account);
 }
@@ -333,10 +337,10 @@ static bool rxe_charge(const struct rxe_qp *qp, struct sk_buff *skb)
 	if (!qp->account)
 		return false;
 	skb_set_owner_w(skb, qp->account);
-	return rxe_net_is_full(qp);
+	return rxe_send_is_full(qp);
 }
 
-static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
+static int rxe_send_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct net *net = dev_net(qp_rxe(qp)->ndev);
 	struct sock *sk = rxe_net_sock(net, skb->protocol);
@@ -360,7 +364,7 @@ static int rxe_net_transmit(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /* The size of the UDP and IP headers of a packet, in bytes. */
-static unsigned int rxe_net_overhead(const struct rxe_qp *qp)
+static unsigned int rxe_send_overhead(const struct rxe_qp *qp)
 {
 	return sizeof(struct udphdr) +
 	       (qp->av.network_type == RXE_NETWORK_TYPE_IPV4 ?
@@ -379,7 +383,7 @@ static void rxe_count_sent(struct rxe_qp *qp, unsigned int packets,
 	}
 	rxe_count_add(rxe, RXE_CNT_SENT_PKTS, packets);
 	rxe_count_add(rxe, RXE_CNT_SENT_BYTES,
-		      bytes + packets * rxe_net_overhead(qp));
+		      bytes + packets * rxe_send_overhead(qp));
 }
 
 /* A train is protected by the lock of its half of the QP. */
@@ -392,15 +396,15 @@ static void rxe_train_assert(struct rxe_qp *qp, const struct rxe_train *train)
 }
 
 /**
- * rxe_net_flush() - send the packets of a train
+ * rxe_send_flush() - send the packets of a train
  * @qp: the sender
  * @train: the train of the task's half of @qp; may be empty
  *
  * Context: the task of @qp that has filled the train, in the same turn (bottom
  * halves off, the lock of its half of @qp held).
- * Return: as rxe_net_send().
+ * Return: as rxe_send().
  */
-int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
+int rxe_send_flush(struct rxe_qp *qp, struct rxe_train *train)
 {
 	unsigned int packets = train->packets;
 	unsigned int bytes;
@@ -411,7 +415,7 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
 	if (!packets)
 		return 0;
 	bytes = train->head->len;
-	ret = rxe_net_transmit(qp, rxe_train_close(train));
+	ret = rxe_send_transmit(qp, rxe_train_close(train));
 	rxe_count_sent(qp, packets, bytes, ret);
 	return ret;
 }
@@ -421,18 +425,18 @@ int rxe_net_flush(struct rxe_qp *qp, struct rxe_train *train)
  * which covers these headers. A train that cannot take another packet as large
  * as its first is sent at once.
  */
-static void rxe_net_join(struct rxe_qp *qp, struct rxe_train *train,
-			 struct sk_buff *skb)
+static void rxe_send_join(struct rxe_qp *qp, struct rxe_train *train,
+			  struct sk_buff *skb)
 {
 	const struct net_device *ndev = qp_rxe(qp)->ndev;
 
 	if (train->packets && !rxe_train_takes(train, ndev, skb->len))
-		rxe_net_flush(qp, train);
-	rxe_net_address(qp, skb, train->packets);
+		rxe_send_flush(qp, train);
+	rxe_send_address(qp, skb, train->packets);
 	rxe_wire_seal(skb);
 	rxe_train_couple(train, skb);
 	if (!rxe_train_takes(train, ndev, train->size))
-		rxe_net_flush(qp, train);
+		rxe_send_flush(qp, train);
 }
 
 /*
@@ -450,36 +454,36 @@ static bool rxe_is_behind(const struct rxe_qp *peer)
 	if (peer->service->reliable ||
 	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
 		return false;
-	return peer->transport == IB_QPT_UC ||
-	       !rxe_fault_busy(&peer->rq.place);
+	return peer->service->connected ||
+	       !rxe_fault_busy(&peer->rq.fault);
 }
 
 /* Gives a datagram the headers that its receiver reports, as if from a wire. */
 static void rxe_loop_address(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	rxe_pkt(skb)->vlan = RXE_NO_VLAN;
-	rxe_net_address(qp, skb, 0);
+	rxe_send_address(qp, skb, 0);
 	if (skb->protocol == htons(ETH_P_IP))
 		ip_send_check(ip_hdr(skb));
 }
 
 /* Delivers a packet to a QP of the same device. The ICRC is not needed. */
-static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
+static int rxe_send_loop(struct rxe_qp *qp, struct sk_buff *skb)
 {
 	struct rxe_qp *peer;
 	int ret = 0;
 
 	peer = rxe_qp_find(qp_rxe(qp), rxe_pkt(skb)->qpn);
 	if (!peer || rxe_pkt(skb)->op->qp_type != peer->transport ||
-	    (peer->transport != IB_QPT_UD && !peer->loopback)) {
+	    (peer->service->connected && !peer->loopback)) {
 		kfree_skb(skb);
 	} else {
-		if (peer->transport == IB_QPT_UD)
+		if (!peer->service->connected)
 			rxe_loop_address(qp, skb);
 		rxe_count(qp_rxe(peer), RXE_CNT_RCVD_PKTS);
 		rxe_count_add(qp_rxe(peer), RXE_CNT_RCVD_BYTES,
-			      skb->len + rxe_net_overhead(qp));
-		rxe_net_deliver(peer, skb);
+			      skb->len + rxe_send_overhead(qp));
+		rxe_pktq_deliver(peer, skb);
 		if (rxe_is_behind(peer))
 			ret = -EBUSY;
 	}
@@ -487,24 +491,24 @@ static int rxe_net_loop(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 /**
- * rxe_net_is_up() - find out whether packets can be sent
+ * rxe_send_is_up() - find out whether packets can be sent
  * @rxe: the link
  *
  * Context: any. In an RCU read section, the sockets stay valid after true.
  * Return: true if packets can be sent.
  */
-bool rxe_net_is_up(const struct rxe_dev *rxe)
+bool rxe_send_is_up(const struct rxe_dev *rxe)
 {
 	return test_bit(RXE_DEV_OPEN, &rxe->flags) && netif_running(rxe->ndev);
 }
 
 /**
- * rxe_net_send() - send a packet to a QP's peer
+ * rxe_send() - send a packet to a QP's peer
  * @qp: the sender
  * @train: the train of the task's half of @qp
  * @skb: the packet, made by rxe_wire_build(); always consumed
  *
- * A packet of a reliable transport is sent by rxe_net_flush() at the latest. A
+ * A packet of a reliable transport is sent by rxe_send_flush() at the latest. A
  * packet of an unreliable transport is sent at once.
  *
  * Context: a task of @qp (bottom halves off, the lock of its half of @qp held).
@@ -512,21 +516,21 @@ bool rxe_net_is_up(const struct rxe_dev *rxe)
  * another -errno: the packet has not been sent. The callers retransmit lost
  * packets.
  */
-int rxe_net_send(struct rxe_qp *qp, struct rxe_train *train,
-		 struct sk_buff *skb)
+int rxe_send(struct rxe_qp *qp, struct rxe_train *train,
+	     struct sk_buff *skb)
 {
 	unsigned int bytes = skb->len;
 	int ret;
 
 	rxe_train_assert(qp, train);
-	if (!rxe_net_is_up(qp_rxe(qp))) {
+	if (!rxe_send_is_up(qp_rxe(qp))) {
 		kfree_skb(skb);
 		ret = -ENETDOWN;
 	} else if (qp->loopback) {
-		ret = rxe_net_loop(qp, skb);
+		ret = rxe_send_loop(qp, skb);
 	} else {
-		rxe_net_join(qp, train, skb);
-		return qp->service->reliable ? 0 : rxe_net_flush(qp, train);
+		rxe_send_join(qp, train, skb);
+		return qp->service->reliable ? 0 : rxe_send_flush(qp, train);
 	}
 	rxe_count_sent(qp, 1, bytes, ret);
 	return ret;

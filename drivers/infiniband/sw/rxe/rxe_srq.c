@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Shared receive queues
  *
- * A queue of receive requests that many queue pairs take from. A request belongs
- * to a queue pair from when it has been taken; the memory that it names must
- * belong to the shared queue's protection domain.
+ * Many queue pairs take receive requests from one queue. A request that has
+ * been taken belongs to the queue pair. Its memory must belong to the
+ * protection domain of the shared queue.
  */
 #include <rdma/uverbs_ioctl.h>
 
-#include "rxe_verbs.h"
+#include "rxe.h"
+#include "rxe_srq.h"
 
 /* --- taking --------------------------------------------------------------- */
 
 /**
  * rxe_srq_take() - take the oldest request
  * @srq: the shared receive queue
- * @wqe: receives a copy of it
+ * @wqe: receives a copy of the request
  *
  * Context: a task, which may hold any lock that comes before srq->lock.
+ * Return: whether @wqe is valid.
  */
 enum rxe_taken rxe_srq_take(struct rxe_srq *srq, struct rxe_rwqe *wqe)
 {
@@ -60,16 +62,27 @@ static bool rxe_srq_notify(struct rxe_task *task)
 
 /* --- making --------------------------------------------------------------- */
 
-static int rxe_check_srq(const struct ib_srq_init_attr *init,
+static int rxe_check_srq(struct ib_device *ibdev,
+			 const struct ib_srq_init_attr *init,
 			 const struct ib_udata *udata)
 {
-	if (init->srq_type != IB_SRQT_BASIC)
+	if (init->srq_type != IB_SRQT_BASIC) {
+		ibdev_dbg(ibdev, "create_srq: no SRQs of type %d\n",
+			  init->srq_type);
 		return -EOPNOTSUPP;
-	if (udata && udata->outlen < sizeof(struct rxe_create_srq_resp))
+	}
+	if (udata && udata->outlen < sizeof(struct rxe_create_srq_resp)) {
+		ibdev_dbg(ibdev, "create_srq: room for %zu bytes is too small\n",
+			  udata->outlen);
 		return -EINVAL;
+	}
 	if (!init->attr.max_wr || init->attr.max_wr > RXE_MAX_SRQ_WR ||
-	    !init->attr.max_sge || init->attr.max_sge > RXE_MAX_SRQ_SGE)
+	    !init->attr.max_sge || init->attr.max_sge > RXE_MAX_SRQ_SGE) {
+		ibdev_dbg(ibdev,
+			  "create_srq: %u requests, %u elements are out of range\n",
+			  init->attr.max_wr, init->attr.max_sge);
 		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -96,15 +109,15 @@ static int rxe_srq_respond(struct rxe_srq *srq, struct ib_udata *udata)
 }
 
 /**
- * rxe_create_srq() - make a shared receive queue
+ * rxe_create_srq() - create a shared receive queue
  * @ibsrq: the queue
- * @init: what it has to be able to hold; receives what it can
+ * @init: least sizes; receives the actual sizes
  * @udata: the command; NULL for the kernel
  *
  * Context: process context.
- * Return: 0; -EOPNOTSUPP for other types than the basic one; -EINVAL for sizes
- * beyond the device's, or a command that is not such as the ABI has it; -ENOMEM;
- * -EFAULT.
+ * Return: 0; -EOPNOTSUPP for types other than the basic one; -EINVAL for sizes
+ * beyond the device's limits, or a command that does not follow the ABI;
+ * -ENOMEM; -EFAULT.
  */
 int rxe_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 		   struct ib_udata *udata)
@@ -113,7 +126,7 @@ int rxe_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 	struct rxe_srq *srq = to_rsrq(ibsrq);
 	int ret;
 
-	ret = rxe_check_srq(init, udata);
+	ret = rxe_check_srq(ibsrq->device, init, udata);
 	if (ret)
 		return ret;
 	spin_lock_init(&srq->lock);
@@ -138,7 +151,7 @@ int rxe_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 
 /* --- changing ------------------------------------------------------------- */
 
-/* Tells user space where to map the new ring: at the place that the command names. */
+/* Writes the new ring's mmap offset to the address in the command. */
 static int rxe_srq_tell_ring(struct rxe_srq *srq, struct rxe_ring *ring,
 			     struct ib_udata *udata)
 {
@@ -156,10 +169,7 @@ static int rxe_srq_tell_ring(struct rxe_srq *srq, struct rxe_ring *ring,
 	return ret;
 }
 
-/*
- * Goes over to another ring, taking along what waits, which queue pairs take from
- * meanwhile. Caller: holds resize_lock.
- */
+/* Moves the queue to another ring, while queue pairs take requests from it. */
 static int rxe_srq_move(struct rxe_srq *srq, struct rxe_ring *ring, u32 wrs)
 {
 	u32 cons, left;
@@ -169,8 +179,12 @@ static int rxe_srq_move(struct rxe_srq *srq, struct rxe_ring *ring, u32 wrs)
 	cons = srq->queue.cons;
 	left = rxe_recvq_left(&srq->queue);
 	spin_unlock_bh(&srq->lock);
-	if (left > wrs)
+	if (left > wrs) {
+		ibdev_dbg(srq->ib.device,
+			  "modify_srq %u: %u requests wait, more than %u\n",
+			  srq->num, left, wrs);
 		return -EINVAL;
+	}
 
 	rxe_recvq_copy(&srq->queue, ring, cons, left);
 	spin_lock_bh(&srq->lock);
@@ -184,10 +198,18 @@ static int rxe_srq_resize(struct rxe_srq *srq, u32 wrs, struct ib_udata *udata)
 	struct rxe_recvq fresh = {};
 	int ret;
 
-	if (!srq->user)
+	if (!srq->user) {
+		ibdev_dbg(srq->ib.device,
+			  "modify_srq %u: the kernel's SRQs are not resized\n",
+			  srq->num);
 		return -EOPNOTSUPP;
-	if (udata->inlen < sizeof(struct rxe_modify_srq_cmd))
+	}
+	if (udata->inlen < sizeof(struct rxe_modify_srq_cmd)) {
+		ibdev_dbg(srq->ib.device,
+			  "modify_srq %u: driver data of %zu bytes is too short\n",
+			  srq->num, udata->inlen);
 		return -EINVAL;
+	}
 	ret = rxe_recvq_init(&fresh, wrs, srq->queue.max_sge, true) ?:
 	      rxe_srq_tell_ring(srq, &fresh.ring, udata);
 	if (!ret) {
@@ -195,7 +217,7 @@ static int rxe_srq_resize(struct rxe_srq *srq, u32 wrs, struct ib_udata *udata)
 		ret = rxe_srq_move(srq, &fresh.ring, wrs);
 		mutex_unlock(&srq->resize_lock);
 	}
-	/* After a move, this is the old one. */
+	/* After a move, @fresh has the old ring. */
 	rxe_mmap_withdraw(to_rxe(srq->ib.device), &fresh.ring);
 	rxe_recvq_free(&fresh);
 	return ret;
@@ -206,30 +228,45 @@ static int rxe_check_srq_change(const struct rxe_srq *srq,
 {
 	u32 max_wr = READ_ONCE(srq->queue.ring.mask);
 
-	if (mask & ~(IB_SRQ_MAX_WR | IB_SRQ_LIMIT))
+	if (mask & ~(IB_SRQ_MAX_WR | IB_SRQ_LIMIT)) {
+		ibdev_dbg(srq->ib.device,
+			  "modify_srq %u: attributes %#x are not known\n",
+			  srq->num, mask);
 		return -EINVAL;
+	}
 	if (mask & IB_SRQ_MAX_WR) {
 		max_wr = attr->max_wr;
 		if (!max_wr || max_wr > RXE_MAX_SRQ_WR ||
 		    (!(mask & IB_SRQ_LIMIT) &&
-		     max_wr < READ_ONCE(srq->limit)))
+		     max_wr < READ_ONCE(srq->limit))) {
+			ibdev_dbg(srq->ib.device,
+				  "modify_srq %u: %u requests are out of range\n",
+				  srq->num, max_wr);
 			return -EINVAL;
+		}
 	}
-	return mask & IB_SRQ_LIMIT && attr->srq_limit > max_wr ? -EINVAL : 0;
+	if (mask & IB_SRQ_LIMIT && attr->srq_limit > max_wr) {
+		ibdev_dbg(srq->ib.device,
+			  "modify_srq %u: limit %u is beyond the size, %u\n",
+			  srq->num, attr->srq_limit, max_wr);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /**
  * rxe_modify_srq() - change a shared receive queue
  * @ibsrq: the queue
- * @attr: its new size, or the limit for an event; 0 disarms it
- * @mask: which of them: enum ib_srq_attr_mask
- * @udata: the command, where the size changes; its user does not post until it
- *	has mapped the new ring
+ * @attr: its new size, or the limit for an event; 0 disarms the event
+ * @mask: enum ib_srq_attr_mask, the attributes to change
+ * @udata: the command to change the size; its user does not post before it has
+ *	mapped the new ring
  *
  * Context: process context.
- * Return: 0; -EINVAL for a size out of range or smaller than what waits or than
- * the limit, or a limit beyond the size; -EOPNOTSUPP for the size of a kernel
- * queue; -ENOMEM; -EFAULT. After an error the queue is as it was.
+ * Return: 0; -EINVAL for a size that is out of range, or smaller than the limit
+ * or the number of waiting requests, and for a limit beyond the size;
+ * -EOPNOTSUPP for the size of a kernel queue; -ENOMEM; -EFAULT. After an error
+ * the queue is unchanged.
  */
 int rxe_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
 		   enum ib_srq_attr_mask mask, struct ib_udata *udata)
@@ -248,9 +285,9 @@ int rxe_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
 }
 
 /**
- * rxe_query_srq() - what a shared receive queue is
+ * rxe_query_srq() - report a shared receive queue's attributes
  * @ibsrq: the queue
- * @attr: receives its size and its limit, 0 where that is not armed
+ * @attr: receives its size and its limit, 0 if the event is not armed
  *
  * Return: 0.
  */
@@ -267,7 +304,7 @@ int rxe_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
 }
 
 /**
- * rxe_destroy_srq() - the end of a shared receive queue
+ * rxe_destroy_srq() - destroy a shared receive queue
  * @ibsrq: the queue; no QP refers to it
  * @udata: not used
  *
@@ -284,14 +321,14 @@ int rxe_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 }
 
 /**
- * rxe_post_srq_recv() - there are buffers to receive into
+ * rxe_post_srq_recv() - post receive requests
  * @ibsrq: the queue
  * @wr: the kernel's requests
- * @bad_wr: receives the first that was not taken
+ * @bad_wr: receives the first request that was not posted
  *
  * Context: any.
- * Return: 0; -EINVAL: too many elements, or a user's queue, which is posted to
- * without a system call; -ENOMEM: it is full.
+ * Return: 0; -EINVAL for too many elements, and for a user's queue, to which
+ * user space posts without a system call; -ENOMEM if the queue is full.
  */
 int rxe_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
 		      const struct ib_recv_wr **bad_wr)
@@ -299,6 +336,9 @@ int rxe_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
 	struct rxe_srq *srq = to_rsrq(ibsrq);
 
 	if (srq->user) {
+		ibdev_dbg(ibsrq->device,
+			  "post_srq_recv %u: user space posts into the ring\n",
+			  srq->num);
 		*bad_wr = wr;
 		return -EINVAL;
 	}

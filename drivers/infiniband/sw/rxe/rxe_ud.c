@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Unreliable Datagrams
  *
- * A message is a packet. Each request says where it goes, and the peer's address
- * in struct rxe_qp is that of the last one. In front of what is received stand 40
- * bytes for the network header: IPv6's, or, in the last 20 of them, IPv4's.
+ * A message is one packet. Each request has its own destination, and the
+ * address in struct rxe_qp is that of the last datagram sent. The receiver
+ * finds 40 bytes with the network header before the payload: an IPv6 header, or
+ * an IPv4 header in the last 20 of them.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
 
+#include "rxe_ah.h"
 #include "rxe_resp.h"
-#include "rxe_verbs.h"
+#include "rxe_send.h"
 
-/* A Q_Key in a request with this bit means the QP's own. */
+/* A Q_Key in a request with this bit stands for the QP's own Q_Key. */
 #define RXE_QKEY_OWN		BIT(31)
 
 /**
- * union rxe_network_header - what a receiver finds in front of a datagram
+ * union rxe_network_header - what the receiver finds before the payload
  * @reserved: zeroes, with IPv4
- * @ip: the IPv4 header
- * @ip6: the IPv6 header
+ * @ip: IPv4 header
+ * @ip6: IPv6 header
  */
 union rxe_network_header {
 	struct {
@@ -33,7 +35,7 @@ union rxe_network_header {
 
 static_assert(sizeof(union rxe_network_header) == sizeof(struct ib_grh));
 
-/* --- sending --------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static enum ib_wc_status rxe_ud_check(const struct rxe_qp *qp,
 				      const struct rxe_swqe *wqe)
@@ -59,7 +61,10 @@ static int rxe_ud_handle(struct rxe_qp *qp, u32 num, struct rxe_dest *dest)
 	return ret;
 }
 
-/* Of a library that does not know of handles' numbers: it passes on no service level. */
+/*
+ * Old libraries do not know the numbers of address handles, and do not pass on
+ * the service level.
+ */
 static int rxe_ud_own_address(struct rxe_qp *qp, const struct rxe_av *user,
 			      struct rxe_dest *dest)
 {
@@ -71,23 +76,20 @@ static int rxe_ud_own_address(struct rxe_qp *qp, const struct rxe_av *user,
 	return ret;
 }
 
-/**
- * rxe_ud_fetch() - take over where a user's request goes
- * @qp: the queue pair
- * @wqe: the request, complete but for this
- * @wr: as it was in the ring: names an address handle, or, of a library that does
- *	not know of their numbers, has the address itself
- *
- * Context: sq.lock held.
- * Return: IB_WC_SUCCESS, or what the request completes with.
+/*
+ * Takes over the destination of a user's request, which is complete otherwise.
+ * @wr, a copy of the ring's slot, has the number of an address handle, or, from
+ * old libraries, the address itself.
  */
-enum ib_wc_status rxe_ud_fetch(struct rxe_qp *qp, struct rxe_swqe *wqe,
-			       const struct rxe_send_wr *wr)
+static enum ib_wc_status rxe_ud_fetch(struct rxe_qp *qp,
+				      struct rxe_swqe *wqe,
+				      const struct rxe_send_wr *wr)
 {
 	struct rxe_dest *dest = rxe_swqe_dest(&qp->sq, wqe);
 	u32 num = wr->wr.ud.ah_num;
 	int ret;
 
+	lockdep_assert_held(&qp->sq.lock);
 	dest->qpn = wr->wr.ud.remote_qpn & RXE_MAX_QPN;
 	dest->qkey = wr->wr.ud.remote_qkey;
 	ret = num ? rxe_ud_handle(qp, num, dest) :
@@ -95,20 +97,18 @@ enum ib_wc_status rxe_ud_fetch(struct rxe_qp *qp, struct rxe_swqe *wqe,
 	return ret ? IB_WC_LOC_QP_OP_ERR : rxe_ud_check(qp, wqe);
 }
 
-/**
- * rxe_ud_post() - the same for the kernel's request
- * @qp: the queue pair
- * @wqe: the request, complete but for this
- * @wr: as it was posted
- *
- * Context: any.
- * Return: 0, or -EINVAL: no address handle, or one of another PD; too long.
+/*
+ * Takes over the destination of a request of the kernel, which is complete
+ * otherwise. Returns -EINVAL without an address handle of the same protection
+ * domain, or if the message is too long.
  */
-int rxe_ud_post(struct rxe_qp *qp, struct rxe_swqe *wqe,
-		const struct ib_ud_wr *wr)
+static int rxe_ud_post(struct rxe_qp *qp, struct rxe_swqe *wqe,
+		       const struct ib_send_wr *send_wr)
 {
 	struct rxe_dest *dest = rxe_swqe_dest(&qp->sq, wqe);
+	const struct ib_ud_wr *wr = ud_wr(send_wr);
 
+	lockdep_assert_held(&qp->sq.post_lock);
 	if (!wr->ah || wr->ah->pd != qp->ib.pd || rxe_ud_check(qp, wqe))
 		return -EINVAL;
 	dest->qpn = wr->remote_qpn & RXE_MAX_QPN;
@@ -126,7 +126,7 @@ static bool rxe_ud_is_mcast(const struct rxe_av *av)
 	return rdma_is_multicast_addr(&addr);
 }
 
-/* The way to a multicast group depends on who is in it at the moment. */
+/* The route to a multicast group depends on its members, so look it up anew. */
 static void rxe_ud_aim(struct rxe_qp *qp, const struct rxe_av *av)
 {
 	if (rxe_ud_is_mcast(av))
@@ -135,7 +135,7 @@ static void rxe_ud_aim(struct rxe_qp *qp, const struct rxe_av *av)
 		return;
 	qp->av = *av;
 	qp->loopback = rxe_av_is_local(qp_rxe(qp), av);
-	rxe_net_forget_route(qp);
+	rxe_send_forget_route(qp);
 }
 
 static void rxe_ud_address(struct rxe_qp *qp, const struct rxe_swqe *wqe,
@@ -143,6 +143,7 @@ static void rxe_ud_address(struct rxe_qp *qp, const struct rxe_swqe *wqe,
 {
 	const struct rxe_dest *dest = rxe_swqe_dest(&qp->sq, wqe);
 
+	lockdep_assert_held(&qp->sq.lock);
 	rxe_ud_aim(qp, &dest->av);
 	qp->priority = dest->priority;
 	qp->src_port = rdma_get_udp_sport(dest->av.grh.flow_label,
@@ -152,7 +153,7 @@ static void rxe_ud_address(struct rxe_qp *qp, const struct rxe_swqe *wqe,
 	headers->src_qp = qp->ib.qp_num;
 }
 
-/* --- receiving ------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 static enum rxe_verdict rxe_ud_drop(struct rxe_qp *qp)
 {
@@ -161,14 +162,15 @@ static enum rxe_verdict rxe_ud_drop(struct rxe_qp *qp)
 }
 
 /*
- * A request that is too small stays for the next datagram; but not one of a
- * shared queue: there may be larger ones behind it.
+ * A receive request that is too small stays for the next datagram. One of a
+ * shared queue does not: there may be larger ones behind it.
  */
 static enum rxe_verdict rxe_ud_refuse(struct rxe_qp *qp, u32 psn, u8 syndrome,
 				      enum ib_wc_status status)
 {
 	struct ib_wc wc = { .status = status };
 
+	lockdep_assert_held(&qp->rq.lock);
 	if (qp->ib.srq)
 		rxe_resp_complete(qp, &wc, false);
 	return rxe_ud_drop(qp);
@@ -229,6 +231,7 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
+	lockdep_assert_held(&qp->rq.lock);
 	rxe_wire_decode(skb, &headers);
 	if (headers.qkey != qp->attr.qkey)
 		return rxe_ud_drop(qp);
@@ -237,7 +240,9 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 	if (sizeof(struct ib_grh) + pkt->payload > qp->rq.wqe.length)
 		return rxe_ud_refuse(qp, pkt->psn, 0, IB_WC_LOC_LEN_ERR);
 
-	/* Who waits for a page is known by the PSN. */
+	/*
+	 * rxe_resp_fault_result() recognizes the packet that waits by its PSN.
+	 */
 	qp->rq.psn = pkt->psn;
 	ret = rxe_ud_scatter(qp, skb);
 	if (ret == -EAGAIN)
@@ -248,8 +253,12 @@ static enum rxe_verdict rxe_ud_request(struct rxe_qp *qp, struct sk_buff *skb)
 }
 
 const struct rxe_service rxe_ud = {
+	.type = IB_QPT_UD,
 	.opcodes = IB_OPCODE_UD,
-	.requests = RXE_UD_REQUESTS,
+	.send_error = true,
+	.dest_size = ALIGN(sizeof(struct rxe_dest), 8),
+	.fetch = rxe_ud_fetch,
+	.post = rxe_ud_post,
 	.address = rxe_ud_address,
 	.request = rxe_ud_request,
 	.refuse = rxe_ud_refuse,

@@ -1,36 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
+/**
  * DOC: Queue pairs
  *
- * What a queue pair is asked to be is checked and stored here; what it then does
- * is the transport's. A queue pair is found by its number from when it is
- * complete until it is destroyed.
+ * The verbs check and store the attributes of a queue pair; its tasks and its
+ * service (rxe_service.h) act on them. A queue pair is found by its number from
+ * the end of rxe_create_qp() until rxe_destroy_qp().
  *
- * Its end waits for its own tasks, not for an RCU grace period. Whoever has found
- * the queue pair before it left the table may still queue a packet and kick a task,
- * or try its lock (rxe_direct.c). Neither has an effect: the two tasks belong to
- * rxe_destroy_qp() and run no more (rxe_task_retire()), and who gets rq.lock sees
- * IB_QPS_RESET. So what the queue pair refers to can go at once; struct rxe_qp
- * itself, with the packets that came too late, is freed after a grace period. The
- * core's object goes at once, too: it is apart, in struct rxe_qp_handle.
+ * rxe_destroy_qp() waits for the queue pair's own tasks, not for an RCU grace
+ * period. Code that found the queue pair before it left the table may still
+ * queue a packet and kick a task, or try its lock (rxe_direct.c). Neither has
+ * an effect: the two tasks belong to rxe_destroy_qp() and do not run any more
+ * (rxe_task_retire()), and code that gets rq.lock sees IB_QPS_RESET. So the
+ * objects that the queue pair refers to can go at once. Only struct rxe_qp
+ * itself, with the packets that came too late, is freed after a grace period.
+ * The core frees its own object at once; so that is a separate struct
+ * rxe_qp_handle.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <rdma/uverbs_ioctl.h>
 
-#include "rxe_transport.h"
-#include "rxe_verbs.h"
+#include "rxe_ah.h"
+#include "rxe_mcast.h"
+#include "rxe_mw.h"
+#include "rxe_pd.h"
+#include "rxe_qp_state.h"
+#include "rxe_qp_tasks.h"
+#include "rxe_qp_verbs.h"
+#include "rxe_service.h"
+#include "rxe_sq.h"
 
 #define RXE_MAX_PSN		0xffffff
 #define RXE_MAX_TIMEOUT		31
 #define RXE_MAX_RETRY		7
 #define RXE_MAX_RNR_TIMER	31
 
-/* A power of two, as kmalloc() has it, would be half as large again. */
+/* kmalloc() would round the size up to a power of two, half as large again. */
 static struct kmem_cache *rxe_qp_cache;
 
 /**
- * rxe_qp_module_init() - make what queue pairs are allocated from
+ * rxe_qp_module_init() - create the slab cache of queue pairs
  *
  * Return: 0 or -ENOMEM.
  */
@@ -41,7 +50,7 @@ int __init rxe_qp_module_init(void)
 }
 
 /**
- * rxe_qp_module_exit() - the end of that
+ * rxe_qp_module_exit() - destroy the slab cache of queue pairs
  *
  * Context: all queue pairs have been freed.
  */
@@ -52,144 +61,71 @@ void rxe_qp_module_exit(void)
 
 /* --- creating ------------------------------------------------------------- */
 
-/* What a QP of a type sends and receives; not of one that there is not. */
-static enum ib_qp_type rxe_transport_type(enum ib_qp_type type)
+static const struct rxe_service *rxe_service_of(enum ib_qp_type type)
 {
-	return type == IB_QPT_GSI ? IB_QPT_UD : type;
+	static const struct rxe_service *const services[] = {
+		[IB_QPT_RC] = &rxe_rc,
+		[IB_QPT_UC] = &rxe_uc,
+		[IB_QPT_UD] = &rxe_ud,
+		[IB_QPT_GSI] = &rxe_ud,
+	};
+
+	return type < ARRAY_SIZE(services) ? services[type] : NULL;
 }
 
-static const struct rxe_service *rxe_service(enum ib_qp_type type)
-{
-	switch (rxe_transport_type(type)) {
-	case IB_QPT_RC:
-		return &rxe_rc;
-	case IB_QPT_UC:
-		return &rxe_uc;
-	case IB_QPT_UD:
-		return &rxe_ud;
-	default:
-		return NULL;
-	}
-}
-
-/* Queue pair 1 is the core's, for its management datagrams. */
-static int rxe_check_type(const struct ib_qp_init_attr *init,
+/* Queue pair 1 is for management datagrams of the core. */
+static int rxe_check_type(struct ib_device *ibdev,
+			  const struct ib_qp_init_attr *init,
 			  const struct ib_udata *udata)
 {
-	if (!rxe_service(init->qp_type) || init->create_flags ||
-	    (init->qp_type == IB_QPT_GSI && udata))
+	if (!rxe_service_of(init->qp_type) || init->create_flags ||
+	    (init->qp_type == IB_QPT_GSI && udata)) {
+		ibdev_dbg(ibdev, "create_qp: no QPs of type %d, flags %#x\n",
+			  init->qp_type, init->create_flags);
 		return -EOPNOTSUPP;
-	return init->qp_type == IB_QPT_GSI && init->port_num != RXE_PORT ?
-		       -EINVAL : 0;
-}
-
-/* With a shared receive queue, what is said of its own one means nothing. */
-static int rxe_check_cap(const struct ib_qp_cap *cap, bool shared)
-{
-	if (cap->max_send_wr > RXE_MAX_WR || cap->max_send_sge > RXE_MAX_SGE ||
-	    cap->max_inline_data > RXE_MAX_INLINE)
+	}
+	if (init->qp_type == IB_QPT_GSI && init->port_num != RXE_PORT) {
+		ibdev_dbg(ibdev, "create_qp: no port %u\n", init->port_num);
 		return -EINVAL;
-	if (!shared && (cap->max_recv_wr > RXE_MAX_WR ||
-			cap->max_recv_sge > RXE_MAX_SGE))
-		return -EINVAL;
+	}
 	return 0;
 }
 
-static int rxe_check_init(const struct ib_qp_init_attr *init,
+/* With a shared receive queue, the sizes of an own one are ignored. */
+static int rxe_check_cap(struct ib_device *ibdev, const struct ib_qp_cap *cap,
+			 bool shared)
+{
+	if (cap->max_send_wr > RXE_MAX_WR || cap->max_send_sge > RXE_MAX_SGE ||
+	    cap->max_inline_data > RXE_MAX_INLINE) {
+		ibdev_dbg(ibdev,
+			  "create_qp: send queue of %u requests, %u elements, %u inline bytes is too large\n",
+			  cap->max_send_wr, cap->max_send_sge,
+			  cap->max_inline_data);
+		return -EINVAL;
+	}
+	if (!shared && (cap->max_recv_wr > RXE_MAX_WR ||
+			cap->max_recv_sge > RXE_MAX_SGE)) {
+		ibdev_dbg(ibdev,
+			  "create_qp: receive queue of %u requests, %u elements is too large\n",
+			  cap->max_recv_wr, cap->max_recv_sge);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int rxe_check_init(struct ib_device *ibdev,
+			  const struct ib_qp_init_attr *init,
 			  const struct ib_udata *udata)
 {
 	if (udata && (udata->inlen ||
-		      udata->outlen < sizeof(struct rxe_create_qp_resp)))
+		      udata->outlen < sizeof(struct rxe_create_qp_resp))) {
+		ibdev_dbg(ibdev,
+			  "create_qp: driver data of %zu bytes, room for %zu, is not the ABI's\n",
+			  udata->inlen, udata->outlen);
 		return -EINVAL;
-	return rxe_check_type(init, udata) ?: rxe_check_cap(&init->cap, init->srq);
-}
-
-/* The ring for a user's requests, or, for the kernel's, only its size. */
-static int rxe_sq_ring_init(struct rxe_qp *qp, u32 wrs, size_t wqe_size)
-{
-	if (qp->user)
-		return rxe_ring_init(&qp->sq.ring, wrs, wqe_size);
-	qp->sq.ring.mask = roundup_pow_of_two(wrs + 1UL) - 1;
-	return 0;
-}
-
-/*
- * The gather list, inline data and the word of an ATOMIC WRITE, which takes
- * neither capability, share the end of a request.
- */
-static u32 rxe_sq_room(const struct ib_qp_cap *cap)
-{
-	u32 room = max3(cap->max_inline_data,
-			cap->max_send_sge * (u32)sizeof(struct rxe_sge),
-			(u32)sizeof(u64));
-
-	return ALIGN(room, sizeof(struct rxe_sge));
-}
-
-/* Private copies of requests; the kernel's are as many as may be posted. */
-static void *rxe_sq_make_wqes(const struct rxe_sq *sq, u32 mask)
-{
-	return kvcalloc(mask + 1UL, sq->wqe_size, GFP_KERNEL_ACCOUNT);
-}
-
-static int rxe_sq_init_wqes(struct rxe_sq *sq)
-{
-	sq->wqe_mask = sq->ring.mask;
-	sq->wqes = rxe_sq_make_wqes(sq, sq->wqe_mask);
-	return sq->wqes ? 0 : -ENOMEM;
-}
-
-/**
- * rxe_qp_begin_send() - a user has posted for the first time
- * @qp: his queue pair
- *
- * There are not more private copies than requests can be under way: the others
- * wait in the ring.
- *
- * Context: process context; may sleep.
- * Return: 0 or -ENOMEM.
- */
-int rxe_qp_begin_send(struct rxe_qp *qp)
-{
-	struct rxe_sq *sq = &qp->sq;
-	u32 mask = min_t(u32, sq->ring.mask, RXE_FETCH_BUDGET - 1);
-	void *wqes = rxe_sq_make_wqes(sq, mask);
-
-	if (!wqes)
-		return -ENOMEM;
-	spin_lock_bh(&sq->lock);
-	if (!sq->wqes) {
-		WRITE_ONCE(sq->wqes, wqes);
-		sq->wqe_mask = mask;
-		wqes = NULL;
 	}
-	spin_unlock_bh(&sq->lock);
-	kvfree(wqes);
-	return 0;
-}
-
-static int rxe_sq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
-{
-	struct rxe_sq *sq = &qp->sq;
-	int ret;
-
-	sq->room = rxe_sq_room(cap);
-	sq->wqe_size = ALIGN(sizeof(struct rxe_swqe) + sq->room, 8);
-	if (qp->transport == IB_QPT_UD)
-		sq->wqe_size += ALIGN(sizeof(struct rxe_dest), 8);
-	ret = rxe_sq_ring_init(qp, cap->max_send_wr,
-			       sizeof(struct rxe_send_wqe) + sq->room);
-	if (ret)
-		return ret;
-	/* A user's are made when there is something to copy. */
-	ret = qp->user ? 0 : rxe_sq_init_wqes(sq);
-	if (ret)
-		return ret;
-
-	cap->max_send_wr = sq->ring.mask;
-	cap->max_send_sge = sq->room / sizeof(struct rxe_sge);
-	cap->max_inline_data = sq->room;
-	return 0;
+	return rxe_check_type(ibdev, init, udata) ?:
+	       rxe_check_cap(ibdev, &init->cap, init->srq);
 }
 
 static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
@@ -210,7 +146,7 @@ static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	return ret;
 }
 
-/* Whatever of the queues there is. */
+/* Frees whatever has been allocated of the queues. */
 static void rxe_queues_free(struct rxe_qp *qp)
 {
 	struct rxe_dev *rxe = qp_rxe(qp);
@@ -280,8 +216,8 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	qp->ib.srq = qp->handle->srq;
 	qp->ib.qp_type = qp->handle->qp_type;
 	qp->user = udata;
-	qp->transport = rxe_transport_type(init->qp_type);
-	qp->service = rxe_service(init->qp_type);
+	qp->service = rxe_service_of(init->qp_type);
+	qp->transport = qp->service->type;
 	qp->state = IB_QPS_RESET;
 	qp->sq.sig_all = init->sq_sig_type == IB_SIGNAL_ALL_WR;
 	mutex_init(&qp->modify_mutex);
@@ -289,11 +225,14 @@ static void rxe_qp_init(struct rxe_qp *qp, const struct ib_qp_init_attr *init,
 	INIT_LIST_HEAD(&qp->mws);
 	spin_lock_init(&qp->mws_lock);
 	INIT_LIST_HEAD(&qp->groups);
-	/* Of datagrams, which are one packet; a connection's path has its own. */
+	/*
+	 * For datagrams, which are one packet; a connection's path has its own
+	 * MTU.
+	 */
 	qp->mtu = ib_mtu_enum_to_int(IB_MTU_4096);
 }
 
-/* Makes a queue pair that is complete, and that only its number names. */
+/* Completes a queue pair. Its number is reserved, but does not find it yet. */
 static int rxe_qp_make(struct rxe_qp *qp, struct ib_qp_init_attr *init,
 		       struct ib_udata *udata)
 {
@@ -307,7 +246,7 @@ static int rxe_qp_make(struct rxe_qp *qp, struct ib_qp_init_attr *init,
 	if (ret)
 		goto err_qpn;
 	qp->attr.cap = init->cap;
-	ret = rxe_transport_init(qp);
+	ret = rxe_qp_tasks_init(qp);
 	if (ret)
 		goto err_queues;
 	return 0;
@@ -320,15 +259,16 @@ err_qpn:
 }
 
 /**
- * rxe_create_qp() - make a queue pair
+ * rxe_create_qp() - create a queue pair
  * @ibqp: the queue pair
- * @init: what it has to be able to hold; receives what it can
+ * @init: its attributes and least sizes; receives the actual sizes
  * @udata: the command; NULL for the kernel
  *
  * Context: process context.
- * Return: 0; -EINVAL for sizes beyond the device's, or a command that is not
- * such as the ABI has it; -EOPNOTSUPP for other types than RC, UC, UD and, for
- * the kernel, GSI, and for flags; -EBUSY where there is a QP1; -ENOMEM; -EFAULT.
+ * Return: 0; -EINVAL for sizes beyond the device's limits, or a command that
+ * does not follow the ABI; -EOPNOTSUPP for flags and for types other than RC,
+ * UC, UD and, for the kernel, GSI; -EBUSY if there is a QP1 already; -ENOMEM;
+ * -EFAULT.
  */
 int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 		  struct ib_udata *udata)
@@ -336,7 +276,7 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 	struct rxe_qp *qp;
 	int ret;
 
-	ret = rxe_check_init(init, udata);
+	ret = rxe_check_init(ibqp->device, init, udata);
 	if (ret)
 		return ret;
 	qp = kmem_cache_zalloc(rxe_qp_cache, GFP_KERNEL);
@@ -358,12 +298,12 @@ int rxe_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init,
 /* --- modifying ------------------------------------------------------------ */
 
 /**
- * struct rxe_qp_change - a change of a queue pair that has been checked
+ * struct rxe_qp_change - a change of a queue pair
  * @attr: the attributes
- * @mask: which of them
- * @from: the state it was checked for
- * @to: the state that it leads to
- * @av: of @attr's address
+ * @mask: enum ib_qp_attr_mask, the attributes to change
+ * @from: the state for which the change was checked
+ * @to: the new state
+ * @av: @attr's address
  * @loopback: the peer is on this device
  */
 struct rxe_qp_change {
@@ -375,72 +315,96 @@ struct rxe_qp_change {
 	bool loopback;
 };
 
-static int rxe_check_port_attrs(struct rxe_dev *rxe,
-				const struct ib_qp_attr *attr, int mask)
+/* What is wrong with the attributes, or NULL. */
+static const char *rxe_port_flaw(const struct rxe_dev *rxe,
+				 const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_PORT && attr->port_num != RXE_PORT)
-		return -EINVAL;
+		return "port_num is not 1";
 	if (mask & IB_QP_PKEY_INDEX && attr->pkey_index)
-		return -EINVAL;
+		return "pkey_index is not 0";
 	if (mask & IB_QP_PATH_MTU &&
 	    (attr->path_mtu < IB_MTU_256 ||
 	     attr->path_mtu > rxe_active_mtu(rxe)))
-		return -EINVAL;
-	/* There is no alternate path to migrate to. */
+		return "path_mtu is not in 256..active_mtu";
 	if (mask & IB_QP_ALT_PATH)
-		return -EINVAL;
+		return "there are no alternate paths";
 	if (mask & IB_QP_PATH_MIG_STATE &&
 	    attr->path_mig_state != IB_MIG_MIGRATED)
-		return -EINVAL;
-	return 0;
+		return "path_mig_state is not MIGRATED";
+	return NULL;
 }
 
-static int rxe_check_retry_attrs(const struct ib_qp_attr *attr, int mask)
+static const char *rxe_retry_flaw(const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_TIMEOUT && attr->timeout > RXE_MAX_TIMEOUT)
-		return -EINVAL;
+		return "timeout is larger than 31";
 	if (mask & IB_QP_RETRY_CNT && attr->retry_cnt > RXE_MAX_RETRY)
-		return -EINVAL;
+		return "retry_cnt is larger than 7";
 	if (mask & IB_QP_RNR_RETRY && attr->rnr_retry > RXE_MAX_RETRY)
-		return -EINVAL;
+		return "rnr_retry is larger than 7";
 	if (mask & IB_QP_MIN_RNR_TIMER &&
 	    attr->min_rnr_timer > RXE_MAX_RNR_TIMER)
-		return -EINVAL;
-	return 0;
+		return "min_rnr_timer is larger than 31";
+	return NULL;
 }
 
-static int rxe_check_resource_attrs(const struct ib_qp_attr *attr, int mask)
+static const char *rxe_resource_flaw(const struct ib_qp_attr *attr, int mask)
 {
 	if (mask & IB_QP_MAX_QP_RD_ATOMIC &&
 	    attr->max_rd_atomic > RXE_MAX_RD_ATOMIC)
-		return -EINVAL;
+		return "max_rd_atomic is too large";
 	if (mask & IB_QP_MAX_DEST_RD_ATOMIC &&
 	    attr->max_dest_rd_atomic > RXE_MAX_RD_ATOMIC)
-		return -EINVAL;
+		return "max_dest_rd_atomic is too large";
 	if (mask & IB_QP_SQ_PSN && attr->sq_psn > RXE_MAX_PSN)
-		return -EINVAL;
+		return "sq_psn has more than 24 bits";
 	if (mask & IB_QP_RQ_PSN && attr->rq_psn > RXE_MAX_PSN)
-		return -EINVAL;
+		return "rq_psn has more than 24 bits";
 	if (mask & IB_QP_DEST_QPN && attr->dest_qp_num > RXE_MAX_QPN)
-		return -EINVAL;
+		return "dest_qp_num has more than 24 bits";
 	if (mask & IB_QP_ACCESS_FLAGS &&
 	    attr->qp_access_flags & ~IB_ACCESS_SUPPORTED)
-		return -EINVAL;
-	return 0;
+		return "qp_access_flags has unknown flags";
+	return NULL;
 }
 
-/* Caller: holds modify_mutex. */
+static int rxe_check_attrs(struct rxe_qp *qp, const struct ib_qp_attr *attr,
+			   int mask)
+{
+	const char *flaw = rxe_port_flaw(qp_rxe(qp), attr, mask) ?:
+			   rxe_retry_flaw(attr, mask) ?:
+			   rxe_resource_flaw(attr, mask);
+
+	if (!flaw)
+		return 0;
+	ibdev_dbg(qp->ib.device, "modify_qp %u: %s\n", qp->ib.qp_num, flaw);
+	return -EINVAL;
+}
+
 static int rxe_check_states(struct rxe_qp *qp, struct rxe_qp_change *change)
 {
 	const struct ib_qp_attr *attr = change->attr;
 
+	lockdep_assert_held(&qp->modify_mutex);
 	change->from = rxe_qp_state(qp);
-	if (change->mask & IB_QP_CUR_STATE &&
-	    attr->cur_qp_state != change->from)
-		return -EINVAL;
 	change->to = change->mask & IB_QP_STATE ? attr->qp_state : change->from;
-	return ib_modify_qp_is_ok(change->from, change->to, qp->ib.qp_type,
-				  change->mask) ? 0 : -EINVAL;
+	if (change->mask & IB_QP_CUR_STATE &&
+	    attr->cur_qp_state != change->from) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: the state is %d, not %d\n",
+			  qp->ib.qp_num, change->from, attr->cur_qp_state);
+		return -EINVAL;
+	}
+	if (!ib_modify_qp_is_ok(change->from, change->to, qp->ib.qp_type,
+				change->mask)) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: from state %d to %d, attributes %#x are not allowed\n",
+			  qp->ib.qp_num, change->from, change->to,
+			  change->mask);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int rxe_check_change(struct rxe_qp *qp, struct rxe_qp_change *change)
@@ -450,12 +414,13 @@ static int rxe_check_change(struct rxe_qp *qp, struct rxe_qp_change *change)
 	int mask = change->mask;
 	int ret;
 
-	if (mask & ~IB_QP_ATTR_STANDARD_BITS)
+	if (mask & ~IB_QP_ATTR_STANDARD_BITS) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: attributes %#x are not supported\n",
+			  qp->ib.qp_num, mask & ~IB_QP_ATTR_STANDARD_BITS);
 		return -EOPNOTSUPP;
-	ret = rxe_check_states(qp, change) ?:
-	      rxe_check_port_attrs(rxe, attr, mask) ?:
-	      rxe_check_retry_attrs(attr, mask) ?:
-	      rxe_check_resource_attrs(attr, mask);
+	}
+	ret = rxe_check_states(qp, change) ?: rxe_check_attrs(qp, attr, mask);
 	if (ret || !(mask & IB_QP_AV))
 		return ret;
 
@@ -486,7 +451,7 @@ static void rxe_store_path(struct rxe_qp *qp,
 		own->dest_qp_num = attr->dest_qp_num;
 	if (mask & IB_QP_AV) {
 		own->ah_attr = attr->ah_attr;
-		/* Its reference is the core's. */
+		/* The core holds the reference. */
 		own->ah_attr.grh.sgid_attr = NULL;
 		qp->av = change->av;
 		qp->priority =
@@ -527,41 +492,19 @@ static void rxe_store_protocol(struct rxe_qp *qp, const struct ib_qp_attr *attr,
 		own->en_sqd_async_notify = attr->en_sqd_async_notify;
 
 	qp->rights = own->qp_access_flags;
-	/* Who keeps no record of them may execute none. */
+	/* A responder that keeps no records of queries must not execute any. */
 	if (!own->max_dest_rd_atomic)
 		qp->rights &= ~(IB_ACCESS_REMOTE_READ |
 				IB_ACCESS_REMOTE_ATOMIC);
 }
 
-/* Of a QP that is reset, only its size remains. */
+/* A reset keeps only the sizes. */
 static void rxe_store_reset(struct rxe_qp *qp)
 {
 	struct ib_qp_cap cap = qp->attr.cap;
 
 	qp->attr = (struct ib_qp_attr){ .cap = cap };
 	qp->rights = 0;
-}
-
-/* Caller: holds state_lock. */
-static void rxe_set_state(struct rxe_qp *qp, enum ib_qp_state state)
-{
-	WRITE_ONCE(qp->state, state);
-	qp->attr.qp_state = state;
-}
-
-/* Fails if the transport has moved the QP to another state in the meantime. */
-static int rxe_change_state(struct rxe_qp *qp, enum ib_qp_state from,
-			    enum ib_qp_state to)
-{
-	int ret = -EINVAL;
-
-	spin_lock_bh(&qp->state_lock);
-	if (qp->state == from || to == IB_QPS_RESET || to == IB_QPS_ERR) {
-		rxe_set_state(qp, to);
-		ret = 0;
-	}
-	spin_unlock_bh(&qp->state_lock);
-	return ret;
 }
 
 static int rxe_store_change(struct rxe_qp *qp,
@@ -571,13 +514,13 @@ static int rxe_store_change(struct rxe_qp *qp,
 
 	spin_lock_bh(&qp->sq.lock);
 	spin_lock(&qp->rq.lock);
-	ret = rxe_change_state(qp, change->from, change->to);
+	ret = rxe_qp_change_state(qp, change->from, change->to);
 	if (!ret && change->to == IB_QPS_RESET) {
 		rxe_store_reset(qp);
 	} else if (!ret) {
 		rxe_store_path(qp, change);
 		rxe_store_protocol(qp, change->attr, change->mask);
-		rxe_transport_store(qp, change->mask);
+		rxe_qp_tasks_store(qp, change->mask);
 	}
 	spin_unlock(&qp->rq.lock);
 	spin_unlock_bh(&qp->sq.lock);
@@ -590,20 +533,25 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
 
 	ret = rxe_check_change(qp, change);
 	if (!ret && change->to == IB_QPS_INIT)
-		ret = rxe_transport_open(qp);
+		ret = rxe_qp_tasks_open(qp);
 	if (!ret && change->mask & IB_QP_MAX_DEST_RD_ATOMIC)
-		ret = rxe_transport_reserve(qp, change->attr->max_dest_rd_atomic);
+		ret = rxe_qp_tasks_reserve(qp,
+					   change->attr->max_dest_rd_atomic);
 	if (ret)
 		return ret;
 	if (change->from == IB_QPS_SQE && change->to == IB_QPS_RTS)
-		rxe_transport_settle(qp);
+		rxe_qp_tasks_settle(qp);
 	ret = rxe_store_change(qp, change);
-	if (ret)
+	if (ret) {
+		ibdev_dbg(qp->ib.device,
+			  "modify_qp %u: a task has left state %d meanwhile\n",
+			  qp->ib.qp_num, change->from);
 		return ret;
+	}
 	if (change->to == IB_QPS_RESET)
-		rxe_transport_reset(qp);
+		rxe_qp_tasks_reset(qp);
 	else
-		rxe_transport_modified(qp, change->mask);
+		rxe_qp_tasks_modified(qp, change->mask);
 	return 0;
 }
 
@@ -611,13 +559,13 @@ static int rxe_change_qp(struct rxe_qp *qp, struct rxe_qp_change *change)
  * rxe_modify_qp() - change a queue pair's state or attributes
  * @ibqp: the queue pair
  * @attr: the attributes
- * @mask: which of them: enum ib_qp_attr_mask
+ * @mask: enum ib_qp_attr_mask, the attributes to change
  * @udata: not used
  *
  * Context: process context; may sleep.
- * Return: 0; -EINVAL for a transition that is not allowed or not with these
- * attributes, and for attributes that are out of range or not the device's;
- * -EOPNOTSUPP for attributes that are not the specification's; -ENOMEM.
+ * Return: 0; -EINVAL for a transition that is not allowed, or not with these
+ * attributes, and for attributes that are out of range or that the device does
+ * not have; -EOPNOTSUPP for attributes beyond the specification; -ENOMEM.
  */
 int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 		  struct ib_udata *udata)
@@ -633,13 +581,13 @@ int rxe_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 }
 
 /**
- * rxe_query_qp() - what a queue pair is
+ * rxe_query_qp() - report a queue pair's attributes
  * @ibqp: the queue pair
- * @attr: receives its attributes
- * @mask: not used: all are given
- * @init: receives what it was made with
+ * @attr: receives all attributes
+ * @mask: not used
+ * @init: receives the attributes of its creation
  *
- * The PSNs are those of the next packet to send, and of the next that a
+ * The PSNs are those of the next packet to send, and of the next packet that a
  * connection expects.
  *
  * Context: process context; may sleep.
@@ -659,7 +607,7 @@ int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	attr->sq_psn = qp->sq.psn;
 	spin_unlock_bh(&qp->sq.lock);
 	spin_lock_bh(&qp->rq.lock);
-	if (qp->transport != IB_QPT_UD)
+	if (qp->service->connected)
 		attr->rq_psn = qp->rq.psn;
 	spin_unlock_bh(&qp->rq.lock);
 	mutex_unlock(&qp->modify_mutex);
@@ -679,99 +627,16 @@ int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	return 0;
 }
 
-/* --- what the transport asks for ------------------------------------------ */
-
-/**
- * rxe_qp_error() - move a queue pair to the error state
- * @qp: the queue pair; one that is reset stays so
- *
- * Its requests are then flushed by its tasks.
- *
- * Context: a task, or no lock held.
- */
-void rxe_qp_error(struct rxe_qp *qp)
-{
-	spin_lock_bh(&qp->state_lock);
-	if (qp->state != IB_QPS_RESET)
-		rxe_set_state(qp, IB_QPS_ERR);
-	spin_unlock_bh(&qp->state_lock);
-	rxe_task_kick(&qp->sq.task);
-	rxe_task_kick(&qp->rq.task);
-}
-
-/**
- * rxe_qp_fatal() - a completion of a queue pair has been lost
- * @qp: the queue pair
- *
- * It goes to the error state, and its owner is told. What has become of its
- * requests is not known to the owner any more.
- *
- * Context: a task.
- */
-void rxe_qp_fatal(struct rxe_qp *qp)
-{
-	bool works;
-
-	spin_lock_bh(&qp->state_lock);
-	works = qp->state != IB_QPS_RESET && qp->state != IB_QPS_ERR;
-	spin_unlock_bh(&qp->state_lock);
-	if (!works)
-		return;
-	rxe_qp_event(qp, IB_EVENT_QP_FATAL);
-	rxe_qp_error(qp);
-}
-
-/**
- * rxe_qp_send_error() - a request of a queue pair has failed
- * @qp: the queue pair
- *
- * Where nobody has to know of it but its owner, the receiving half goes on, and
- * the owner may bring the sending half back to work.
- *
- * Context: sq.lock held.
- */
-void rxe_qp_send_error(struct rxe_qp *qp)
-{
-	if (qp->service->reliable) {
-		rxe_qp_error(qp);
-		return;
-	}
-	spin_lock_bh(&qp->state_lock);
-	if (qp->state == IB_QPS_RTS || qp->state == IB_QPS_SQD)
-		rxe_set_state(qp, IB_QPS_SQE);
-	spin_unlock_bh(&qp->state_lock);
-	rxe_task_kick(&qp->sq.task);
-}
-
-/**
- * rxe_qp_event() - tell a queue pair's owner of an event
- * @qp: the queue pair
- * @type: the event
- *
- * Context: what the owner's handler allows; user space's allows any.
- */
-void rxe_qp_event(struct rxe_qp *qp, enum ib_event_type type)
-{
-	struct ib_event event = {
-		.device = qp->ib.device,
-		.element.qp = qp->handle,
-		.event = type,
-	};
-
-	if (qp->handle->event_handler)
-		qp->handle->event_handler(&event, qp->handle->qp_context);
-}
-
 /* --- destroying ----------------------------------------------------------- */
 
 static void rxe_qp_stop(struct rxe_qp *qp)
 {
 	mutex_lock(&qp->modify_mutex);
-	rxe_change_state(qp, rxe_qp_state(qp), IB_QPS_RESET);
+	rxe_qp_change_state(qp, rxe_qp_state(qp), IB_QPS_RESET);
 	mutex_unlock(&qp->modify_mutex);
 }
 
-/* Packets may have come while it was found by who did not know yet. */
+/* Packets may have been queued by code that found the queue pair earlier. */
 static void rxe_qp_free(struct rcu_head *rcu)
 {
 	struct rxe_qp *qp = container_of(rcu, struct rxe_qp, rcu);
@@ -782,12 +647,12 @@ static void rxe_qp_free(struct rcu_head *rcu)
 }
 
 /**
- * rxe_destroy_qp() - the end of a queue pair
+ * rxe_destroy_qp() - destroy a queue pair
  * @ibqp: the queue pair
  * @udata: not used
  *
- * When this returns, the queue pair does not touch memory, CQs, its SRQ, or
- * its owner any more.
+ * When this returns, the queue pair uses no memory region, CQ or SRQ any more,
+ * and its owner gets no events.
  *
  * Context: process context; waits neither for faults nor for a grace period.
  * Return: 0.
@@ -799,57 +664,11 @@ int rxe_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	rxe_qp_stop(qp);
 	rxe_mcast_forget_qp(qp);
 	rxe_table_erase(&qp_rxe(qp)->qps, ibqp->qp_num, qp);
-	rxe_transport_retire(qp);
-	rxe_transport_exit(qp);
+	rxe_qp_tasks_retire(qp);
+	rxe_qp_tasks_exit(qp);
 	rxe_pd_remove(qp);
 	rxe_mw_forget_qp(qp);
 	rxe_queues_free(qp);
 	call_rcu(&qp->rcu, rxe_qp_free);
 	return 0;
-}
-
-/* --- posting -------------------------------------------------------------- */
-
-/**
- * rxe_post_send() - there are requests to send
- * @ibqp: the queue pair
- * @wr: the kernel's requests; NULL for a user's, which are in its ring
- * @bad_wr: receives the first that was not taken
- *
- * Context: any for the kernel, process context for a user.
- * Return: as rxe_req_doorbell() and rxe_kernel_post_send(); -EINVAL for a user's
- * requests that do not come in the ring.
- */
-int rxe_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
-		  const struct ib_send_wr **bad_wr)
-{
-	struct rxe_qp *qp = to_rqp(ibqp);
-
-	if (!qp->user)
-		return rxe_kernel_post_send(qp, wr, bad_wr);
-	if (!wr)
-		return rxe_req_doorbell(qp);
-	*bad_wr = wr;
-	return -EINVAL;
-}
-
-/**
- * rxe_post_recv() - there are buffers to receive into
- * @ibqp: the queue pair
- * @wr: the kernel's requests
- * @bad_wr: receives the first that was not taken
- *
- * Context: any.
- * Return: as rxe_kernel_post_recv(); -EINVAL for a user's queue pair, whose ring
- * takes no system call.
- */
-int rxe_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
-		  const struct ib_recv_wr **bad_wr)
-{
-	struct rxe_qp *qp = to_rqp(ibqp);
-
-	if (!qp->user)
-		return rxe_kernel_post_recv(qp, wr, bad_wr);
-	*bad_wr = wr;
-	return -EINVAL;
 }
