@@ -150,10 +150,19 @@ static void fail_at_once(void)
 	signal(SIGABRT, end_line);
 }
 
+/* What a test has as its state until it is announced. */
+struct announced {
+	const char *name;
+	void *state;	/* the test's own */
+};
+
 /* The runner wants to know which test was running when a program dies; TAP does not say. */
 static int announce(void **state)
 {
-	printf("# test: %s\n", (const char *)*state);
+	const struct announced *test = *state;
+
+	printf("# test: %s\n", test->name);
+	*state = test->state;
 	return 0;
 }
 
@@ -179,15 +188,23 @@ static int undo_all(void **state)
 
 int run_group(const char *group, struct CMUnitTest *tests, size_t n)
 {
+	struct announced *announced = calloc(n, sizeof(*announced));
+	int ret;
+
+	if (!announced)
+		return 1;
 	test_process = getpid();
 	pthread_atfork(NULL, NULL, fail_at_once);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	for (size_t i = 0; i < n; i++) {
+		announced[i] = (struct announced){ tests[i].name, tests[i].initial_state };
 		tests[i].setup_func = announce;
 		tests[i].teardown_func = undo_all;
-		tests[i].initial_state = (void *)tests[i].name;
+		tests[i].initial_state = &announced[i];
 	}
-	return _cmocka_run_group_tests(group, tests, n, NULL, NULL);
+	ret = _cmocka_run_group_tests(group, tests, n, NULL, NULL);
+	free(announced);
+	return ret;
 }
 
 void skip_because(const char *reason, ...)
