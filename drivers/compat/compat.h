@@ -14,7 +14,8 @@
 #endif
 
 #ifndef HAVE_ALLOC_DEVICE_WITH_NET
-#define ib_alloc_device_with_net(type, member, net) ib_alloc_device(type, member)
+#define ib_alloc_device_with_net(type, member, net) \
+	ib_alloc_device(type, member)
 #endif
 
 #ifndef HAVE_CREATE_CQ_ATTRS

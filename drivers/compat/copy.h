@@ -140,7 +140,8 @@ static inline bool compat_copy_mc(void *to, const void *from, size_t len)
 #endif
 
 /* Copies the last 1, 2, 4 or 8 bytes by a single store. */
-static __always_inline void compat_copy_last(void *to, const void *from, size_t len)
+static __always_inline void
+compat_copy_last(void *to, const void *from, size_t len)
 {
 	switch (len) {
 	case 8:
@@ -240,7 +241,8 @@ static inline bool compat_copy_in_mc(void *to, const void *from, size_t len)
 	size_t last;
 
 	if (likely(IS_ALIGNED((unsigned long)to | len, sizeof(u64))))
-		return compat_copy_then_mc(to, from, len - sizeof(u64), sizeof(u64));
+		return compat_copy_then_mc(to, from, len - sizeof(u64),
+					   sizeof(u64));
 	last = compat_last_len(to, len);
 	return compat_copy_then_mc(to, from, len - last, last);
 }

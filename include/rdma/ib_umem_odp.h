@@ -9,15 +9,15 @@
  * it like this::
  *
  *	umem_odp_device_init(&dev, ibdev);                    once
- *	umem = umem_odp_get(&dev, addr, length, access);      at registration
+ *	umem = umem_odp_get(&dev, addr, length, access);    at registration
  *	...
- *	n = umem_odp_write(umem, offset, payload, len);       in any context
- *	if (n < len)                                          a page is missing:
+ *	n = umem_odp_write(umem, offset, payload, len);     in any context
+ *	if (n < len)                                        a page is missing:
  *		umem_odp_request_start(request, umem, offset + n,
  *				       len - n, flags);
- *	...                                                   in its done(): again
+ *	...                                                 in its done(): again
  *	...
- *	umem_odp_put(umem);                                   at deregistration
+ *	umem_odp_put(umem);                                 at deregistration
  *
  * A region of umem_odp_get_pinned() is used in the same way; its pages are
  * never missing.

@@ -79,7 +79,8 @@ static void outlive(struct end *end, struct buf *buf, struct ending *ending)
 	pid = child_start(dying_child, ending);
 	address_wait(&ending->dying);
 	end_join(end, &rc, &ending->dying);
-	traffic_until_error(&(struct traffic){ end, buf, &ending->dying, post_some, DEPTH }, &pid, now_ms() + ms);
+	traffic_until_error(&(struct traffic){ end, buf, &ending->dying, post_some, DEPTH }, &pid,
+			    now_ms() + ms);
 	if (pid)
 		undo((void *)(intptr_t)pid);
 	for (struct ibv_wc wc; ibv_poll_cq(end->scq, 1, &wc) == 1;)

@@ -155,7 +155,7 @@ struct scenario {
 	void (*stick)(struct scene *scene);
 	void (*go)(struct scene *scene);
 	bool link;	/* the link is deleted, too, while the process still runs */
-	bool deep;	/* the fault begins outside of the frozen file, so that its worker cannot know before */
+	bool deep;	/* the fault begins outside the frozen file, so its worker cannot know before */
 };
 
 static const struct scenario scenarios[] = {

@@ -45,8 +45,8 @@ static void rig_open(struct rig *rig, size_t n, size_t step)
 static void read_all(struct rig *rig, size_t n, size_t step)
 {
 	for (size_t i = 0; i < n; i++)
-		pair_rdma(&rig->pair, IBV_WR_RDMA_READ, sge(&rig->into, 0, 8), (uintptr_t)rig->sparse + i * step,
-			  rig->mr->rkey, IBV_WC_SUCCESS);
+		pair_rdma(&rig->pair, IBV_WR_RDMA_READ, sge(&rig->into, 0, 8),
+			  (uintptr_t)rig->sparse + i * step, rig->mr->rkey, IBV_WC_SUCCESS);
 }
 
 /* Runs @fn in a control group of @max bytes. */

@@ -107,7 +107,8 @@ static void test_odd_regions(void **state)
 		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey, IBV_WC_SUCCESS);
 		pattern_check(memory.p + at, len, 0, len, "an odd region");
 		list.length++;
-		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey, IBV_WC_REM_ACCESS_ERR);
+		pair_rdma(&pair, IBV_WR_RDMA_WRITE, list, (uintptr_t)mr->addr, mr->rkey,
+			  IBV_WC_REM_ACCESS_ERR);
 		pair_connect(&pair);
 	}
 }

@@ -246,8 +246,8 @@ static void access_expect(struct pair *pair, const struct buf *local, void *p, s
 	enum ibv_wc_status want = allowed ? IBV_WC_SUCCESS : IBV_WC_REM_ACCESS_ERR;
 	struct ibv_wc wc;
 
-	post_rdma(&pair->a, 1, write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ, sge(local, 0, PAGE), (uintptr_t)p,
-		  mr->rkey);
+	post_rdma(&pair->a, 1, write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ, sge(local, 0, PAGE),
+		  (uintptr_t)p, mr->rkey);
 	wc = wait_wc(pair->a.scq);
 	if (wc.status != want)
 		fail_msg("%s: %s, expected: %s", write ? "WRITE" : "READ", ibv_wc_status_str(wc.status),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# How the programs of a folder are built into $(O): each from a source of its name and $(library), which are objects
-# of the folder, of the library beside this file ($(O)/verbs/lib) and of userspace/libodp ($(O)/libodp). The Makefile
-# that includes it has set $(programs), $(library), $(headers), CFLAGS and LDLIBS.
+# How the programs of a folder are built into $(O): each from a source of its name and $(library), which are
+# objects of the folder, of the library beside this file ($(O)/verbs/lib) and of userspace/libodp
+# ($(O)/libodp). The Makefile that includes it has set $(programs), $(library), $(headers), CFLAGS and LDLIBS.
 rules_dir := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 libodp := $(rules_dir)/../../userspace/libodp
 

@@ -416,7 +416,8 @@ static void test_established_event(void **state)
 static void move_data(struct pair *pair, struct buf *from, struct buf *to, uint64_t seed)
 {
 	pattern_fill(from->p, from->len, 0, seed);
-	pair_rdma(pair, IBV_WR_RDMA_WRITE, sge(from, 0, from->len), (uintptr_t)to->p, to->mr->rkey, IBV_WC_SUCCESS);
+	pair_rdma(pair, IBV_WR_RDMA_WRITE, sge(from, 0, from->len), (uintptr_t)to->p, to->mr->rkey,
+		  IBV_WC_SUCCESS);
 	pattern_check(to->p, to->len, 0, seed, "the target");
 }
 

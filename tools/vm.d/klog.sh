@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# What in a kernel's log makes a run fail.
+# Messages in a kernel's log that make a run fail.
 
 readonly klog_bad='(^|[^A-Z])(WARNING: |BUG: |BUG [a-zA-Z0-9_-]+ \()|kernel BUG at|Oops|'\
 'Kernel panic|refcount_t: |general protection fault, |unregister_netdevice: waiting|'\
@@ -8,16 +8,15 @@ readonly klog_bad='(^|[^A-Z])(WARNING: |BUG: |BUG [a-zA-Z0-9_-]+ \()|kernel BUG 
 'tried to init an initialized object|KASAN: |UBSAN: |KFENCE: |'\
 'suspicious rcu_.* usage'
 
-# klog_lines [KNOWN] <LOG: the lines that say what is bad, without what differs from time to time;
-# without those of the file KNOWN. This one says nothing: a line behind it does.
+# klog_lines [KNOWN] <LOG: prints these messages without the parts that differ between runs, and without the
+# messages in the file KNOWN. "suspicious RCU usage" is left out, because lockdep's next line says more.
 klog_lines() {
 	tr -d '\r' | grep -E "$klog_bad" | grep -v 'WARNING: suspicious RCU usage' |
 		sed -E 's/^\[ *[0-9.]+\] *//; s/CPU: [0-9]+ PID: [0-9]+/CPU: . PID: ./' |
 		grep -vxFf "${1:-/dev/null}"
 }
 
-# klog_report LOG KNOWN: prints what is bad since the driver was loaded; true when there was
-# something.
+# klog_report LOG KNOWN: prints these messages since the driver was loaded. True if there is one.
 klog_report() {
 	local log=$1 known=$2 since
 	since=$(grep -n -m1 'vm: loading the driver' "$log" | cut -d: -f1)

@@ -29,7 +29,7 @@ linux_config() {
 # Everything that the source depends on, for all kernels and for uml. Another origin gives another name, so a
 # change in these functions builds the kernels again.
 linux_origin() { echo "$LINUX_SERIES"; declare -f linux_unpack; }
-linux_origin_uml() { declare -f linux_amend_uml; cat "$VM_LIB/uml-pin.h"; }
+linux_origin_uml() { declare -f linux_patch_uml; cat "$VM_LIB"/linux/*.patch; }
 
 linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_uml))"; }
 
@@ -121,25 +121,16 @@ linux_unpack() {
 	as_root rm "$dir/$name"_*.deb
 }
 
-# What is wrong or slow in uml itself.
-linux_amend_uml() {
-	local um=$1/arch/um/os-Linux
+# Mends what is wrong or slow in uml itself.
+linux_patch_uml() {
+	local patch
 
-	# uml's unblock_signals() returns with signals still blocked where it is called in a timer's
-	# softirq while one is pending: interrupts stay off, and lockdep says so a moment later.
-	as_root sed -i '/Rerun the loop only/,/return;/s/^\t*return;/{ um_trace_signals_on(); __unblock_signals(); & }/' \
-		"$um/signal.c"
-	grep -q 'um_trace_signals_on(); __unblock_signals();.*return' "$um/signal.c"
-
-	# See uml-pin.h.
-	as_root cp "$VM_LIB/uml-pin.h" "$um/skas/"
-	as_root sed -i -e '/^#include "..\/internal.h"/a #include "uml-pin.h"' \
-		-e 's/^\t\t\tdata->futex = FUTEX_IN_CHILD;/\t\t\tpin_follow(mm_idp->pid);\n&/' \
-		"$um/skas/process.c"
-	(($(grep -cE '"uml-pin.h"|pin_follow\(mm_idp' "$um/skas/process.c") == 2))
+	for patch in "$VM_LIB"/linux/*.patch; do
+		in_chroot "$VM_ROOT" --bind "$1" "$LINUX_SOURCE" patch -d "$LINUX_SOURCE" -p1 --fuzz=0 <"$patch"
+	done
 }
 
 linux_source_make() {
 	linux_unpack "$1"
-	linux_amend_uml "$1"
+	linux_patch_uml "$1"
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What the tests do to memory, processes and the network, without any driver of ours: whatever the
-# kernel reports here is its own. Its log goes to stdout.
+# Does what the tests do to memory, processes and the network, but without our driver: every report of the
+# kernel is about the kernel itself. Prints the kernel's log.
 set -u
 
 python3 - >/dev/null <<'PY' || exit 1
@@ -41,7 +41,7 @@ def disturb(fd, flags):
         os.ftruncate(fd, 0)
 
 
-# A process truncates a file that is mapped in another, which is giving memory back.
+# A process truncates a file that is mapped in another process, which discards memory at the same time.
 def race():
     fd = os.memfd_create('race')
     mapped = mmap.mmap(-1, 20 * LEN)

@@ -23,7 +23,8 @@ def points(x, y, **which):
     """The median of y at each x."""
     found = collections.defaultdict(list)
     for row in rows:
-        if all(row.get(key) == value for key, value in which.items()) and None not in (row.get(x), row.get(y)):
+        if all(row.get(key) == value for key, value in which.items()) \
+                and None not in (row.get(x), row.get(y)):
             found[row[x]].append(row[y])
     return sorted((at, statistics.median(values)) for at, values in found.items())
 
@@ -47,7 +48,8 @@ for path, where in PATHS.items():
     for section, metric, label in (('bandwidth', 'mib_s', 'MiB/s'), ('latency', 'p50_us', 'median, µs')):
         picture(f'{section}-{path}', f'WRITE, {section}, {where}', 'bytes', label,
                 [(who, points('bytes', metric, path=path, request='write', section=section, lanes=1, **which)
-                  if 'memory' in which else points('bytes', metric, path=path, section=f'tcp {section}', **which))
+                  if 'memory' in which
+                  else points('bytes', metric, path=path, section=f'tcp {section}', **which))
                  for who, which in LINES], by_bytes)
     picture(f'churn-{path}', f'64 KiB WRITE while pages are taken away, {where}', 'invalidations a second',
             'MiB/s', [(who, points('drops_s', 'mib_s', path=path, section='churn', **which))

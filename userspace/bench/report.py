@@ -91,7 +91,8 @@ def targets():
     yield ('128 queue pairs cold at once / one, time', '<= 1.5',
            list(figures('ratio', section='flood', lanes=128, **{'cold by': 'dontneed'}, **loop).values()))
     yield ('the same, packets sent again', '0',
-           list(figures('sent_again', section='flood', lanes=128, **{'cold by': 'dontneed'}, **loop).values()))
+           list(figures('sent_again', section='flood', lanes=128, **{'cold by': 'dontneed'},
+                        **loop).values()))
     yield ('two processes / one, bandwidth', '>= 1.7',
            ratios('mib_s', {'section': 'processes', 'processes': 2, **pinned, **loop},
                   {'section': 'processes', 'processes': 1, **pinned, **loop}))

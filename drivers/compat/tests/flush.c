@@ -5,5 +5,6 @@
 int test(const struct rxe_send_wr *wr);
 int test(const struct rxe_send_wr *wr)
 {
-	return wr->opcode == IB_WR_FLUSH ? wr->wr.flush.level : IB_WR_ATOMIC_WRITE;
+	return wr->opcode == IB_WR_FLUSH ? wr->wr.flush.level :
+					   IB_WR_ATOMIC_WRITE;
 }

@@ -8,8 +8,8 @@
  * A file calls only files above it in this list, so there is no circle.
  * Each file that others call has a header of its name; odp_fault.h serves
  * odp_join.c, odp_span.c and odp_fault.c. Calls in the other direction go
- * through pointers: odp_user.c calls the function that odp_worker.c gave it, and
- * works and notifiers call what was registered for them.
+ * through pointers: odp_user.c calls the function that odp_worker.c gave it,
+ * and works and notifiers call what was registered for them.
  *
  * ================= =======================================================
  * odp_trace.c       the tracepoints

@@ -6,9 +6,9 @@
  * for, are requests that workers serve. Workers belong to a user. So one user's
  * requests, whatever they wait for (a userfaultfd, a disk, a file server), do
  * not delay another user's. A user has a bounded number of workers, however
- * many processes, queue pairs and requests the user has. Root's containers count
- * as separate users, by their memory cgroup. Users of a user namespace count as
- * the user who created the namespace.
+ * many processes, queue pairs and requests the user has. Root's containers
+ * count as separate users, by their memory cgroup. Users of a user namespace
+ * count as the user who created the namespace.
  *
  * Workers serve a user's processes in turn. A process has only some of the
  * workers at a time. A request that occupies a worker while others wait is

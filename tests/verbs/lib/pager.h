@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A user-space pager: a thread that answers the missing pages of memory (userfaultfd), as told by its fields. */
+/* A user-space pager: a thread that answers the missing pages of memory (userfaultfd) as its fields say. */
 #ifndef VERBS_PAGER_H
 #define VERBS_PAGER_H
 

@@ -17,7 +17,8 @@ struct rc rc_default(void)
 		.type = IBV_QPT_RC,
 		.mtu = IBV_MTU_1024,
 		.send_wr = 64, .recv_wr = 64, .sge = 4, .inline_data = 64, .cqe = 256,
-		.timeout = options.slow > 1 ? 17 : 14, .retry_cnt = 7, .rnr_retry = 7, .min_rnr_timer = 1, .rd_atomic = 16,
+		.timeout = options.slow > 1 ? 17 : 14, .retry_cnt = 7, .rnr_retry = 7, .min_rnr_timer = 1,
+		.rd_atomic = 16,
 		.psn = 0xfffff0, .qkey = 0x11111111,
 		.access = ALL_ACCESS,
 		.sq_sig_all = true,
@@ -366,8 +367,8 @@ void post_send(struct end *end, struct ibv_send_wr *wr)
 		fail_msg("ibv_post_send: %s", strerror(ret));
 }
 
-void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
-	       uint32_t rkey)
+void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local,
+	       uint64_t addr, uint32_t rkey)
 {
 	struct ibv_send_wr wr = {
 		.wr_id = wr_id, .opcode = opcode, .sg_list = &local, .num_sge = 1,
@@ -433,8 +434,8 @@ struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status st
 	return wc;
 }
 
-void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr, uint32_t rkey,
-	       enum ibv_wc_status status)
+void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
+	       uint32_t rkey, enum ibv_wc_status status)
 {
 	post_rdma(&pair->a, 1, opcode, local, addr, rkey);
 	expect_wc(pair->a.scq, 1, status);

@@ -84,8 +84,8 @@ void pair_connect(struct pair *pair);
 
 void post_send(struct end *end, struct ibv_send_wr *wr);
 /* Posts an RDMA request between @local and the peer's memory at @addr. */
-void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
-	       uint32_t rkey);
+void post_rdma(struct end *end, uint64_t wr_id, enum ibv_wr_opcode opcode, struct ibv_sge local,
+	       uint64_t addr, uint32_t rkey);
 /* Posts to the shared receive queue, if @end has one. */
 void post_recv(struct end *end, uint64_t wr_id, struct ibv_sge *sge, int n);
 
@@ -98,9 +98,9 @@ struct ibv_ah *end_ah(struct end *from, const struct end *to);
 struct ibv_wc wait_wc(struct ibv_cq *cq);
 /* Waits for one completion of @wr_id with @status. */
 struct ibv_wc expect_wc(struct ibv_cq *cq, uint64_t wr_id, enum ibv_wc_status status);
-/* Posts an RDMA request with wr_id 1 on pair->a, like post_rdma(), and waits for its completion with @status. */
-void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr, uint32_t rkey,
-	       enum ibv_wc_status status);
+/* Like post_rdma() with wr_id 1 on pair->a, and waits until it completes with @status. */
+void pair_rdma(struct pair *pair, enum ibv_wr_opcode opcode, struct ibv_sge local, uint64_t addr,
+	       uint32_t rkey, enum ibv_wc_status status);
 /* Checks that no completion comes for @ms. */
 void expect_quiet(struct ibv_cq *cq, unsigned int ms);
 /* Waits for the queue pair to be in @state. */

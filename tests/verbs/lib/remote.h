@@ -38,8 +38,9 @@ struct traffic {
 };
 
 /*
- * Keeps requests under way until one fails. Kills child *@pid at @when (now_ms()) and sets *@pid to 0; fails the
- * test after PATIENCE. @pid NULL: kills nobody, and has no time limit. Returns how many requests are still posted.
+ * Keeps requests under way until one fails. Kills child *@pid at @when (now_ms()) and sets *@pid to 0; fails
+ * the test after PATIENCE. @pid NULL: kills nobody, and has no time limit. Returns how many requests are
+ * still posted.
  */
 unsigned int traffic_until_error(const struct traffic *traffic, int *pid, uint64_t when);
 

@@ -41,8 +41,8 @@ void rig_open_cold(struct rig *rig, size_t len)
 void rig_rdma_ends(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len,
 		   enum ibv_wc_status status)
 {
-	pair_rdma(&rig->pair, opcode, sge(&rig->a, offset, len), (uintptr_t)rig->b.p + offset, rig->b.mr->rkey,
-		  status);
+	pair_rdma(&rig->pair, opcode, sge(&rig->a, offset, len), (uintptr_t)rig->b.p + offset,
+		  rig->b.mr->rkey, status);
 }
 
 void rig_rdma(struct rig *rig, enum ibv_wr_opcode opcode, size_t offset, size_t len)

@@ -17,8 +17,8 @@ struct rig {
 void rig_open_bufs(struct rig *rig, size_t len);
 
 /*
- * Opens the connection and pinned memory at pair.a; the caller makes the on-demand memory at pair.b. Skips the
- * test if the device lacks on-demand paging.
+ * Opens the connection and pinned memory at pair.a; the caller makes the on-demand memory at pair.b. Skips
+ * the test if the device lacks on-demand paging.
  */
 void rig_open_local(struct rig *rig, const struct rc *rc, size_t len);
 /* The same, with on-demand memory at pair.b of which no page is present yet. */

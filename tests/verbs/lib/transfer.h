@@ -9,7 +9,7 @@
 #include "lib/mem.h"
 #include "lib/rc.h"
 
-/* Role of the memory under test: target or source of the peer's WRITE or READ, of SENDs, or of the own READ. */
+/* The memory under test: target or source of the peer's WRITE or READ, of SENDs, or of its own READ. */
 enum role { WRITTEN, READ_FROM, SENT_FROM, READ_INTO, RECEIVED_INTO };
 
 #define TRANSFER_SGES 30	/* elements of a request, at most */

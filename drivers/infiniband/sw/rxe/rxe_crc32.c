@@ -64,7 +64,8 @@ static u32 rxe_crc32_tables(u32 crc, const u8 *p, size_t len)
 
 	for (; len >= block; p += block, len -= block)
 		crc = rxe_crc32_block(crc, p);
-	for (; len >= RXE_CRC32_STEP; p += RXE_CRC32_STEP, len -= RXE_CRC32_STEP)
+	for (; len >= RXE_CRC32_STEP;
+	     p += RXE_CRC32_STEP, len -= RXE_CRC32_STEP)
 		crc = rxe_crc32_step(crc, p);
 	while (len--)
 		crc = crc >> 8 ^ rxe_crc32_table[0][(crc ^ *p++) & 0xff];

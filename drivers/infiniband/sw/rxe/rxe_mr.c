@@ -6,7 +6,7 @@
  * memory by its key any more. No verb waits for an RCU grace period to achieve
  * that. First the key leaves the table, so no more lookups find it. Code that
  * has found the key still needs a lock, under which it sees that the object is
- * closed:
+ * closed::
  *
  *	region of a process		the leaf's lock (umem_odp_close())
  *	region of the kernel		frwr->lock, under which the key is free

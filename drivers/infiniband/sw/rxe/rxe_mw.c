@@ -85,7 +85,8 @@ static int rxe_mw_check_mr(const struct rxe_mr *mr, const struct rxe_swqe *wqe)
 {
 	if (!(mr->access & IB_ACCESS_MW_BIND) || !rxe_mr_may_lend(mr))
 		return -EINVAL;
-	if (wqe->mw.access & (IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC) &&
+	if (wqe->mw.access &
+	    (IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC) &&
 	    !(mr->access & IB_ACCESS_LOCAL_WRITE))
 		return -EINVAL;
 	return rxe_mr_contains(mr, wqe->mw.addr, wqe->mw.length) ? 0 : -EINVAL;

@@ -496,7 +496,8 @@ static u8 rxe_rc_rnr_code(ktime_t since)
 	s64 delay;
 
 	/* Every second code doubles the delay. */
-	for (delay = 1280; delay < waited && code < RXE_RNR_CODE_MAX; delay *= 2)
+	for (delay = 1280; delay < waited && code < RXE_RNR_CODE_MAX;
+	     delay *= 2)
 		code += 2;
 	return code;
 }

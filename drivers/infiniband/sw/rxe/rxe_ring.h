@@ -31,8 +31,8 @@ struct rxe_ring {
  * @elems: least number of elements
  *
  * Context: any.
- * Return: number of slots - 1, which is also the number of elements, because one
- * slot stays free.
+ * Return: number of slots - 1, which is also the number of elements, because
+ * one slot stays free.
  */
 static inline u32 rxe_ring_mask(u32 elems)
 {

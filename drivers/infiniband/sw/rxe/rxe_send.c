@@ -190,7 +190,8 @@ static void rxe_push_ip6(const struct rxe_av *av, struct sk_buff *skb)
  * Adds UDP and IP headers in front of skb->data, which still begins with the
  * BTH.
  */
-static void rxe_send_address(const struct rxe_qp *qp, struct sk_buff *skb, u16 id)
+static void rxe_send_address(const struct rxe_qp *qp, struct sk_buff *skb,
+			     u16 id)
 {
 	rxe_push_udp(qp, skb);
 	if (qp->av.network_type == RXE_NETWORK_TYPE_IPV4)

@@ -117,51 +117,52 @@ const struct rxe_op rxe_ops[256] = {
 	[0x18 ... 0x1b] = RXE_RESERVED_OP,
 	[RXE_RC_RESERVED ... 0x1f] = RXE_RESERVED_OP,
 	[IB_OPCODE_RC_SEND_LAST_WITH_INVALIDATE] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .last = 1, .inv = 1, .payload = 1,
-		.header_len = BTH + IETH },
-	[IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .first = 1, .last = 1, .inv = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .last = 1, .inv = 1,
 		.payload = 1, .header_len = BTH + IETH },
+	[IB_OPCODE_RC_SEND_ONLY_WITH_INVALIDATE] = {
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_SEND, .first = 1,
+		.last = 1, .inv = 1, .payload = 1, .header_len = BTH + IETH },
 	[IB_OPCODE_RC_RDMA_READ_REQUEST] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ, .first = 1, .last = 1,
-		.header_len = BTH + RETH },
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ, .first = 1,
+		.last = 1, .header_len = BTH + RETH },
 	[IB_OPCODE_RC_COMPARE_SWAP] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
-		.header_len = BTH + ATOMICETH },
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC, .first = 1,
+		.last = 1, .header_len = BTH + ATOMICETH },
 	[IB_OPCODE_RC_FETCH_ADD] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC, .first = 1, .last = 1,
-		.header_len = BTH + ATOMICETH },
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC, .first = 1,
+		.last = 1, .header_len = BTH + ATOMICETH },
 	[IB_OPCODE_RC_ATOMIC_WRITE] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_WRITE, .first = 1, .last = 1,
-		.payload = 1, .header_len = BTH + RETH },
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_WRITE, .first = 1,
+		.last = 1, .payload = 1, .header_len = BTH + RETH },
 	[IB_OPCODE_RC_FLUSH] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_FLUSH, .first = 1, .last = 1,
-		.header_len = BTH + FETH + RETH },
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_FLUSH, .first = 1,
+		.last = 1, .header_len = BTH + FETH + RETH },
 	[IB_OPCODE_RC_RDMA_READ_RESPONSE_FIRST] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .first = 1, .payload = 1,
-		.header_len = BTH + AETH },
-	[IB_OPCODE_RC_RDMA_READ_RESPONSE_MIDDLE] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .payload = 1,
-		.header_len = BTH },
-	[IB_OPCODE_RC_RDMA_READ_RESPONSE_LAST] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .last = 1, .payload = 1,
-		.header_len = BTH + AETH },
-	[IB_OPCODE_RC_RDMA_READ_RESPONSE_ONLY] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .first = 1, .last = 1,
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .first = 1,
 		.payload = 1, .header_len = BTH + AETH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_MIDDLE] = {
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE,
+		.payload = 1, .header_len = BTH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_LAST] = {
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .last = 1,
+		.payload = 1, .header_len = BTH + AETH },
+	[IB_OPCODE_RC_RDMA_READ_RESPONSE_ONLY] = {
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_READ_RESPONSE, .first = 1,
+		.last = 1, .payload = 1, .header_len = BTH + AETH },
 	[IB_OPCODE_RC_ACKNOWLEDGE] = {
 		.qp_type = IB_QPT_RC, .kind = RXE_OP_ACK, .first = 1, .last = 1,
 		.header_len = BTH + AETH },
 	[IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE] = {
-		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_ACK, .first = 1, .last = 1,
-		.header_len = BTH + AETH + ATOMICACKETH },
+		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_ACK, .first = 1,
+		.last = 1, .header_len = BTH + AETH + ATOMICACKETH },
 	RXE_CONNECTED_OPS(UC),
 	[IB_OPCODE_UD_SEND_ONLY] = {
-		.qp_type = IB_QPT_UD, .kind = RXE_OP_SEND, .first = 1, .last = 1, .payload = 1,
-		.header_len = BTH + DETH },
+		.qp_type = IB_QPT_UD, .kind = RXE_OP_SEND, .first = 1,
+		.last = 1, .payload = 1, .header_len = BTH + DETH },
 	[IB_OPCODE_UD_SEND_ONLY_WITH_IMMEDIATE] = {
-		.qp_type = IB_QPT_UD, .kind = RXE_OP_SEND, .first = 1, .last = 1, .imm = 1,
-		.payload = 1, .header_len = BTH + DETH + IMMDT },
+		.qp_type = IB_QPT_UD, .kind = RXE_OP_SEND, .first = 1,
+		.last = 1, .imm = 1, .payload = 1,
+		.header_len = BTH + DETH + IMMDT },
 };
 
 static bool rxe_op_has_deth(const struct rxe_op *op)
