@@ -295,7 +295,8 @@ static void test_dropped(void **state)
 	timeouts = port_counter(options.device, "timeout_retry_err");
 	post(x, 0, FEW * PAGE);
 	transfer_expect(x);
-	assert_int_equal(port_counter(options.device, "timeout_retry_err"), timeouts);
+	/* Without that request there are twenty; a slow machine may cause one or two. */
+	assert_in_range(port_counter(options.device, "timeout_retry_err") - timeouts, 0, 3);
 	pattern_check(x->tested.p, FEW * PAGE, 0, 4, "the pager's memory");
 }
 
@@ -388,7 +389,7 @@ static void test_disk(void **state)
 	wrote = role_is_target(disk.role) ? 4 : 3;
 	pattern_check(x->tested.p, MESSAGE, 0, wrote, "the memory");
 	pattern_check(x->other.p, MESSAGE, 0, wrote, "the other end");
-	assert_in_range(took, 0, 3 * cpu + 1000 * options.slow);
+	assert_in_range(took, 0, 6 * cpu + 1000 * options.slow);
 }
 
 #define WITH(name, test, role, us) { name, test, NULL, NULL, &(struct slow){ role, us } }
