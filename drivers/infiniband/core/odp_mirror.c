@@ -242,8 +242,8 @@ static void odp_mirror_init(struct odp_mirror *mirror)
  * @dev: the device
  * @mm: the address space; NULL for a mirror of pinned pages
  *
- * The caller sets up @ahead_work (odp_guess_init()) and, for an on-demand
- * mirror, the workers (odp_user_attach()).
+ * For an on-demand mirror, the caller sets up @ahead_work (odp_guess_init())
+ * and the workers (odp_user_attach()).
  *
  * Context: may sleep; no lock held, because the owner's memory cgroup may have
  * to be reclaimed.

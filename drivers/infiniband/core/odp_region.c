@@ -42,10 +42,10 @@ static struct odp_mirror *odp_region_create_mirror(struct umem_odp_device *dev,
 {
 	struct odp_mirror *mirror = odp_mirror_create(dev, mm);
 
-	if (IS_ERR(mirror))
+	if (IS_ERR(mirror) || !mm)
 		return mirror;
 	odp_guess_init(mirror);
-	if (mm && odp_user_attach(mirror)) {
+	if (odp_user_attach(mirror)) {
 		odp_mirror_destroy(mirror);
 		return ERR_PTR(-ENOMEM);
 	}

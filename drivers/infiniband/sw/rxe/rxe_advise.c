@@ -60,7 +60,7 @@ static int rxe_advise_check(const struct rxe_mr *mr, const struct ib_sge *sge,
 			  sge->lkey);
 		return -EINVAL;
 	}
-	if (flags & UMEM_ODP_FAULT_WRITE && !mr->umem->writable) {
+	if (flags & UMEM_ODP_FAULT_WRITE && !umem_odp_is_writable(mr->umem)) {
 		ibdev_dbg(ibdev, "advise_mr: region 0x%x is read-only\n",
 			  sge->lkey);
 		return -EPERM;

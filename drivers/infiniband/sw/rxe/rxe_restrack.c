@@ -79,7 +79,7 @@ int rxe_fill_stat_mr_entry(struct sk_buff *msg, struct ib_mr *ibmr)
 	table = nla_nest_start(msg, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
 	if (!table)
 		return -EMSGSIZE;
-	if (rxe_put_mr_counters(msg, &mr->umem->counters)) {
+	if (rxe_put_mr_counters(msg, umem_odp_get_counters(mr->umem))) {
 		nla_nest_cancel(msg, table);
 		return -EMSGSIZE;
 	}
