@@ -116,18 +116,14 @@ static void test_pressure(void **state)
 /* Bytes written through a table that is freed are not lost. */
 static void test_pressure_keeps_dirty(void **state)
 {
-	const char *dir = need_ext4();
+	int fd = ext4_open("tables");
 	struct ibv_sge list;
-	char path[128], *map;
 	uint8_t got[PAGE];
 	struct rig rig;
-	int fd;
+	char *map;
 
 	(void)state;
 	rig_open(&rig);
-	snprintf(path, sizeof(path), "%s/tables", dir);
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, 16 * PAGE), 0);
 	map = map_file(fd, 16 * PAGE);
 	rig.mr = reg(rig.pair.b.pd, map, 16 * PAGE, ALL_ACCESS | IBV_ACCESS_ON_DEMAND);

@@ -80,6 +80,16 @@ void need_swap(void)
 		fail_msg("cannot swap on zram");
 }
 
+static int ext4_end(void *unused)
+{
+	(void)unused;
+	return quiet("umount -l " EXT4) ? 0 : -1;
+}
+
+/*
+ * Each test has a file system of its own: another one's last writes may have failed with a kernel worker's
+ * injected failures, and its processes may still use it.
+ */
 const char *need_ext4(void)
 {
 	if (quiet("grep -q " EXT4 " /proc/mounts"))
@@ -89,9 +99,22 @@ const char *need_ext4(void)
 	if (!quiet("{ [ -e /dev/loop-control ] || modprobe loop; } 2>/dev/null"))
 		skip_because("this kernel has no loop device");
 	if (!quiet("mkdir -p " EXT4 " && truncate -s 64M " EXT4 ".img && mkfs.ext4 -q " EXT4 ".img && "
-		   "mount -o loop " EXT4 ".img " EXT4))
+		   "mount -o loop " EXT4 ".img " EXT4 " && rm " EXT4 ".img"))
 		fail_msg("cannot mount an ext4 image");
+	defer(ext4_end, (void *)EXT4);
 	return EXT4;
+}
+
+int ext4_open(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", need_ext4(), name);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fail_msg("cannot open %s: %s", path, strerror(errno));
+	return fd;
 }
 
 void need_huge_pages(int n)

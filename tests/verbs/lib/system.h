@@ -16,8 +16,10 @@ bool kernel_at_least(int major, int minor);
 
 /* Sets up a swap device in memory; skips the test if the kernel cannot. */
 void need_swap(void);
-/* Returns the path of an ext4 file system on a loop device; skips the test if the kernel cannot. */
+/* Returns the path of the test's ext4 file system on a loop device; skips the test if the kernel cannot. */
 const char *need_ext4(void);
+/* Returns a descriptor of an empty file of that name there. */
+int ext4_open(const char *name);
 /* Sets the pool to @n huge pages of 2 MiB; skips the test if the kernel cannot. */
 void need_huge_pages(int n);
 
