@@ -25,7 +25,7 @@ static struct rc impatient(void)
 {
 	struct rc rc = rc_default();
 
-	rc.timeout = 12;	/* 17 ms */
+	rc.timeout = options.slow > 1 ? 16 : 14;	/* 268 or 67 ms */
 	rc.retry_cnt = 3;
 	return rc;
 }
@@ -146,6 +146,8 @@ static void traffic(struct end *end, struct buf *local, const struct address *pe
 		if (now_ms() > limit)
 			fail_msg("the traffic still runs after %d ms", PATIENCE);
 	}
+	if (done <= 4 * DEPTH)
+		fail_msg("a failure before the event: %s", ibv_wc_status_str(wc.status));
 	if (!(1u << wc.status & statuses))
 		fail_msg("the first failure: %s", ibv_wc_status_str(wc.status));
 	for (; done < posted; done++)

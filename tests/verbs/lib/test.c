@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -296,6 +297,21 @@ int child_start(void (*fn)(void *arg), void *arg)
 	return pid;
 }
 
+static void print_file_of(int pid, const char *name)
+{
+	char path[64], text[4096];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (len >= 0)
+		print_message("%s:\n%.*s\n", path, (int)len, text);
+	if (fd >= 0)
+		close(fd);
+}
+
 int child_wait(int pid)
 {
 	uint64_t end = now_ms() + PATIENCE;
@@ -306,6 +322,8 @@ int child_wait(int pid)
 			return status;
 		sleep_ms(1);
 	}
+	print_file_of(pid, "status");
+	print_file_of(pid, "stack");
 	fail_msg("child %d did not end within %d ms", pid, PATIENCE);
 	return -1;
 }
