@@ -144,23 +144,27 @@ EXPORT_SYMBOL_GPL(umem_odp_get);
 static int odp_fill_pinned(struct ib_umem_odp *umem)
 {
 	unsigned long addr = umem->address & PAGE_MASK;
+	struct odp_window *window = NULL;
 	struct sg_page_iter iter;
+	int ret = 0;
 
 	for_each_sgtable_page(&umem->pinned->sgt_append.sgt, &iter, 0) {
-		struct odp_window *window = odp_window_get(umem->mirror, addr);
-		int ret;
-
-		if (IS_ERR(window))
-			return PTR_ERR(window);
+		if (!window || IS_ALIGNED(addr, ODP_WINDOW_SIZE)) {
+			if (window)
+				odp_window_put(window);
+			window = odp_window_get(umem->mirror, addr);
+			if (IS_ERR(window))
+				return PTR_ERR(window);
+		}
 		ret = odp_leaf_set(window, addr, sg_page_iter_page(&iter),
 				   umem->writable);
-		odp_window_put(window);
 		if (ret)
-			return ret;
+			break;
 		addr += PAGE_SIZE;
 		cond_resched();
 	}
-	return 0;
+	odp_window_put(window);
+	return ret;
 }
 
 struct ib_umem_odp *umem_odp_get_pinned(struct umem_odp_device *dev,
