@@ -75,9 +75,10 @@ static void *map_nothing(void)
 	return page_protect(PROT_NONE);
 }
 
+/* Without a page: the kernel may pin a page that is present after a look at its page table entry alone. */
 static void *map_writable(void)
 {
-	return page_protect(PROT_WRITE);
+	return page_map(PROT_WRITE, PRIVATE, -1);
 }
 
 static void *map_executable(void)
@@ -124,31 +125,55 @@ static void *map_sealed_file(void)
 	return p;
 }
 
-/* Returns the start of the mapping with @name in /proc/self/maps. */
-static void *map_named(const char *name)
+/*
+ * Returns the start of the mapping with @name in /proc/self/smaps, and in @flags the names of its flags with a
+ * space around each.
+ */
+static void *map_named(const char *name, char flags[256])
 {
-	FILE *file = fopen("/proc/self/maps", "r");
+	FILE *file = fopen("/proc/self/smaps", "r");
 	unsigned long start = 0;
 	char line[512];
-	bool found = false;
 
-	while (file && !found && fgets(line, sizeof(line), file))
-		found = strstr(line, name) && sscanf(line, "%lx", &start) == 1;
+	while (file && !start && fgets(line, sizeof(line), file))
+		if (!strstr(line, name) || sscanf(line, "%lx", &start) != 1)
+			start = 0;
+	while (start && fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmFlags:%255[^\n]", flags) == 1)
+			break;
 	if (file)
 		fclose(file);
-	if (!found)
+	if (!start)
 		skip_because("this process has no %s mapping", name);
 	return (void *)start;
 }
 
 static void *map_vdso(void)
 {
-	return map_named("[vdso]");
+	char flags[256] = "";
+
+	return map_named("[vdso]", flags);
 }
 
-static void *map_vvar(void)
+/* Newer kernels map vvar's pages as a driver maps its own; older ones map page frames. */
+static void *map_vvar(bool pages)
 {
-	return map_named("[vvar]");
+	char flags[256] = "";
+	void *p = map_named("[vvar]", flags);
+
+	if (pages == !!strstr(flags, " pf "))
+		skip_because("this kernel's vvar has %s struct pages", pages ? "no" : "");
+	return p;
+}
+
+static void *map_vvar_pfns(void)
+{
+	return map_vvar(false);
+}
+
+static void *map_vvar_pages(void)
+{
+	return map_vvar(true);
 }
 
 static void *map_secret(void)
@@ -303,7 +328,8 @@ static struct CMUnitTest tests[] = {
 	LINE("a file, private", map_file_private, true, true, true, true),
 	LINE("a file sealed against writing", map_sealed_file, true, false, true, false),
 	LINE("vdso", map_vdso, true, false, true, false),
-	LINE("vvar", map_vvar, false, false, false, false),
+	LINE("vvar without struct pages", map_vvar_pfns, false, false, false, false),
+	LINE("vvar with struct pages", map_vvar_pages, true, false, true, false),
 	LINE("memfd_secret()", map_secret, false, false, false, false),
 	/* Differs: a shadow stack can be pinned for reading. */
 	LINE("a shadow stack", map_shadow_stack, false, false, true, false),
