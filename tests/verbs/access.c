@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: debug:wire debian:wire */
+/* CI: kasan:wire debian:wire lockdep:wire */
 /*
  * On-demand regions over memory that does not exist or forbids the access: the access fails with an error
  * that names the reason, and succeeds once the memory is there.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: debug debian:wire */
+/* CI: kasan:wire debian:wire lockdep:loop */
 /* One region for all of a process's memory: ibv_reg_mr(pd, NULL, SIZE_MAX, ...). */
 #include <errno.h>
 #include <stdio.h>

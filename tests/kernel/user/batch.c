@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: debug debian */
+/* CI: kasan debian lockdep */
 /* How many faults an access takes, and which pages they touch that nobody asked for. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: debug debian */
+/* CI: kasan debian lockdep */
 /* Tables are charged to the memory cgroup of the process they serve. */
 
 #include "kit/memory.h"
