@@ -126,8 +126,8 @@ static void *map_sealed_file(void)
 }
 
 /*
- * Returns the start of the mapping with @name in /proc/self/smaps, and in @flags the names of its flags with a
- * space around each.
+ * Returns the start of the mapping with @name in /proc/self/smaps, and in @flags the names of its flags, each
+ * between two spaces.
  */
 static void *map_named(const char *name, char flags[256])
 {
@@ -162,7 +162,7 @@ static void *map_vvar(bool pages)
 	void *p = map_named("[vvar]", flags);
 
 	if (pages == !!strstr(flags, " pf "))
-		skip_because("this kernel's vvar has %s struct pages", pages ? "no" : "");
+		skip_because("this kernel's vvar has %s", pages ? "no struct pages" : "struct pages");
 	return p;
 }
 
