@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "box.h"
+
+#define MEMORY_MOST	(2ull << 30)
+#define MEMORY_LEAST	(128ull << 20)
+
+/* Whether a process of its own, which runs @probe, exits with 0 */
+static bool probe(int (*probe)(void))
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(probe());
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static int try_seccomp(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = { .len = 1, .filter = &allow };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+}
+
+static int try_ptrace(void)
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0);
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+bool needs_seccomp(void)
+{
+	return probe(try_seccomp);
+}
+
+static unsigned long long file_number(const char *path, const char *before)
+{
+	char text[4096] = "", *at;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return ~0ull;
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	at = strstr(text, before);
+	if (!at || sscanf(at + strlen(before), "%*[ ]") == EOF)
+		return ~0ull;
+	at += strlen(before);
+	at += strspn(at, " ");
+	return *at >= '0' && *at <= '9' ? strtoull(at, NULL, 10) : ~0ull;
+}
+
+/* What the machine has left, or the container may take */
+static unsigned long long memory_available(void)
+{
+	unsigned long long kib = file_number("/proc/meminfo", "MemAvailable:");
+	unsigned long long here = kib == ~0ull ? kib : kib << 10;
+	unsigned long long limit = file_number("/sys/fs/cgroup/memory.max", "");
+	unsigned long long used = file_number("/sys/fs/cgroup/memory.current", "");
+
+	if (limit != ~0ull && used != ~0ull && limit - used < here)
+		here = limit > used ? limit - used : 0;
+	return here;
+}
+
+static void need_memory(struct options *options)
+{
+	unsigned long long available = memory_available();
+
+	if (available < MEMORY_LEAST)
+		die("too little memory: %llu MiB are free here, and a box needs %llu", available >> 20,
+		    MEMORY_LEAST >> 20);
+	if (!options->memory)
+		options->memory = available < MEMORY_MOST ? available : MEMORY_MOST;
+}
+
+void needs_check(struct options *options)
+{
+	cpu_set_t set;
+
+	need_memory(options);
+	if (!options->cpus)
+		options->cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+	if (options->cpus > 64)
+		options->cpus = 64;
+	if (needs_seccomp())
+		return;
+	if (!probe(try_ptrace))
+		die("neither seccomp nor ptrace work here: allow one of them, with Docker and podman by "
+		    "--security-opt seccomp=unconfined or --cap-add SYS_PTRACE");
+	options->cpus = 1;	/* a kernel that traces has one processor */
+}
