@@ -32,6 +32,7 @@ void caller_add(struct job *job, const struct options *options);
 /* needs.c: what this machine lacks is said with what to do about it */
 bool needs_seccomp(void);	/* false: only ptrace works here */
 void needs_check(struct options *options);
+void needs_limits(const struct options *options);	/* ours; the command has the caller's, in the box */
 
 /* image.c: the kernel and the initial RAM disk, which are part of this program */
 int image_kernel(void);

@@ -95,21 +95,6 @@ static void args_make(struct args *args, const struct options *options, const st
 	arg(args, "dummy.numdummies=0");
 }
 
-/* The kernel takes what it needs; the command has the caller's limits, inside. */
-static void raise_limits(void)
-{
-	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NOFILE,
-					 RLIMIT_NPROC };
-	struct rlimit limit;
-
-	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++)
-		if (!getrlimit(resources[i], &limit)) {
-			limit.rlim_cur = limit.rlim_max;
-			setrlimit(resources[i], &limit);
-		}
-	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-}
-
 static void signals_reset(void)
 {
 	sigset_t none;
@@ -133,7 +118,7 @@ static void become_kernel(struct args *args, pid_t launcher, int image, int log,
 	if (getppid() != launcher)
 		_exit(1);
 	signals_reset();
-	raise_limits();
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	umask(0);
 	/* The kernel would start itself again for this, from a path that it has not. */
 	personality(PER_LINUX | ADDR_NO_RANDOMIZE);

@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 	options_read(&options, &job, argc, argv);
 	needs_check(&options);
 	caller_add(&job, &options);
+	needs_limits(&options);
 	kernel_start(&kernel, &options, &job);
 	result = run(&kernel, &job);
 	kernel_kill(&kernel);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,22 @@ static void need_memory(struct options *options)
 		    MEMORY_LEAST >> 20);
 	if (!options->memory)
 		options->memory = available < MEMORY_MOST ? available : MEMORY_MOST;
+}
+
+void needs_limits(const struct options *options)
+{
+	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_NOFILE,
+					 RLIMIT_NPROC };
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++)
+		if (!getrlimit(resources[i], &limit)) {
+			limit.rlim_cur = limit.rlim_max;
+			setrlimit(resources[i], &limit);
+		}
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < options->memory)
+		die("the limit of a file's size is less than the box's memory: raise it (ulimit -H -f)");
 }
 
 void needs_check(struct options *options)
