@@ -60,7 +60,7 @@ test-tenant: ## run a hostile tenant beside a victim, on uml and on the newest k
 		tests/vm --kernel $$kernel --append numa=fake=2 --timeout 3000 -- tenant || exit 1; done
 
 .PHONY: rdmabox
-rdmabox: ## build build/rdmabox: any RDMA program, on any machine, without root (its kernel: half an hour once)
+rdmabox: ## build build/rdmabox, which runs any RDMA program on any machine (half an hour, once)
 	@tools/vm rdmabox
 
 .PHONY: test-box

@@ -16,8 +16,8 @@ user_process() { [[ $VM_KERNEL == uml || $VM_KERNEL == box ]]; }
 
 linux_arch() { if user_process; then echo um; else echo x86; fi; }
 
-# The whole configuration: the common part, the machine's part, and the checkers' parts. Box's part changes
-# values of the others, so of several values of an option the last one counts.
+# The whole configuration: the common part, the machine's part, and the checkers' parts. Of several values of
+# an option the last one counts, because box's part changes some of uml's.
 linux_config() {
 	local part parts=("$VM_LIB/config/base.config")
 
@@ -29,7 +29,8 @@ linux_config() {
 		parts+=("$VM_LIB/config/debug-$part.config")
 	done
 	cat "${parts[@]}" | awk -F= '{ line[NR] = $0; name[NR] = $1; last[$1] = NR }
-		END { for (i = 1; i <= NR; i++) if (name[i] !~ /^CONFIG/ || last[name[i]] == i) print line[i] }'
+		END { for (i = 1; i <= NR; i++)
+			if (name[i] !~ /^CONFIG/ || last[name[i]] == i) print line[i] }'
 }
 
 # Everything that the source depends on, for all kernels and for uml. Another origin gives another name, so a

@@ -34,7 +34,9 @@ bool needs_seccomp(void);	/* false: only ptrace works here */
 void needs_check(struct options *options);
 void needs_limits(const struct options *options);	/* ours; the command has the caller's, in the box */
 
-/* image.c: the kernel and the initial RAM disk, which are part of this program */
+/* image.c: the kernel and the initial RAM disk, which are part of this program (image.S) */
+extern const char image_kernel_start[], image_kernel_end[];
+extern const char image_initrd_start[], image_initrd_end[];
 int image_kernel(void);
 int image_initrd(const struct job *job);
 

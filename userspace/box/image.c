@@ -16,9 +16,6 @@
 #define MFD_EXEC 0x10U
 #endif
 
-extern const char image_kernel_start[], image_kernel_end[];
-extern const char image_initrd_start[], image_initrd_end[];
-
 static void put(int fd, const void *data, size_t len)
 {
 	while (len) {

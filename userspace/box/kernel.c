@@ -68,10 +68,6 @@ static void channels_arg(struct args *args, const int theirs[CHANNELS], const st
 	for (int n = 1; n < CHANNELS; n++)
 		len += snprintf(text + len, sizeof(text) - len, ",%d:%c", theirs[n],
 				stdio[n - 1] == STDIO_TTY ? 't' : 'p');
-#ifdef BOX_DEV
-	arg(args, "box_module=channels=%s", text);
-	arg(args, "uml_dir=/tmp/");
-#endif
 	arg(args, "box.channels=%s", text);
 }
 
@@ -87,7 +83,7 @@ static void args_make(struct args *args, const struct options *options, const st
 	arg(args, "root=/dev/root");
 	arg(args, "console=box");
 	arg(args, "con=null");
-	arg(args, "ssl=null");
+	arg(args, "uml_dir=none");
 	arg(args, "loglevel=7");
 	arg(args, "panic=-1");
 	arg(args, "noreboot");
@@ -108,11 +104,7 @@ static void signals_reset(void)
 
 static void become_kernel(struct args *args, pid_t launcher, int image, int log, const int theirs[CHANNELS])
 {
-	static char *const environment[] = { "HOME=/", "PATH=/",
-#ifdef BOX_DEV
-		"TMPDIR=/dev/shm",
-#endif
-		NULL };
+	static char *const environment[] = { "HOME=/", "PATH=/", NULL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != launcher)

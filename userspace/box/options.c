@@ -34,7 +34,18 @@ static const char usage[] =
 "  125  the box's kernel complained (a warning, an oops, a hang): its log is shown\n"
 "  126  the command cannot be run; 127: it was not found\n";
 
-enum { OPT_DRIVER = 1, OPT_MEM, OPT_CPUS, OPT_MTU, OPT_ROOT, OPT_TMPFS, OPT_OVERLAY, OPT_LOG, OPT_HELP, OPT_VERSION };
+enum {
+	OPT_DRIVER = 1,
+	OPT_MEM,
+	OPT_CPUS,
+	OPT_MTU,
+	OPT_ROOT,
+	OPT_TMPFS,
+	OPT_OVERLAY,
+	OPT_LOG,
+	OPT_HELP,
+	OPT_VERSION,
+};
 
 static const struct option long_options[] = {
 	{ "driver", required_argument, NULL, OPT_DRIVER },

@@ -3,7 +3,7 @@
  * What the launcher, the box's kernel (box.c in tools/vm.d/linux/box) and its init say to each other.
  *
  * Channel 0 is between the launcher and init: each message is a struct box_message. The others are the
- * command's input and output: BYTES_* messages between the launcher and the kernel, which makes files of them.
+ * command's input and output: BYTES_* messages between the launcher and the kernel, which has files for them.
  */
 #ifndef BOX_PROTO_H
 #define BOX_PROTO_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The launcher's side of a channel for bytes. It reads from the caller's input only what the box asks for, and
- * acknowledges what it has written, so that no more than the kernel's window is under way.
+ * The launcher's side of a channel for bytes. It reads from the caller's input only what the box asks for,
+ * and acknowledges what it has written, so that no more than the kernel's window is under way.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run assigns
 # What the command has of its caller: files, folder, environment, user, limits.
 
 test_folder_and_environment() {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run assigns
 # Terminals, with a pseudo-terminal of the host as the caller's: terminal.py speaks the other side.
 
 terminal() { timeout -k 1 200 python3 "$here/terminal.py" "$1" "$work/bin/rdmabox"; }

@@ -45,7 +45,7 @@ static int visible(const struct dirent *entry)
 }
 
 /* The modules of a folder, whose names begin with their number in the order of dependence. */
-static void load_modules(const char *folder, const char *args)
+static void load_modules(const char *folder)
 {
 	struct dirent **names;
 	int n = scandir(folder, &names, visible, alphasort);
@@ -56,7 +56,7 @@ static void load_modules(const char *folder, const char *args)
 
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i]->d_name);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || syscall(SYS_finit_module, fd, args, 0))
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 			die(path);
 		close(fd);
 	}
@@ -67,8 +67,7 @@ static void load_driver(const struct job *job)
 	char folder[64];
 
 	snprintf(folder, sizeof(folder), "/modules/%s", job_get(job, "driver", "ours"));
-	load_modules("/modules/common", "");
-	load_modules(folder, "");
+	load_modules(folder);
 }
 
 static void open_for_everybody(void)
@@ -96,11 +95,8 @@ static void open_stdio(void)
 int main(void)
 {
 	struct job job = {};
-	const char *channels = getenv("box_module");
 
 	job_read(&job);
-	if (channels)
-		load_modules("/modules/box", channels);
 	mount_boot();
 	open_stdio();
 	control = open("/dev/box/0", O_RDWR | O_CLOEXEC);

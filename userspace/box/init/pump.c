@@ -60,8 +60,8 @@ static void pump_in(int master)
 }
 
 /*
- * Ends with the terminal's last process; or, when it is told to, as soon as nothing is left to read. The signal
- * that tells it comes only while it waits.
+ * Ends with the terminal's last process; or, when it is told to, as soon as nothing is left to read. The
+ * signal that tells it comes only while it waits.
  */
 static void pump_out(int master)
 {
