@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -49,7 +50,7 @@ static int try_ptrace(void)
 	if (!pid)
 		_exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0);
 	waitpid(pid, &status, 0);
-	return status;
+	return !WIFEXITED(status) || WEXITSTATUS(status);
 }
 
 bool needs_seccomp(void)
@@ -57,34 +58,51 @@ bool needs_seccomp(void)
 	return probe(try_seccomp);
 }
 
-static unsigned long long file_number(const char *path, const char *before)
+#define NONE	(~0ull)
+
+/* The number behind a word in a file, or at its start */
+static unsigned long long file_number(const char *path, const char *word)
 {
 	char text[4096] = "", *at;
 	FILE *file = fopen(path, "re");
 
 	if (!file)
-		return ~0ull;
+		return NONE;
 	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
 	fclose(file);
-	at = strstr(text, before);
-	if (!at || sscanf(at + strlen(before), "%*[ ]") == EOF)
-		return ~0ull;
-	at += strlen(before);
+	at = strstr(text, word);
+	if (!at)
+		return NONE;
+	at += strlen(word);
 	at += strspn(at, " ");
-	return *at >= '0' && *at <= '9' ? strtoull(at, NULL, 10) : ~0ull;
+	return isdigit((unsigned char)*at) ? strtoull(at, NULL, 10) : NONE;
 }
 
-/* What the machine has left, or the container may take */
+/* What a container may still take, with either version of cgroups */
+static unsigned long long memory_left(const char *limit_path, const char *used_path)
+{
+	unsigned long long limit = file_number(limit_path, ""), used = file_number(used_path, "");
+
+	if (limit == NONE || used == NONE)
+		return NONE;
+	return limit > used ? limit - used : 0;
+}
+
 static unsigned long long memory_available(void)
 {
 	unsigned long long kib = file_number("/proc/meminfo", "MemAvailable:");
-	unsigned long long here = kib == ~0ull ? kib : kib << 10;
-	unsigned long long limit = file_number("/sys/fs/cgroup/memory.max", "");
-	unsigned long long used = file_number("/sys/fs/cgroup/memory.current", "");
+	unsigned long long left[] = {
+		kib == NONE ? kib : kib << 10,
+		memory_left("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+		memory_left("/sys/fs/cgroup/memory/memory.limit_in_bytes",
+			    "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+	};
+	unsigned long long least = NONE;
 
-	if (limit != ~0ull && used != ~0ull && limit - used < here)
-		here = limit > used ? limit - used : 0;
-	return here;
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
+		if (left[i] < least)
+			least = left[i];
+	return least;
 }
 
 static void need_memory(struct options *options)
@@ -94,6 +112,8 @@ static void need_memory(struct options *options)
 	if (available < MEMORY_LEAST)
 		die("too little memory: %llu MiB are free here, and a box needs %llu", available >> 20,
 		    MEMORY_LEAST >> 20);
+	/* The rest is for the kernel's program and its processes. */
+	available -= available / 8;
 	if (!options->memory)
 		options->memory = available < MEMORY_MOST ? available : MEMORY_MOST;
 }
