@@ -53,6 +53,7 @@ struct stream {
 	bool waits;		/* the reader: it may get wanted bytes when there are some */
 	uint32_t wanted;
 	bool watched;		/* it wants to know when there are some */
+	bool terminal;
 	unsigned char *data;	/* being written */
 	size_t len, done;
 };

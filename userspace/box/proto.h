@@ -54,6 +54,7 @@ enum {
 	BYTES_POLL = 'P',	/* can something be read? Answered at once, and again when it can */
 	BYTES_WRITE = 'W',	/* bytes */
 	BYTES_IOCTL = 'I',	/* u32 command, bytes */
+	BYTES_CLOSE = 'C',	/* u32: 1 if nobody reads any more, 2 if nobody writes */
 };
 
 /* From the launcher: */

@@ -32,7 +32,9 @@ static int open_again(int fd)
 
 void stream_open(struct stream *stream, int channel, int in, int out)
 {
-	*stream = (struct stream){ .channel = channel, .in = in, .out = out, .writer = -1 };
+	*stream = (struct stream){
+		.channel = channel, .in = in, .out = out, .writer = -1, .terminal = isatty(out >= 0 ? out : in)
+	};
 	if (out >= 0)
 		stream->writer = open_again(out);
 	if (stream->writer < 0)
@@ -125,18 +127,63 @@ static void write_more(struct stream *stream)
 		written(stream, 0);
 }
 
+/* Null in its place, so that no other file gets the number */
+static void close_file(int fd)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null >= 0) {
+		dup2(null, fd);
+		close(null);
+	}
+}
+
+/*
+ * The other end of the caller's pipe sees that nobody reads or writes. The standard error stays, because it is
+ * also rdmabox's own.
+ */
+static void close_ends(struct stream *stream, uint32_t which)
+{
+	if (stream->terminal || stream->out == 2)
+		return;
+	if (which & 1 && stream->in >= 0) {
+		close_file(stream->in);
+		stream->in = -1;
+		stream->waits = stream->watched = false;
+	}
+	if (which & 2 && stream->out >= 0) {
+		close_file(stream->out);
+		if (stream->writer != stream->out)
+			close_file(stream->writer);
+		stream->out = stream->writer = -1;
+	}
+}
+
+static void want(struct stream *stream, bool at_once)
+{
+	memcpy(&stream->wanted, stream->data, 4);
+	if (stream->wanted > BYTES_MOST)
+		stream->wanted = BYTES_MOST;
+	if (stream->in < 0)
+		answer(stream, BYTES_DATA, "", 0);
+	else if (at_once && !readable(stream->in))
+		answer(stream, BYTES_AGAIN, "", 0);
+	else
+		stream->waits = true;
+}
+
 static void handle(struct stream *stream, int type, size_t len)
 {
+	uint32_t which = 0;
+
 	switch (type) {
 	case BYTES_READ:
 	case BYTES_TRY:
-		memcpy(&stream->wanted, stream->data, 4);
-		if (stream->wanted > BYTES_MOST)
-			stream->wanted = BYTES_MOST;
-		if (type == BYTES_TRY && !readable(stream->in))
-			answer(stream, BYTES_AGAIN, "", 0);
-		else
-			stream->waits = true;
+		want(stream, type == BYTES_TRY);
+		break;
+	case BYTES_CLOSE:
+		memcpy(&which, stream->data, len < 4 ? len : 4);
+		close_ends(stream, which);
 		break;
 	case BYTES_POLL:
 		poll_wanted(stream);

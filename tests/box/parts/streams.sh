@@ -43,6 +43,14 @@ test_input_on_demand() {
 		'a b'
 }
 
+# Who writes to the command, or reads from it, sees that the command has closed its end.
+test_closing() {
+	local wait='for i in $(seq 300); do [ ! -e "$0" ] || exit 0; sleep 0.1; done; exit 1'
+
+	rdmabox sh -c "exec >&-; $wait" "$dir/out-ended" | { cat; touch out-ended; }
+	{ yes; touch in-ended; } | rdmabox sh -c "exec <&-; $wait" "$dir/in-ended"
+}
+
 test_closed_and_null() {
 	check 'closed input' "$(rdmabox sh -c '[ -e /proc/self/fd/0 ] || echo closed' <&-)" closed
 	check 'null input' "$(rdmabox stat -L -c %t,%T /dev/stdin </dev/null)" 1,3

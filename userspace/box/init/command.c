@@ -169,6 +169,14 @@ static void run(struct keeper *keeper)
 	fail_as(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE, "%s: %s", args[0], strerror(errno));
 }
 
+/* Whoever reads from the command sees the end when the command closes its output, and the keeper must not hold it. */
+static void close_stdio(struct keeper *keeper)
+{
+	for (int n = 0; n < 3; n++)
+		if (keeper->stdio[n] >= 0 && keeper->stdio[n] != keeper->terminal)
+			close(keeper->stdio[n]);
+}
+
 static void ended(struct keeper *keeper, int status)
 {
 	if (keeper->terminal >= 0)
@@ -232,6 +240,7 @@ void command_keep(const struct job *job)
 		fail("cannot make a process: %s", strerror(errno));
 	if (!keeper.command)
 		run(&keeper);
+	close_stdio(&keeper);
 	for (;;) {
 		poll(fds, 2, -1);
 		if (fds[1].revents && read(fds[1].fd, &info, sizeof(info)) > 0)
