@@ -47,8 +47,9 @@ test_input_on_demand() {
 test_closing() {
 	local wait='for i in $(seq 300); do [ ! -e "$0" ] || exit 0; sleep 0.1; done; exit 1'
 
-	rdmabox sh -c "exec >&-; $wait" "$dir/out-ended" | { cat; touch out-ended; }
-	{ yes; touch in-ended; } | rdmabox sh -c "exec <&-; $wait" "$dir/in-ended"
+	# Not by way of timeout, which has the pipes, too
+	"$work/bin/rdmabox" sh -c "exec >&-; $wait" "$dir/out-ended" | { cat; touch out-ended; }
+	{ yes || touch in-ended; } | "$work/bin/rdmabox" sh -c "exec <&-; $wait" "$dir/in-ended"
 }
 
 test_closed_and_null() {
