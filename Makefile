@@ -59,6 +59,14 @@ test-tenant: ## run a hostile tenant beside a victim, on uml and on the newest k
 	@for kernel in uml $(newest); do \
 		tests/vm --kernel $$kernel --append numa=fake=2 --timeout 3000 -- tenant || exit 1; done
 
+.PHONY: rdmabox
+rdmabox: ## build build/rdmabox, which runs any RDMA program on any machine (half an hour, once)
+	@tools/vm rdmabox
+
+.PHONY: test-box
+test-box: rdmabox ## test rdmabox: as root and as nobody, statuses, signals, terminal, files
+	@tests/box/run
+
 .PHONY: bench
 bench: ## compare with the kernel's rxe and TCP (KERNEL=uml ROUNDS=5; COST=1: count instructions)
 ifdef COST

@@ -11,19 +11,26 @@ declare -rA debug_default=([uml]=lockdep ["$LINUX_SERIES"]=kasan+lockdep)
 
 debug_variants() { (cd "$VM_LIB/config" && ls debug-*.config) | sed 's/debug-\(.*\)\.config/\1/'; }
 
-linux_arch() { if [[ $VM_KERNEL == uml ]]; then echo um; else echo x86; fi; }
+# Linux as a user process: uml, and box, which is uml with what rdmabox's kernel has differently
+user_process() { [[ $VM_KERNEL == uml || $VM_KERNEL == box ]]; }
 
-# The whole configuration: the common part, the machine's part, and the checkers' parts.
+linux_arch() { if user_process; then echo um; else echo x86; fi; }
+
+# The whole configuration: the common part, the machine's part, and the checkers' parts. Of several values of
+# an option the last one counts, because box's part changes some of uml's.
 linux_config() {
 	local part parts=("$VM_LIB/config/base.config")
 
-	if [[ $VM_KERNEL == uml ]]; then parts+=("$VM_LIB/config/uml.config")
+	if user_process; then parts+=("$VM_LIB/config/uml.config")
 	else parts+=("$VM_LIB/config/x86.config"); fi
+	[[ $VM_KERNEL != box ]] || parts+=("$VM_LIB/config/box.config")
 	[[ ! $VM_DEBUG ]] || parts+=("$VM_LIB/config/debug.config")
 	for part in ${VM_DEBUG//+/ }; do
 		parts+=("$VM_LIB/config/debug-$part.config")
 	done
-	cat "${parts[@]}"
+	cat "${parts[@]}" | awk -F= '{ line[NR] = $0; name[NR] = $1; last[$1] = NR }
+		END { for (i = 1; i <= NR; i++)
+			if (name[i] !~ /^CONFIG/ || last[name[i]] == i) print line[i] }'
 }
 
 # Everything that the source depends on, for all kernels and for uml. Another origin gives another name, so a
@@ -31,14 +38,21 @@ linux_config() {
 linux_origin() { echo "$LINUX_SERIES"; declare -f linux_unpack; }
 linux_origin_uml() { declare -f linux_patch_uml; cat "$VM_LIB"/linux/*.patch; }
 
-linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_uml))"; }
+linux_origin_box() {
+	[[ $VM_KERNEL != box ]] || cat "$VM_LIB"/linux/box/*.patch
+}
+
+linux_source_dir() {
+	echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_uml; linux_origin_box))"
+}
 
 linux_dir() {
 	echo "$VM_CACHE/linux-$(guest_name)-$(hash_of <(
 		linux_config
 		declare -f linux_recipe
 		linux_origin
-		[[ $VM_KERNEL != uml ]] || linux_origin_uml
+		! user_process || linux_origin_uml
+		linux_origin_box
 	))"
 }
 
@@ -130,7 +144,17 @@ linux_patch_uml() {
 	done
 }
 
+# What rdmabox needs of its kernel beyond uml's
+linux_patch_box() {
+	local patch
+
+	for patch in "$VM_LIB"/linux/box/*.patch; do
+		in_chroot "$VM_ROOT" --bind "$1" "$LINUX_SOURCE" patch -d "$LINUX_SOURCE" -p1 --fuzz=0 <"$patch"
+	done
+}
+
 linux_source_make() {
 	linux_unpack "$1"
 	linux_patch_uml "$1"
+	[[ $VM_KERNEL != box ]] || linux_patch_box "$1"
 }

@@ -21,7 +21,7 @@ run_dir_make() {
 guest_ensure() {
 	root_ensure
 	! own_kernel || linux_ensure
-	[[ $VM_KERNEL == uml ]] || image_ensure
+	user_process || image_ensure
 	[[ ! $VM_DISK || -e $VM_DISK ]] || disk_make "$VM_DISK"
 	initrd_ensure
 }

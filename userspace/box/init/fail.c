@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "init.h"
+
+int control = -1;
+
+static void send_message(const struct box_message *message)
+{
+	if (write(control, message, sizeof(*message)) < 0)
+		fprintf(stderr, "rdmabox: %s\n", message->text);
+}
+
+void say(int type, int value)
+{
+	struct box_message message = { .type = type, .value = value };
+
+	send_message(&message);
+}
+
+/* The launcher kills the box when it gets the message. */
+static void fail_args(int status, const char *format, va_list args)
+{
+	struct box_message message = { .type = SAY_FAILED, .value = status };
+
+	vsnprintf(message.text, sizeof(message.text), format, args);
+	send_message(&message);
+	for (;;)
+		pause();
+}
+
+void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail_args(EXIT_TOOL, format, args);
+	va_end(args);
+	for (;;)
+		pause();
+}
+
+void fail_as(int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail_args(status, format, args);
+	va_end(args);
+	for (;;)
+		pause();
+}

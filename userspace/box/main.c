@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+/* rdmabox: runs a command in a box, a kernel of its own with an RDMA device. */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "box.h"
+
+/* Ends as the command did. */
+static void die_by(int sig)
+{
+	sigset_t set;
+
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	kill(getpid(), sig);
+	_exit(128 + sig);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct kernel kernel;
+	struct job job = {};
+	int result;
+
+	options_read(&options, &job, argc, argv);
+	needs_check(&options);
+	caller_add(&job, &options);
+	needs_limits(&options);
+	kernel_start(&kernel, &options, &job);
+	result = run(&kernel, &job);
+	kernel_kill(&kernel);
+	if (log_complains(kernel.log))
+		return EXIT_KERNEL;
+	if (result < 0)
+		die_by(-result);
+	return result;
+}
