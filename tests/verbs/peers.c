@@ -20,6 +20,7 @@
 
 #define LEN (64 * 1024)
 #define DEPTH 16
+#define STRIKE (4 * DEPTH)	/* the request that is under way when something happens to the peer */
 
 static struct rc impatient(void)
 {
@@ -138,7 +139,7 @@ static void traffic(struct end *end, struct buf *local, const struct address *pe
 	while (wc.status == IBV_WC_SUCCESS) {
 		for (; posted < done + DEPTH; posted++)
 			post_some(end, local, peer->addr, peer->rkey, posted);
-		if (done == 4 * DEPTH)
+		if (done == STRIKE)
 			strike(arg);
 		wc = wait_wc(end->scq);
 		assert_int_equal(wc.wr_id, done);
@@ -146,7 +147,7 @@ static void traffic(struct end *end, struct buf *local, const struct address *pe
 		if (now_ms() > limit)
 			fail_msg("the traffic still runs after %d ms", PATIENCE);
 	}
-	if (done <= 4 * DEPTH)
+	if (done <= STRIKE)
 		fail_msg("a failure before the event: %s", ibv_wc_status_str(wc.status));
 	if (!(1u << wc.status & statuses))
 		fail_msg("the first failure: %s", ibv_wc_status_str(wc.status));
