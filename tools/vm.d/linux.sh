@@ -28,31 +28,30 @@ linux_config() {
 	for part in ${VM_DEBUG//+/ }; do
 		parts+=("$VM_LIB/config/debug-$part.config")
 	done
-	cat "${parts[@]}" | awk -F= '{ line[NR] = $0; name[NR] = $1; last[$1] = NR }
+	awk -F= '{ line[NR] = $0; name[NR] = $1; last[$1] = NR }
 		END { for (i = 1; i <= NR; i++)
-			if (name[i] !~ /^CONFIG/ || last[name[i]] == i) print line[i] }'
+			if (name[i] !~ /^CONFIG/ || last[name[i]] == i) print line[i] }' "${parts[@]}"
 }
 
-# Everything that the source depends on, for all kernels and for uml. Another origin gives another name, so a
-# change in these functions builds the kernels again.
+# The patches of uml, and those of box on top
+linux_patches() {
+	printf '%s\n' "$VM_LIB"/linux/*.patch
+	[[ $VM_KERNEL != box ]] || printf '%s\n' "$VM_LIB"/linux/box/*.patch
+}
+
+# Everything that the source depends on, for all kernels and for a user process. Another origin gives another
+# name, so a change in these functions builds the kernels again.
 linux_origin() { echo "$LINUX_SERIES"; declare -f linux_unpack; }
-linux_origin_uml() { declare -f linux_patch_uml; cat "$VM_LIB"/linux/*.patch; }
+linux_origin_patches() { declare -f linux_patch; linux_patches | xargs cat; }
 
-linux_origin_box() {
-	[[ $VM_KERNEL != box ]] || cat "$VM_LIB"/linux/box/*.patch
-}
-
-linux_source_dir() {
-	echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_uml; linux_origin_box))"
-}
+linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_patches))"; }
 
 linux_dir() {
 	echo "$VM_CACHE/linux-$(guest_name)-$(hash_of <(
 		linux_config
 		declare -f linux_recipe
 		linux_origin
-		! user_process || linux_origin_uml
-		linux_origin_box
+		! user_process || linux_origin_patches
 	))"
 }
 
@@ -135,26 +134,16 @@ linux_unpack() {
 	as_root rm "$dir/$name"_*.deb
 }
 
-# Mends what is wrong or slow in uml itself.
-linux_patch_uml() {
+# Mends what is wrong or slow in uml itself, and adds what rdmabox needs of its kernel.
+linux_patch() {
 	local patch
 
-	for patch in "$VM_LIB"/linux/*.patch; do
+	while read -r patch; do
 		in_chroot "$VM_ROOT" --bind "$1" "$LINUX_SOURCE" patch -d "$LINUX_SOURCE" -p1 --fuzz=0 <"$patch"
-	done
-}
-
-# What rdmabox needs of its kernel beyond uml's
-linux_patch_box() {
-	local patch
-
-	for patch in "$VM_LIB"/linux/box/*.patch; do
-		in_chroot "$VM_ROOT" --bind "$1" "$LINUX_SOURCE" patch -d "$LINUX_SOURCE" -p1 --fuzz=0 <"$patch"
-	done
+	done < <(linux_patches)
 }
 
 linux_source_make() {
 	linux_unpack "$1"
-	linux_patch_uml "$1"
-	[[ $VM_KERNEL != box ]] || linux_patch_box "$1"
+	linux_patch "$1"
 }
