@@ -11,6 +11,9 @@
 #include "job.h"
 #include "proto.h"
 
+#define CPUS_MOST	64	/* CONFIG_NR_CPUS */
+#define MEMORY_LEAST	(128ull << 20)
+
 /* say.c */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

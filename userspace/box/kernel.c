@@ -119,7 +119,7 @@ static void become_kernel(struct args *args, pid_t launcher, int image, int log,
 		fcntl(theirs[n], F_SETFD, 0);
 	if (dup2(open("/dev/null", O_RDONLY), 0) || dup2(log, 1) != 1 || dup2(log, 2) != 2 || chdir("/"))
 		_exit(1);
-	syscall(SYS_execveat, image, "", args->list, environment, 0x1000 /* AT_EMPTY_PATH */);
+	syscall(SYS_execveat, image, "", args->list, environment, AT_EMPTY_PATH);
 	dprintf(2, "rdmabox: cannot start the kernel: %s\n", strerror(errno));
 	_exit(1);
 }

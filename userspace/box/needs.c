@@ -18,7 +18,6 @@
 #include "box.h"
 
 #define MEMORY_MOST	(2ull << 30)
-#define MEMORY_LEAST	(128ull << 20)
 
 /* Whether a process of its own, which runs @probe, exits with 0 */
 static bool probe(int (*probe)(void))
@@ -141,8 +140,8 @@ void needs_check(struct options *options)
 	need_memory(options);
 	if (!options->cpus)
 		options->cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
-	if (options->cpus > 64)
-		options->cpus = 64;
+	if (options->cpus > CPUS_MOST)
+		options->cpus = CPUS_MOST;
 	if (needs_seccomp())
 		return;
 	if (!probe(try_ptrace))

@@ -86,8 +86,8 @@ static unsigned long long size(const char *text)
 		die("--mem %s: give a size such as 512M or 4G", text);
 	if (unit)
 		value <<= 10 * (unit - units + 1);
-	if (value < 128ull << 20)
-		die("--mem %s: a box needs 128M or more", text);
+	if (value < MEMORY_LEAST)
+		die("--mem %s: a box needs %lluM or more", text, MEMORY_LEAST >> 20);
 	return value;
 }
 
@@ -112,7 +112,7 @@ static void option(struct options *options, struct job *job, int which, const ch
 		options->memory = size(value);
 		break;
 	case OPT_CPUS:
-		options->cpus = number("cpus", value, 1, 64);
+		options->cpus = number("cpus", value, 1, CPUS_MOST);
 		break;
 	case OPT_MTU:
 		options->mtu = number("mtu", value, 1280, 65535);

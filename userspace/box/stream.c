@@ -26,8 +26,7 @@ static int open_again(int fd)
 	if (fstat(fd, &file) || !(S_ISFIFO(file.st_mode) || isatty(fd)))
 		return fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd;
+	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 void stream_open(struct stream *stream, int channel, int in, int out)

@@ -22,7 +22,7 @@ void say(int type, int value)
 }
 
 /* The launcher kills the box when it gets the message. */
-static void fail_args(int status, const char *format, va_list args)
+static void __attribute__((noreturn)) fail_args(int status, const char *format, va_list args)
 {
 	struct box_message message = { .type = SAY_FAILED, .value = status };
 
@@ -38,9 +38,6 @@ void fail(const char *format, ...)
 
 	va_start(args, format);
 	fail_args(EXIT_TOOL, format, args);
-	va_end(args);
-	for (;;)
-		pause();
 }
 
 void fail_as(int status, const char *format, ...)
@@ -49,7 +46,4 @@ void fail_as(int status, const char *format, ...)
 
 	va_start(args, format);
 	fail_args(status, format, args);
-	va_end(args);
-	for (;;)
-		pause();
 }

@@ -37,7 +37,7 @@ void mount_boot(void)
 	mount("box", "/dev/box", "boxfs", 0, NULL);
 }
 
-static void write_file(const char *path, const char *text)
+void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 

@@ -19,6 +19,7 @@ extern int control;	/* the channel to the launcher */
 /* files.c: mounts */
 void mount_boot(void);
 void mount_root(const struct job *job);
+void write_file(const char *path, const char *text);	/* nothing happens where the file cannot be opened */
 
 /* netlink.c: one request and its answer at a time */
 struct request {

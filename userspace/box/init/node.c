@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -10,7 +9,6 @@
 #include <rdma/rdma_netlink.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "init.h"
 
@@ -92,21 +90,10 @@ static void rxe_add(const char *device, const char *netdev)
 	call(NETLINK_RDMA, &request, "make the RDMA device");
 }
 
-/* An address is usable at once: nobody else can have it. */
-static void no_duplicate_detection(void)
-{
-	int fd = open("/proc/sys/net/ipv6/conf/default/accept_dad", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		if (write(fd, "0", 1) < 0)
-			perror("accept_dad");
-		close(fd);
-	}
-}
-
 void node_up(const struct job *job, int node)
 {
-	no_duplicate_detection();
+	/* An address is usable at once: nobody else can have it. */
+	write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 	link_up("lo");
 	link_add_veth("veth0", "veth1", job_number(job, "mtu", 4200));
 	link_up("veth1");
