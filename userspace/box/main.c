@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* rdmabox: runs a command in a box, a kernel of its own with an RDMA device. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,6 +22,18 @@ static void die_by(int sig)
 	_exit(128 + sig);
 }
 
+/* Files of ours must not get the numbers of descriptors that the caller has closed. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd < 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -31,6 +44,7 @@ int main(int argc, char **argv)
 	options_read(&options, &job, argc, argv);
 	needs_check(&options);
 	caller_add(&job, &options);
+	fill_stdio();
 	needs_limits(&options);
 	kernel_start(&kernel, &options, &job);
 	result = run(&kernel, &job);
