@@ -15,8 +15,10 @@
  * A fault that belongs to a stream also notes which pages the stream will need
  * next (odp_ahead.c). A worker faults these pages in afterwards (odp_guess.c).
  */
+#include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/memcontrol.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -25,6 +27,14 @@
 #include "odp_lifetime.h"
 #include "odp_trace.h"
 #include "odp_window.h"
+
+/* Teardown waits for a fault under way, so its delay has an end. */
+#define ODP_FAULT_SLOWEST	1000U
+
+static unsigned int odp_slow_faults;
+module_param_named(slow_faults, odp_slow_faults, uint, 0644);
+MODULE_PARM_DESC(slow_faults,
+		 "Milliseconds that each fault takes at least, to test programs; at most 1000; 0 (default): no delay");
 
 /* The most that one call makes present. */
 #define ODP_FAULT_MOST		((u64)SZ_16M)
@@ -48,6 +58,15 @@ static void odp_fault_account(const struct odp_fault *f, u64 ns)
 	odp_fault_count(&f->mirror->dev->counters, f->prefetch, f->pages, ns);
 }
 
+/* As if the page came from a slow disk */
+static void odp_fault_delay(const struct odp_fault *f)
+{
+	unsigned int ms = READ_ONCE(odp_slow_faults);
+
+	if (ms && !f->prefetch)
+		msleep(min(ms, ODP_FAULT_SLOWEST));
+}
+
 /* Makes pages of one leaf present, and counts the fault if some are missing. */
 static long odp_fault_absent(struct odp_fault *f, struct odp_window *window,
 			     unsigned long start, unsigned long end)
@@ -61,6 +80,7 @@ static long odp_fault_absent(struct odp_fault *f, struct odp_window *window,
 	if (odp_fault_is_guess(f))
 		return odp_fault_missing(f, window, start, end);
 	trace_odp_fault_begin(f->umem, start, end, f->write, f->prefetch);
+	odp_fault_delay(f);
 	ret = odp_fault_missing(f, window, start, end);
 	if (ret < 0)
 		f->pages = 0;
