@@ -20,9 +20,9 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* options.c */
 struct options {
-	const char *driver, *kernel_log;
+	const char *driver, *kernel_log, *capture;
 	unsigned long long memory;
-	int cpus, mtu;
+	int cpus, mtu, nodes;
 	bool root;
 	char **command;
 };

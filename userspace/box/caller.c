@@ -129,6 +129,24 @@ static void add_cpuinfo(struct job *job, int cpus)
 	free(all);
 }
 
+/* Nodes have a folder of the box's in front of the others: rdmabox on, and ssh as mpirun wants it. */
+static void add_environment(struct job *job, bool nodes)
+{
+	bool path = false;
+
+	for (char **env = environ; *env; env++) {
+		bool is_path = !strncmp(*env, "PATH=", 5);
+
+		if (nodes && is_path)
+			job_addf(job, "env", "PATH=%s/bin:%s", BOX_PLACE, *env + 5);
+		else
+			job_add(job, "env", *env);
+		path |= is_path;
+	}
+	if (nodes && !path)
+		job_addf(job, "env", "PATH=%s/bin:/usr/local/bin:/usr/bin:/bin", BOX_PLACE);
+}
+
 void caller_add(struct job *job, const struct options *options)
 {
 	char name[HOST_NAME_MAX + 1] = "box", cwd[PATH_MAX];
@@ -138,8 +156,7 @@ void caller_add(struct job *job, const struct options *options)
 		die("the working folder: %s; change to another folder", strerror(errno));
 	for (char **arg = options->command; *arg; arg++)
 		job_add(job, "arg", *arg);
-	for (char **env = environ; *env; env++)
-		job_add(job, "env", *env);
+	add_environment(job, options->nodes);
 	gethostname(name, sizeof(name) - 1);
 	job_add(job, "host", name);
 	job_add(job, "cwd", cwd);

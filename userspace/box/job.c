@@ -12,6 +12,11 @@
  *   cpuinfo               the host's /proc/cpuinfo of one processor, for each processor
  *   driver, mtu           ours or stock; of the network
  *   tmpfs, overlay        a folder
+ *   nodes                 how many
+ *   wire                  of one node, or of all: init/wire.c
+ *   pageout, moved, merged, split, slow   milliseconds
+ *   capture               a file's absolute path
+ *   report                text or json
  */
 #include <stdarg.h>
 #include <stdio.h>

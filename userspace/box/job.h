@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+enum { NODES_MOST = 64 };
+
 struct job {
 	char *text;
 	size_t len, room;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "box.h"
+#include "spec.h"
 
 #ifndef BOX_VERSION
 #define BOX_VERSION "unknown"
@@ -26,8 +30,18 @@ static const char usage[] =
 "  --root               the command is root in the box; outside, it stays who you are\n"
 "  --tmpfs FOLDER       an empty folder in memory over FOLDER\n"
 "  --overlay FOLDER     FOLDER as it is, but what is written to it goes to memory\n"
+"  --nodes N            N nodes, node1 to nodeN, each with a device of its own; the command runs on node1\n"
+"  --wire SPEC          what the network between the nodes does to packets: loss=1%,delay=2ms,jitter=1ms,\n"
+"                       rate=1gbit,queue=100,reorder=5%,duplicate=1%,corrupt=1%; node2:loss=1% for what one\n"
+"                       node sends and gets; may be given again\n"
+"  --pressure SPEC      trouble for memory: pageout=10ms (so often), moved=, merged=, split=;\n"
+"                       slow=5ms: each page fault of the device takes so long at least\n"
+"  --capture FILE       the packets on all wires between the nodes, for Wireshark (pcapng)\n"
+"  --report[=json]      at the end: page faults, retransmissions, what would have been pinned\n"
 "  --kernel-log FILE    the kernel's log\n"
 "  --help, --version\n"
+"\n"
+"Inside of a box with --nodes: rdmabox on NODE... -- COMMAND runs a command on nodes, and so do ssh and mpirun.\n"
 "\n"
 "Exit status: the command's (death by a signal is passed on), or\n"
 "  123  rdmabox could not do its work\n"
@@ -42,6 +56,11 @@ enum {
 	OPT_ROOT,
 	OPT_TMPFS,
 	OPT_OVERLAY,
+	OPT_NODES,
+	OPT_WIRE,
+	OPT_PRESSURE,
+	OPT_CAPTURE,
+	OPT_REPORT,
 	OPT_LOG,
 	OPT_HELP,
 	OPT_VERSION,
@@ -55,6 +74,11 @@ static const struct option long_options[] = {
 	{ "root", no_argument, NULL, OPT_ROOT },
 	{ "tmpfs", required_argument, NULL, OPT_TMPFS },
 	{ "overlay", required_argument, NULL, OPT_OVERLAY },
+	{ "nodes", required_argument, NULL, OPT_NODES },
+	{ "wire", required_argument, NULL, OPT_WIRE },
+	{ "pressure", required_argument, NULL, OPT_PRESSURE },
+	{ "capture", required_argument, NULL, OPT_CAPTURE },
+	{ "report", optional_argument, NULL, OPT_REPORT },
 	{ "kernel-log", required_argument, NULL, OPT_LOG },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -100,8 +124,57 @@ static void folder(struct job *job, const char *option, const char *text)
 	job_add(job, option, path);
 }
 
+/* An absolute path: process 1 of the box opens it. */
+static void capture(struct job *job, const char *path)
+{
+	char folder[PATH_MAX], whole[PATH_MAX + NAME_MAX + 2];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	char *copy = strdup(path), *name = strdup(path);
+
+	if (fd < 0 || !copy || !name || !realpath(dirname(copy), folder))
+		die("--capture %s: %s", path, strerror(errno));
+	close(fd);
+	snprintf(whole, sizeof(whole), "%s/%s", strcmp(folder, "/") ? folder : "", basename(name));
+	job_add(job, "capture", whole);
+	free(copy);
+	free(name);
+}
+
+static void report(struct job *job, const char *how)
+{
+	if (how && strcmp(how, "json") && strcmp(how, "text"))
+		die("--report=%s: there are text and json", how);
+	job_add(job, "report", how ?: "text");
+}
+
+static bool option_of_nodes(struct options *options, struct job *job, int which, const char *value)
+{
+	switch (which) {
+	case OPT_NODES:
+		options->nodes = number("nodes", value, 1, NODES_MOST);
+		break;
+	case OPT_WIRE:
+		wire_spec(job, value);
+		break;
+	case OPT_PRESSURE:
+		pressure_spec(job, value);
+		break;
+	case OPT_CAPTURE:
+		options->capture = value;
+		break;
+	case OPT_REPORT:
+		report(job, value);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 static void option(struct options *options, struct job *job, int which, const char *value)
 {
+	if (option_of_nodes(options, job, which, value))
+		return;
 	switch (which) {
 	case OPT_DRIVER:
 		if (strcmp(value, "ours") && strcmp(value, "stock"))
@@ -140,6 +213,21 @@ static void option(struct options *options, struct job *job, int which, const ch
 	}
 }
 
+/* What makes no sense together */
+static void options_check(const struct options *options, struct job *job)
+{
+	if (options->nodes < 2 && (job_get(job, "wire", NULL) || options->capture))
+		die("--%s: a box without nodes has no wire: give --nodes 2 or more",
+		    options->capture ? "capture" : "wire");
+	for (const char *wire = NULL; (wire = job_next(job, "wire", wire));)
+		if (atoi(wire) > options->nodes)
+			die("--wire: node%d: there are nodes 1 to %d", atoi(wire), options->nodes);
+	if (job_get(job, "slow", NULL) && strcmp(options->driver, "ours"))
+		die("--pressure: slow: the kernel's own driver cannot: leave out --driver stock");
+	if (!strcmp(*options->command, "on"))
+		die("rdmabox on works inside of a box: rdmabox --nodes 2 sh -c 'rdmabox on node2 -- hostname'");
+}
+
 void options_read(struct options *options, struct job *job, int argc, char **argv)
 {
 	int which;
@@ -151,4 +239,9 @@ void options_read(struct options *options, struct job *job, int argc, char **arg
 	options->command = argv + optind;
 	if (!*options->command)
 		die("no command is given; see rdmabox --help");
+	options_check(options, job);
+	if (options->nodes)
+		job_addf(job, "nodes", "%d", options->nodes);
+	if (options->capture)
+		capture(job, options->capture);
 }

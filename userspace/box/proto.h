@@ -13,6 +13,9 @@
 /* The channels: the command's descriptor n is channel n + 1, or a pseudo-terminal on channel 1. */
 enum { CHANNEL_CONTROL, CHANNEL_IN, CHANNEL_OUT, CHANNEL_ERR, CHANNELS };
 
+/* Where a box with nodes keeps the program rdmabox and the nodes' sockets */
+#define BOX_PLACE	"/dev/rdmabox"
+
 /* What the command gets as a descriptor: the letters of the job's "stdio" */
 enum {
 	STDIO_PIPE = 'p',	/* a channel that looks like a pipe */
@@ -38,6 +41,7 @@ enum {
 	SAY_STARTED = 'R',	/* the command is about to run */
 	SAY_ENDED = 'x',	/* value: its status, as wait() gives it */
 	SAY_STOPPED = 'z',	/* value: the signal that stopped it */
+	SAY_REPORT = 't',	/* text: a piece of --report's */
 	SAY_FAILED = 'f',	/* value: rdmabox's status; text: why the command cannot run */
 };
 

@@ -26,6 +26,8 @@ struct running {
 	bool started, ended;
 	time_t deadline;
 	int result;
+	char *report;
+	size_t report_len;
 };
 
 static void tell(struct running *box, int type, int value, int more)
@@ -88,6 +90,18 @@ static void end(struct running *box, int result)
 	box->result = result;
 }
 
+/* It is printed at the end, when the terminal is the caller's again. */
+static void add_report(struct running *box, const char *text)
+{
+	size_t len = strlen(text);
+
+	box->report = realloc(box->report, box->report_len + len + 1);
+	if (!box->report)
+		die("no memory");
+	memcpy(box->report + box->report_len, text, len + 1);
+	box->report_len += len;
+}
+
 static void hear(struct running *box)
 {
 	struct box_message message;
@@ -104,6 +118,9 @@ static void hear(struct running *box)
 	case SAY_ENDED:
 		end(box, WIFSIGNALED(message.value) ? -WTERMSIG(message.value) :
 						      WEXITSTATUS(message.value));
+		break;
+	case SAY_REPORT:
+		add_report(box, message.text);
 		break;
 	case SAY_STOPPED:
 		stop(box);
@@ -234,5 +251,7 @@ int run(struct kernel *kernel, const struct job *job)
 	for (int i = 0; i < box.n_streams; i++)
 		stream_drain(&box.streams[i]);
 	terminal_restore();
+	if (box.report && write(2, box.report, box.report_len) < 0)
+		say("the report: %s", strerror(errno));
 	return box.result;
 }

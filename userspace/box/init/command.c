@@ -6,14 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -98,75 +96,13 @@ static int open_stdio(struct keeper *keeper, int n, int kind)
 	return open_channel(keeper->job, n, kind);
 }
 
-static void take_limits(const struct job *job)
-{
-	const char *value = NULL;
-
-	while ((value = job_next(job, "limit", value))) {
-		unsigned long long soft, hard;
-		int resource;
-
-		if (sscanf(value, "%d %llu %llu", &resource, &soft, &hard) == 3)
-			setrlimit(resource, &(struct rlimit){ soft, hard });
-	}
-}
-
-static void take_user(const struct job *job)
-{
-	gid_t groups[1024], gid = job_number(job, "gid", 0);
-	uid_t uid = job_number(job, "uid", 0);
-	const char *value = NULL;
-	size_t n = 0;
-
-	while (n < 1024 && (value = job_next(job, "group", value)))
-		groups[n++] = strtoul(value, NULL, 10);
-	if (setgroups(n, groups) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-		fail("cannot become user %u: %s", uid, strerror(errno));
-}
-
-static void take_signals(const struct job *job)
-{
-	const char *value = NULL;
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	while ((value = job_next(job, "ignored", value)))
-		signal(atoi(value), SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void take_stdio(const int stdio[3])
-{
-	for (int n = 0; n < 3; n++) {
-		if (stdio[n] < 0)
-			close(n);
-		else if (dup2(stdio[n], n) < 0)
-			fail("descriptor %d: %s", n, strerror(errno));
-	}
-}
-
 static void run(struct keeper *keeper)
 {
-	const struct job *job = keeper->job;
-	char **args = job_list(job, "arg");
-	const char *cwd = job_get(job, "cwd", "/");
-
 	setpgid(0, 0);
 	if (keeper->terminal >= 0)
 		tcsetpgrp(keeper->terminal, getpid());
 	take_stdio(keeper->stdio);
-	take_limits(job);
-	take_user(job);
-	umask(strtoul(job_get(job, "umask", "022"), NULL, 8));
-	if (chdir(cwd))
-		fail("the working folder %s: %s", cwd, strerror(errno));
-	environ = job_list(job, "env");
-	say(SAY_STARTED, 0);
-	take_signals(job);
-	execvp(args[0], args);
-	fail_as(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE, "%s: %s", args[0], strerror(errno));
+	take_job(keeper->job);
 }
 
 /*
@@ -184,6 +120,7 @@ static void ended(struct keeper *keeper, int status)
 {
 	if (keeper->terminal >= 0)
 		pump_finish(&keeper->pump);
+	helpers_finish();
 	sync();
 	say(SAY_ENDED, status);
 	for (;;)

@@ -7,6 +7,7 @@
 #include "init.h"
 
 int control = -1;
+bool fail_exits;
 
 static void send_message(const struct box_message *message)
 {
@@ -21,6 +22,20 @@ void say(int type, int value)
 	send_message(&message);
 }
 
+void say_report(const char *text, size_t len)
+{
+	struct box_message message = { .type = SAY_REPORT };
+
+	for (; len; text += message.value, len -= message.value) {
+		size_t room = sizeof(message.text) - 1;
+
+		message.value = len < room ? len : room;
+		memcpy(message.text, text, message.value);
+		message.text[message.value] = 0;
+		send_message(&message);
+	}
+}
+
 /* The launcher kills the box when it gets the message. */
 static void __attribute__((noreturn)) fail_args(int status, const char *format, va_list args)
 {
@@ -28,6 +43,8 @@ static void __attribute__((noreturn)) fail_args(int status, const char *format, 
 
 	vsnprintf(message.text, sizeof(message.text), format, args);
 	send_message(&message);
+	if (fail_exits)
+		_exit(status);
 	for (;;)
 		pause();
 }

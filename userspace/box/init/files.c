@@ -15,8 +15,8 @@
 
 #include "init.h"
 
-static void mount_on(const char *source, const char *dir, const char *type, unsigned long flags,
-		     const char *data)
+void mount_on(const char *source, const char *dir, const char *type, unsigned long flags,
+	      const char *data)
 {
 	mkdir(dir, 0755);
 	if (mount(source, dir, type, flags, data))
@@ -82,6 +82,17 @@ static void mount_system(const struct job *job)
 	mount_maybe("tracefs", "/sys/kernel/tracing", 0, NULL);
 	mount_dev();
 	bind_cpuinfo(job);
+}
+
+/* What shows the network of whoever mounts it, and what nodes do not share */
+void mount_node(void)
+{
+	mount_maybe("sysfs", "/sys", 0, NULL);
+	mount_maybe("cgroup2", "/sys/fs/cgroup", 0, NULL);
+	mount_maybe("debugfs", "/sys/kernel/debug", 0, NULL);
+	mount_maybe("tracefs", "/sys/kernel/tracing", 0, NULL);
+	mount_maybe("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
+	mount_maybe("mqueue", "/dev/mqueue", 0, NULL);
 }
 
 static void mount_overlay(const char *dir)

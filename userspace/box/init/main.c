@@ -92,10 +92,12 @@ static void open_stdio(void)
 	} while (fd >= 0 && fd < 2);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct job job = {};
 
+	if (getpid() != 1)
+		return tool(argc, argv);
 	job_read(&job);
 	mount_boot();
 	open_stdio();
@@ -103,12 +105,20 @@ int main(void)
 	if (control < 0)
 		die("/dev/box/0");
 	load_driver(&job);
+	capture_open(&job);
 	mount_root(&job);
 	sethostname(job_get(&job, "host", "box"), strlen(job_get(&job, "host", "box")));
-	node_up(&job, 1);
+	pressure_take(&job);
+	nodes_up(&job);
 	open_for_everybody();
-	if (!fork())
+	capture_start(&job);
+	pressure_start(&job);
+	report_start(&job);
+	if (!fork()) {
+		if (nodes_count())
+			nodes_enter(1);
 		command_keep(&job);
+	}
 	for (;;)
 		wait(NULL);
 }
