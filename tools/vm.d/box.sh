@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-# build/rdmabox: one program with a kernel, both drivers and an init in it. The kernel is the one called box.
+# build/rdmabox: one program with a kernel, both drivers and an init in it. The kernel is the guests' uml.
 
 box_dir() { echo "$VM_CACHE/box/$(hash_of - <<<"$VM_REPO")"; }
 
 box_compile() { in_root make -s -C "$VM_REPO/userspace/box" O="$1" VERSION="$(box_version)" "${@:2}" >&2; }
 
-box_version() { sed -n '1s/.*(\(.*\)).*/\1/p' "$VM_REPO/debian/changelog"; }
+box_version() {
+	local ours linux=("$VM_LINUX"/lib/modules/*)
+
+	ours=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$VM_REPO/debian/changelog")
+	echo "$ours, Linux ${linux[0]##*/}"
+}
 
 box_initrd() {
 	local dir=$1 tree=$1/tree modules=$1/modules

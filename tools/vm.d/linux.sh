@@ -11,47 +11,36 @@ declare -rA debug_default=([uml]=lockdep ["$LINUX_SERIES"]=kasan+lockdep)
 
 debug_variants() { (cd "$VM_LIB/config" && ls debug-*.config) | sed 's/debug-\(.*\)\.config/\1/'; }
 
-# Linux as a user process: uml, and box, which is uml with what rdmabox's kernel has differently
-user_process() { [[ $VM_KERNEL == uml || $VM_KERNEL == box ]]; }
+user_process() { [[ $VM_KERNEL == uml ]]; }
 
 linux_arch() { if user_process; then echo um; else echo x86; fi; }
 
-# The whole configuration: the common part, the machine's part, and the checkers' parts. Of several values of
-# an option the last one counts, because box's part changes some of uml's.
+# The whole configuration: the common part, the machine's part, and the checkers' parts
 linux_config() {
 	local part parts=("$VM_LIB/config/base.config")
 
 	if user_process; then parts+=("$VM_LIB/config/uml.config")
 	else parts+=("$VM_LIB/config/x86.config"); fi
-	[[ $VM_KERNEL != box ]] || parts+=("$VM_LIB/config/box.config")
 	[[ ! $VM_DEBUG ]] || parts+=("$VM_LIB/config/debug.config")
 	for part in ${VM_DEBUG//+/ }; do
 		parts+=("$VM_LIB/config/debug-$part.config")
 	done
-	awk -F= '{ line[NR] = $0; name[NR] = $1; last[$1] = NR }
-		END { for (i = 1; i <= NR; i++)
-			if (name[i] !~ /^CONFIG/ || last[name[i]] == i) print line[i] }' "${parts[@]}"
+	cat "${parts[@]}"
 }
 
-# The patches of uml, and those of box on top
-linux_patches() {
-	printf '%s\n' "$VM_LIB"/linux/*.patch
-	[[ $VM_KERNEL != box ]] || printf '%s\n' "$VM_LIB"/linux/box/*.patch
-}
-
-# Everything that the source depends on, for all kernels and for a user process. Another origin gives another
-# name, so a change in these functions builds the kernels again.
+# Everything that the source depends on, for all kernels and for uml. Another origin gives another name, so a
+# change in these functions builds the kernels again.
 linux_origin() { echo "$LINUX_SERIES"; declare -f linux_unpack; }
-linux_origin_patches() { declare -f linux_patch; linux_patches | xargs cat; }
+linux_origin_uml() { declare -f linux_patch_uml; cat "$VM_LIB"/linux/*.patch; }
 
-linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_patches))"; }
+linux_source_dir() { echo "$VM_CACHE/linux-source-$(hash_of <(linux_origin; linux_origin_uml))"; }
 
 linux_dir() {
 	echo "$VM_CACHE/linux-$(guest_name)-$(hash_of <(
 		linux_config
 		declare -f linux_recipe
 		linux_origin
-		! user_process || linux_origin_patches
+		! user_process || linux_origin_uml
 	))"
 }
 
@@ -134,16 +123,16 @@ linux_unpack() {
 	as_root rm "$dir/$name"_*.deb
 }
 
-# Mends what is wrong or slow in uml itself, and adds what rdmabox needs of its kernel.
-linux_patch() {
+# Mends what is wrong or slow in uml itself, and adds what rdmabox needs.
+linux_patch_uml() {
 	local patch
 
-	while read -r patch; do
+	for patch in "$VM_LIB"/linux/*.patch; do
 		in_chroot "$VM_ROOT" --bind "$1" "$LINUX_SOURCE" patch -d "$LINUX_SOURCE" -p1 --fuzz=0 <"$patch"
-	done < <(linux_patches)
+	done
 }
 
 linux_source_make() {
 	linux_unpack "$1"
-	linux_patch "$1"
+	linux_patch_uml "$1"
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the launcher, the box's kernel (box.c in tools/vm.d/linux/box) and its init say to each other.
+ * What the launcher, the box's kernel (tools/vm.d/linux/0003-um-box.patch) and its init say to each other.
  *
  * Channel 0 is between the launcher and init: each message is a struct box_message. The others are the
  * command's input and output: BYTES_* messages between the launcher and the kernel, which has files for them.
