@@ -120,7 +120,7 @@ uninstall: ## remove the installed modules, so that modprobe loads the kernel's 
 	depmod $(release)
 
 .PHONY: deb
-deb: ## build the Debian packages in build/deb
+deb: ## build the Debian packages in build/deb (rdmabox's kernel: half an hour, once)
 	tools/deb
 
 .PHONY: test-install
