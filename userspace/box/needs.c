@@ -20,6 +20,7 @@
 #define MEMORY_MOST	(2ull << 30)
 #define PROCESSES_LEAST	16
 #define PROCESSES_MOST	1024
+#define FILES_LEAST	256
 
 static void __attribute__((noreturn)) die_of_processes(int got, int need)
 {
@@ -200,6 +201,17 @@ static void need_file_size(const struct options *options)
 		die("the limit of a file's size is less than the box's memory: raise it (ulimit -H -f)");
 }
 
+/* One for each process and for each file that a process has open, and some */
+static void need_files(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < FILES_LEAST)
+		die("too few open files: %llu are allowed here, and a box needs %d: raise the limit, which is "
+		    "ulimit -H -n, or --ulimit nofile=1024 of Docker and podman",
+		    (unsigned long long)limit.rlim_cur, FILES_LEAST);
+}
+
 void needs_check(struct options *options)
 {
 	cpu_set_t set;
@@ -207,6 +219,7 @@ void needs_check(struct options *options)
 	raise_limits();
 	need_memory(options);
 	need_file_size(options);
+	need_files();
 	if (!options->cpus)
 		options->cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
 	if (options->cpus > CPUS_MOST)
