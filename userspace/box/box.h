@@ -36,7 +36,8 @@ void caller_add(struct job *job, const struct options *options);
 
 /* needs.c: what this machine lacks is said with what to do about it */
 bool needs_seccomp(void);	/* false: only ptrace works here */
-void needs_check(struct options *options);	/* raises our limits; the command has the caller's, in the box */
+/* Raises our limits; the command has the caller's, in the box. */
+void needs_check(struct options *options);
 
 /* image.c: the kernel and the initial RAM disk, which are part of this program (image.S) */
 extern const char image_kernel_start[], image_kernel_end[];

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154,SC2178 # the box expands; tests/box/run and traffic.sh assign
-# In containers of podman and runc with the default filter of system calls, as user 1000 without capabilities or
-# a network, and with a /dev/shm of 63 MiB: only root can make them here.
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154 # the box expands; other files assign and use
+# In containers of podman and runc with the default filter of system calls, as user 1000 without
+# capabilities or a network, and with a /dev/shm of 63 MiB: only root can make them here.
+
+container_needs() { command -v podman runc >/dev/null || "$here/../../tools/vm" host-install podman runc; }
 
 # container COMMAND...: with $dir as its /tmp, and podman's options as the array says
 container_options=()
 container() {
 	debian_ensure
-	if ! command -v podman runc >/dev/null; then
-		"$here/../../tools/vm" host-install podman runc
-	fi
+	container_needs
 	chmod 1777 "$dir"
 	[[ -e $dir/rdmabox ]] || cp "$work/bin/rdmabox" "$dir/"
 	podman --runtime runc --cgroup-manager cgroupfs run --rm --timeout 100 --network none \
 		--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --user 1000 --cap-drop ALL --shm-size 63m \
-		-v "$dir:${container_folder:-/tmp}" -w "${container_folder:-/tmp}" "${container_options[@]}" --rootfs "$debian:O" "$@" </dev/null
+		-v "$dir:${container_folder:-/tmp}" -w "${container_folder:-/tmp}" \
+		"${container_options[@]}" --rootfs "$debian:O" "$@" </dev/null
 }
 
 # deny SYSTEM_CALL...: a container's filter that lets these fail with EPERM
@@ -63,7 +64,8 @@ test_container_pingpong_alone() {
 test_container_read_only() {
 	local container_folder=/box container_options=(--read-only --read-only-tmpfs=false)
 
-	container sh -c 'touch /tmp/file 2>&1; touch /dev/shm/file && /box/rdmabox ls /sys/class/infiniband' >out
+	container sh -c 'touch /tmp/file 2>&1; touch /dev/shm/file
+		/box/rdmabox ls /sys/class/infiniband' >out
 	check 'the failed write, and the device' "$(grep -c Read-only out) $(tail -n 1 out)" '1 rxe0'
 }
 
@@ -103,14 +105,15 @@ test_container_of_little_memory() {
 test_container_full_of_files() {
 	local container_options=(--memory 250m)
 
-	check stdout "$(container sh -c 'head -c 300M /dev/zero >/tmp/file; sync /tmp/file; cat /tmp/file >/dev/null
-		/tmp/rdmabox echo hello')" hello
+	check stdout "$(container sh -c 'head -c 300M /dev/zero >/tmp/file; sync /tmp/file
+		cat /tmp/file >/dev/null; /tmp/rdmabox echo hello')" hello
 }
 
 test_container_runs_out_of_memory() {
 	local container_options=(--memory 250m) status=0
 
-	container /tmp/rdmabox --mem 2G --tmpfs /mnt sh -c 'head -c 400M /dev/zero >/mnt/file' 2>err || status=$?
+	container /tmp/rdmabox --mem 2G --tmpfs /mnt sh -c 'head -c 400M /dev/zero >/mnt/file' \
+		2>err || status=$?
 	check status "$status" 125
 	grep -q 'rdmabox: the kernel of the box was killed: .*memory' err
 }

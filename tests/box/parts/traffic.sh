@@ -25,7 +25,8 @@ in_debian() {
 			env -i -C /tmp HOME=/tmp LC_ALL=C PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"' sh "$@" </dev/null
 }
 
-# pingpong OPTION...: node1 and node2 exchange messages on demand and look at each byte. place: what runs the box
+# pingpong OPTION...: node1 and node2 exchange messages on demand and look at each byte. The variable place
+# names another function than in_debian.
 pingpong() {
 	local size=${size-100000} n=${n-50}
 
