@@ -13,6 +13,7 @@
 
 #define CPUS_MOST	64	/* CONFIG_NR_CPUS */
 #define MEMORY_LEAST	(128ull << 20)
+#define MEMORY_BESIDE	(64ull << 20)	/* of the kernel's program and processes */
 
 /* say.c */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -29,13 +30,14 @@ struct options {
 
 void options_read(struct options *options, struct job *job, int argc, char **argv);
 
-/* caller.c: what the command inherits from the caller */
+/* caller.c: what the command inherits from the caller. First what rdmabox then changes for itself. */
+void caller_add_limits(struct job *job);
 void caller_add(struct job *job, const struct options *options);
 
 /* needs.c: what this machine lacks is said with what to do about it */
 bool needs_seccomp(void);	/* false: only ptrace works here */
+/* Raises our limits; the command has the caller's, in the box. */
 void needs_check(struct options *options);
-void needs_limits(const struct options *options);	/* ours; the command has the caller's, in the box */
 
 /* image.c: the kernel and the initial RAM disk, which are part of this program (image.S) */
 extern const char image_kernel_start[], image_kernel_end[];

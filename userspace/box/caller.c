@@ -26,7 +26,7 @@ static void add_user(struct job *job, bool root)
 		job_addf(job, "group", "%u", groups[i]);
 }
 
-static void add_limits(struct job *job)
+static void add_rlimits(struct job *job)
 {
 	for (int resource = 0; resource < RLIM_NLIMITS; resource++) {
 		struct rlimit limit;
@@ -46,6 +46,12 @@ static void add_ignored(struct job *job)
 		if (!sigaction(sig, NULL, &action) && action.sa_handler == SIG_IGN)
 			job_addf(job, "ignored", "%d", sig);
 	}
+}
+
+void caller_add_limits(struct job *job)
+{
+	add_rlimits(job);
+	add_ignored(job);
 }
 
 static void add_terminal(struct job *job, int fd)
@@ -162,8 +168,6 @@ void caller_add(struct job *job, const struct options *options)
 	job_add(job, "cwd", cwd);
 	job_addf(job, "umask", "%03o", mask);
 	add_user(job, options->root);
-	add_limits(job);
-	add_ignored(job);
 	add_stdio(job);
 	add_cpuinfo(job, options->cpus);
 	job_add(job, "driver", options->driver);

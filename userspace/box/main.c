@@ -42,10 +42,10 @@ int main(int argc, char **argv)
 	int result;
 
 	options_read(&options, &job, argc, argv);
+	caller_add_limits(&job);
 	needs_check(&options);
 	caller_add(&job, &options);
 	fill_stdio();
-	needs_limits(&options);
 	kernel_start(&kernel, &options, &job);
 	result = run(&kernel, &job);
 	kernel_kill(&kernel);

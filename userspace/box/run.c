@@ -186,6 +186,18 @@ static int open_signals(const struct job *job)
 	return fd;
 }
 
+static void kernel_died(struct running *box, int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+		say("the kernel of the box was killed: if the machine or the container has run out of memory, "
+		    "raise its limit or give the box less with --mem");
+	} else {
+		say(box->started ? "the kernel of the box died:" : "the box did not start:");
+		log_tail(box->kernel->log);
+	}
+	end(box, box->started ? EXIT_KERNEL : EXIT_TOOL);
+}
+
 static void look_at_kernel(struct running *box)
 {
 	int status;
@@ -198,9 +210,7 @@ static void look_at_kernel(struct running *box)
 		if (box->ended)
 			return;
 		terminal_restore();
-		say(box->started ? "the kernel of the box died:" : "the box did not start:");
-		log_tail(box->kernel->log);
-		end(box, box->started ? EXIT_KERNEL : EXIT_TOOL);
+		kernel_died(box, status);
 	}
 }
 

@@ -7,9 +7,14 @@ traffic_packages=(
 	ibverbs-providers ucx-utils tshark iproute2 procps
 )
 
+# Sets debian to the folder that has the packages
+debian_ensure() {
+	[[ ${debian-} ]] || debian=$("$here/../../tools/vm" debian trixie "${traffic_packages[@]}")
+}
+
 # in_debian COMMAND...: as nobody, with $dir as its /tmp
 in_debian() {
-	[[ ${debian-} ]] || debian=$("$here/../../tools/vm" debian trixie "${traffic_packages[@]}")
+	debian_ensure
 	chmod 1777 "$dir"
 	cp "$work/bin/rdmabox" "$dir/"
 	root=$debian dir=$dir timeout -k 1 300 unshare --mount --propagation private bash -ec '
@@ -20,7 +25,8 @@ in_debian() {
 			env -i -C /tmp HOME=/tmp LC_ALL=C PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"' sh "$@" </dev/null
 }
 
-# pingpong OPTION...: node1 and node2 exchange messages on demand and look at each byte.
+# pingpong OPTION...: node1 and node2 exchange messages on demand and look at each byte. The variable place
+# names another function than in_debian.
 pingpong() {
 	local size=${size-100000} n=${n-50}
 
@@ -36,7 +42,7 @@ pingpong() {
 		rdmabox on --all -- grep . -r /sys/class/infiniband/rxe0/ports/1/hw_counters/ >counters
 		exit $status
 	END
-	in_debian /tmp/rdmabox --nodes 2 "$@" sh /tmp/pingpong "$size" "$n" && return
+	"${place:-in_debian}" /tmp/rdmabox --nodes 2 "$@" sh /tmp/pingpong "$size" "$n" && return
 	# The end that has all messages goes away, and an acknowledgement of its last one may be lost.
 	if [[ ${loses-} ]] && grep -q usec/iter "$dir/server" "$dir/client" &&
 		! grep -h 'Failed status' "$dir/server" "$dir/client" | grep -qv 'transport retry counter exceeded'; then
