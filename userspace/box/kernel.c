@@ -86,6 +86,9 @@ static void args_make(struct args *args, const struct options *options, const st
 	arg(args, "uml_dir=none");
 	arg(args, "loglevel=7");
 	arg(args, "lpj=20000000");	/* measuring it takes 90 ms */
+	/* On a busy machine, our processors may get no time for half a minute. */
+	arg(args, "watchdog_thresh=60");
+	arg(args, "rcupdate.rcu_cpu_stall_timeout=120");
 	arg(args, "panic=-1");
 	arg(args, "noreboot");
 	arg(args, "rcupdate.rcu_expedited=1");

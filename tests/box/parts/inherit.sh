@@ -99,3 +99,8 @@ test_complaint() {
 	check status "$(status --root sh -c 'echo "WARNING: a test" >/dev/kmsg; sleep 0.1')" 125
 	grep -q 'WARNING: a test' "$dir/err"
 }
+
+test_busy_machine_is_no_complaint() {
+	check 'seconds until the watchdogs complain' "$(rdmabox cat /proc/sys/kernel/watchdog_thresh \
+		/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout | xargs)" '60 120'
+}

@@ -15,14 +15,7 @@ debian_ensure() {
 # in_debian COMMAND...: as nobody, with $dir as its /tmp
 in_debian() {
 	debian_ensure
-	chmod 1777 "$dir"
-	cp "$work/bin/rdmabox" "$dir/"
-	root=$debian dir=$dir timeout -k 1 300 unshare --mount --propagation private bash -ec '
-		mount -t proc proc "$root/proc"
-		mount --rbind /dev "$root/dev"
-		mount --bind "$dir" "$root/tmp"
-		exec chroot "$root" setpriv --reuid 65534 --regid 65534 --clear-groups \
-			env -i -C /tmp HOME=/tmp LC_ALL=C PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"' sh "$@" </dev/null
+	in_folder "$debian" "$@"
 }
 
 # pingpong OPTION...: node1 and node2 exchange messages on demand and look at each byte. The variable place
