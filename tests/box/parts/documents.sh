@@ -35,6 +35,6 @@ test_completion() {
 	completes 'loss=1%,delay=' --wire loss=1%,de
 	completes 'slow= split=' --pressure s
 	completes "$(help_options | grep -e '^--mtu')" --cpus 2 --mt
-	completes true --nodes 2 /bin/tru
+	completes /bin/true --nodes 2 /bin/true
 }
 fi

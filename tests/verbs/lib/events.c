@@ -162,7 +162,6 @@ static void migrate(struct area *area)
 static void compact(struct area *area)
 {
 	(void)area;
-	need_movable_pages();
 	if (write_file("/proc/sys/vm/compact_memory", "1"))
 		skip_because("this kernel has no compaction");
 }

@@ -52,31 +52,6 @@ struct lane {
 
 /* --- the CPU's side ----------------------------------------------------------------- */
 
-static void through_kernel(void *area, void *other, size_t len, bool write)
-{
-	struct iovec here = { other, len }, there = { area, len };
-	ssize_t n = write ? process_vm_writev(getpid(), &here, 1, &there, 1, 0) :
-			    process_vm_readv(getpid(), &here, 1, &there, 1, 0);
-
-	assert_int_equal(n, len);
-}
-
-void cpu_read(void *to, void *from, size_t len)
-{
-	if (cpu_view_is_exact())
-		memcpy(to, from, len);
-	else
-		through_kernel(from, to, len, false);
-}
-
-static void cpu_write(void *to, void *from, size_t len)
-{
-	if (cpu_view_is_exact())
-		memcpy(to, from, len);
-	else
-		through_kernel(to, from, len, true);
-}
-
 static uint8_t *lane_at(const struct lane *lane)
 {
 	return lane->at + lane->offset;
@@ -158,12 +133,12 @@ static void protect_and_back(struct lane *lane)
 static void rewrite(struct lane *lane)
 {
 	new_bytes(lane, lane_want(lane));
-	cpu_write(lane_at(lane), lane_want(lane), lane->len);
+	memcpy(lane_at(lane), lane_want(lane), lane->len);
 }
 
 static void look(struct lane *lane)
 {
-	cpu_read(lane->near.p, lane_at(lane), lane->len);
+	memcpy(lane->near.p, lane_at(lane), lane->len);
 	same_bytes(lane->near.p, lane_want(lane), lane->len, lane->what);
 }
 

@@ -37,7 +37,4 @@ void lanes_run(struct lanes *lanes, uint64_t until);
 /* Reads all of the lanes' memory, by RDMA. */
 void lanes_check(struct lanes *lanes);
 
-/* Reads memory as the CPU sees it, even where the CPU itself may have a stale view. */
-void cpu_read(void *to, void *from, size_t len);
-
 #endif

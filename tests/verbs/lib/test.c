@@ -221,25 +221,6 @@ void skip_because(const char *reason, ...)
 	abort();
 }
 
-bool cpu_view_is_exact(void)
-{
-	char line[128];
-	bool uml = false;
-	FILE *file = fopen("/proc/cpuinfo", "r");
-
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file))
-		uml |= strstr(line, "User Mode Linux") != NULL;
-	fclose(file);
-	return !uml || sysconf(_SC_NPROCESSORS_ONLN) == 1;
-}
-
-void need_movable_pages(void)
-{
-	if (!cpu_view_is_exact())
-		skip_because("uml with several CPUs loses writes when pages move");
-}
-
 uint64_t now_ns(void)
 {
 	struct timespec t;

@@ -53,16 +53,6 @@ void undo_refused(void *object, int err);
 
 void __attribute__((noreturn, format(printf, 1, 2))) skip_because(const char *reason, ...);
 
-/*
- * Returns whether a program notices at once that one of its pages was replaced. On uml with several CPUs, a
- * program on another CPU does not notice until it next enters the kernel.
- */
-bool cpu_view_is_exact(void);
-/*
- * Skips the test where a program does not notice: a write to a moved page would reach somebody else's page.
- */
-void need_movable_pages(void);
-
 uint64_t now_ns(void);
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);

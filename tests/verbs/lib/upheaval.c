@@ -68,7 +68,7 @@ static int split(const struct range *r)
 static int compact(const struct range *r)
 {
 	(void)r;
-	return cpu_view_is_exact() ? write_file("/proc/sys/vm/compact_memory", "1") : -1;
+	return write_file("/proc/sys/vm/compact_memory", "1");
 }
 
 static int drop_caches(const struct range *r)

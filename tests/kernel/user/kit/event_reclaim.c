@@ -86,7 +86,6 @@ static void migrate(struct memory *m)
 	for (size_t pos = 0; pos < m->length; pos += step) {
 		if (!madvise(m->at + pos, PAGE, MADV_SOFT_OFFLINE))
 			continue;
-		need_movable_pages();
 		if (file_put("/proc/sys/vm/compact_memory", "1"))
 			skip_because("no way to migrate a page: no soft offline, no compaction");
 		return;
