@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* rdmabox: runs a command in a box, a kernel of its own with an RDMA device. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "box.h"
-
-/* Ends as the command did. */
-static void die_by(int sig)
-{
-	sigset_t set;
-
-	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-	signal(sig, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	kill(getpid(), sig);
-	_exit(128 + sig);
-}
+#include "die_by.h"
 
 /* Files of ours must not get the numbers of descriptors that the caller has closed. */
 static void fill_stdio(void)

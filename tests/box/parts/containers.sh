@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154 # the box expands; other files assign and use
+# Slow: a folder with Debian's programs
 # In containers of podman and runc with the default filter of system calls, as user 1000 without
 # capabilities or a network, and with a /dev/shm of 63 MiB: only root can make them here.
 

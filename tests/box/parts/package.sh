@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # tests/box/run assigns
+# Slow: Debian's packages are built
 # The Debian package has the program, its manual page and its completion.
 
 if ((EUID == 0)) && [[ -e $here/../../tools/deb ]]; then

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run and containers.sh assign
+# Slow: a folder with Debian's programs
 # The files of userspace/box/ci: their steps are run in containers. Only root can make these here.
 
 ci=$here/../../userspace/box/ci

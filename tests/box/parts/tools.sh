@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run assigns
+# Slow: a folder with Debian's programs
 # What developers use works in a box, as Debian packages it: with tests/box/tools/loopback.c, which can make
 # mistakes. Only root can make the folders that have the tools.
 

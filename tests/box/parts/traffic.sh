@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run assigns
+# Slow: a folder with Debian's programs
 # RDMA between nodes, by Debian's programs: only root can make the folder that has them.
 
 traffic_packages=(

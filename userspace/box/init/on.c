@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../die_by.h"
 #include "init.h"
 
 static const char usage[] =
@@ -178,18 +178,6 @@ int on_run(int node, char **args, const char *cwd, const int stdio[3])
 	}
 }
 
-static void die_by(int sig)
-{
-	sigset_t set;
-
-	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-	signal(sig, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	kill(getpid(), sig);
-}
-
 /* --- several nodes ---------------------------------------------------------- */
 
 struct line {
@@ -330,5 +318,5 @@ int on_main(int argc, char **argv)
 	result = on_run(nodes[0], args + 1, cwd, stdio);
 	if (result < 0)
 		die_by(-result);
-	return result < 0 ? 128 - result : result;
+	return result;
 }
