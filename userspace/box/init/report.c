@@ -114,7 +114,7 @@ static void print(bool json)
 		{ "invalidations", "invalidations", "", counter("page_invalidations_handled") },
 		{ "invalidated_pages", "pages invalidated", "", counter("page_invalidations") },
 		{ "retransmissions", "retransmissions", "", counter("completer_retry_err") },
-		{ "timeouts", "of them after a timeout", "", counter("timeout_retry_err") },
+		{ "timeouts", "timeouts", "", counter("timeout_retry_err") },
 		{ "rnr_naks_sent", "RNR NAKs sent", "", counter("send_rnr_err") },
 		{ "rnr_naks_sent_for_faults", "of them for a page fault", "", counter("page_fault_rnr") },
 		{ "rnr_naks_received", "RNR NAKs received", "", counter("rcvd_rnr_err") },
