@@ -60,8 +60,8 @@ test_gdb_breakpoint() {
 	ends 0 gdb -batch -ex 'break message_check' -ex run -ex backtrace -ex 'print number' \
 		-ex 'print to.memory[2]' -ex continue -ex 'print number' -ex delete -ex continue \
 		--args ./loopback 3
-	says 'Breakpoint 1, message_check (number=' ' in message (number=' 'loopback (messages=' ' in main (argc=' \
-		'$1 = 0' '$2 = 2' '$3 = 1' '3 messages' 'exited normally'
+	says 'Breakpoint 1, message_check (number=' ' in message (number=' 'loopback (messages=' \
+		' in main (argc=' '$1 = 0' '$2 = 2' '$3 = 1' '3 messages' 'exited normally'
 	ends 1 gdb -batch -return-child-result -ex run --args ./loopback 1 spoil
 	says 'exited with code 01'
 }
@@ -96,8 +96,8 @@ test_gdb_watchpoint() {
 
 test_gdb_threads() {
 	build
-	ends 0 gdb -batch -ex 'break count_without_lock' -ex run -ex 'info threads' -ex 'thread apply all backtrace' \
-		-ex delete -ex continue --args ./loopback 2 race
+	ends 0 gdb -batch -ex 'break count_without_lock' -ex run -ex 'info threads' \
+		-ex 'thread apply all backtrace' -ex delete -ex continue --args ./loopback 2 race
 	says 'hit Breakpoint 1, count_without_lock' ' in race ()' 'exited normally'
 }
 

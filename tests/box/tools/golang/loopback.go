@@ -10,7 +10,7 @@ package loopback
 import "C"
 import "unsafe"
 
-// Messages sends that many, with a mistake if it is not empty, and returns how many arrived as they were sent.
+// Messages sends n messages, with a mistake if it is not empty, and returns how many arrived as they were.
 func Messages(n int, mistake string) int {
 	name := C.CString(mistake)
 	defer C.free(unsafe.Pointer(name))

@@ -10,7 +10,7 @@ mod c {
     }
 }
 
-/// Sends that many messages, with a mistake if it is not empty, and returns how many arrived as they were sent.
+/// Sends n messages, with a mistake if it is not empty, and returns how many arrived as they were.
 pub fn messages(n: i64, mistake: &str) -> i64 {
     let name = CString::new(mistake).unwrap();
 
