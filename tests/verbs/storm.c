@@ -28,7 +28,7 @@
 
 #define LEN (64 * 1024)
 #define DEPTH 16
-#define FULL (320 * 1024ul)	/* bytes of the control group of all of them: less than they would use */
+#define FULL (192 * 1024ul)	/* bytes of the control group of all of them: less than they would use */
 #define LANES 3		/* processes that do the same at once */
 
 static unsigned int steps(unsigned int few, unsigned int many)
