@@ -19,7 +19,7 @@
 
 #define MEMORY_MOST	(2ull << 30)
 #define PROCESSES_LEAST	16
-#define PROCESSES_MOST	1024
+#define PROCESSES_MOST	(PROCESSES_LEAST + CPUS_MOST + 4 * NODES_MOST)
 #define FILES_LEAST	256
 
 static void __attribute__((noreturn)) die_of_processes(int got, int need)
@@ -164,7 +164,7 @@ static void need_processes(const struct options *options)
 	int need = PROCESSES_LEAST + options->cpus + 4 * options->nodes, got;
 	pid_t pids[PROCESSES_MOST], us = getpid();
 
-	for (got = 0; got < need && got < PROCESSES_MOST; got++) {
+	for (got = 0; got < need; got++) {
 		pids[got] = fork();
 		if (pids[got] < 0)
 			break;
@@ -175,7 +175,7 @@ static void need_processes(const struct options *options)
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
-	if (got < need && got < PROCESSES_MOST)
+	if (got < need)
 		die_of_processes(got, need);
 }
 

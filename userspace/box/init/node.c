@@ -41,9 +41,8 @@ void link_up(const char *name)
  */
 static void link_add_veth(const char *name, const char *peer, uint32_t mtu, uint32_t netns, bool single)
 {
-	uint32_t segments = 1;
-
 	struct ifinfomsg link = {};
+	uint32_t segments = 1;
 	void *info, *data, *peer_info;
 	struct request request;
 

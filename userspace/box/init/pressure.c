@@ -64,11 +64,16 @@ static void page_out(pid_t pid)
 	close(fd);
 }
 
-static void work_pageout(const struct job *job)
+static void page_out_all(const struct job *job, const char *kind)
 {
-	period = job_number(job, "pageout", 10);
+	period = job_number(job, kind, 10);
 	while (!helper_pause(period))
 		processes_each(page_out);
+}
+
+static void work_pageout(const struct job *job)
+{
+	page_out_all(job, "pageout");
 }
 
 /*
@@ -78,9 +83,7 @@ static void work_pageout(const struct job *job)
 static void work_moved(const struct job *job)
 {
 	comes_back = true;
-	period = job_number(job, "moved", 10);
-	while (!helper_pause(period))
-		processes_each(page_out);
+	page_out_all(job, "moved");
 }
 
 static void ksm_start(long ms)
