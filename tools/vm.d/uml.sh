@@ -12,4 +12,3 @@ uml_start() {
 		vm_root=hostfs vm_rootdir="$VM_ROOT" vm_run="$run" vm_tty=/dev/tty0 \
 		loglevel=7 log_buf_len=1M panic=-1 dummy.numdummies=0 "${words[@]}" 2>&"$log"
 }
-
