@@ -4,17 +4,15 @@
 # In containers of podman and runc with the default filter of system calls, as user 1000 without
 # capabilities or a network, and with a /dev/shm of 63 MiB: only root can make them here.
 
-container_needs() { command -v podman runc >/dev/null || "$here/../../tools/vm" host-install podman runc; }
-
 # container COMMAND...: with $dir as its /tmp, and podman's options as the array says
 container_options=()
 container() {
 	debian_ensure
-	container_needs
+	containers_ensure
 	chmod 1777 "$dir"
 	[[ -e $dir/rdmabox ]] || cp "$work/bin/rdmabox" "$dir/"
-	podman --runtime runc --cgroup-manager cgroupfs run --rm --timeout 100 --network none \
-		--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --user 1000 --cap-drop ALL --shm-size 63m \
+	containers run --rm --timeout 100 --network none \
+		"${container_limits[@]}" --user 1000 --cap-drop ALL --shm-size 63m \
 		-v "$dir:${container_folder:-/tmp}" -w "${container_folder:-/tmp}" \
 		"${container_options[@]}" --rootfs "$debian:O" "$@" </dev/null
 }

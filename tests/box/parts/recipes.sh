@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run and containers.sh assign
+# shellcheck shell=bash disable=SC2016,SC2154 # the box expands; tests/box/run and debian.sh assign
 # Slow: a folder with Debian's programs
 # The files of userspace/box/ci: their steps are run in containers. Only root can make these here.
 
 ci=$here/../../userspace/box/ci
-limits=(--ulimit nofile=1024:1024 --ulimit nproc=4096:4096)	# podman's own may be too many here
 
 # A project with a test suite, and rdmabox where a project may keep it, with its checksum
 recipe_project() {
-	container_needs
+	containers_ensure
 	python3 -c 'import yaml' 2>/dev/null || "$here/../../tools/vm" host-install python3-yaml
 	mkdir -p project/.github
 	cp -r "$ci/github/actions" project/.github/
@@ -25,8 +24,8 @@ in_runner() {
 
 	IFS=, read -ra packages <<<"$1"
 	root=$("$here/../../tools/vm" debian trixie "${packages[@]}")
-	id=$(podman --runtime runc --cgroup-manager cgroupfs run --rm --detach --timeout 600 --network host \
-		"${limits[@]}" -v "$dir/project:/checkout" --rootfs "$root:O" sleep infinity)
+	id=$(containers run --rm --detach --timeout 600 --network host \
+		"${container_limits[@]}" -v "$dir/project:/checkout" --rootfs "$root:O" sleep infinity)
 	podman exec "$id" sh -c 'useradd -m runner; ! cd /etc/sudoers.d || echo "runner ALL=(ALL) NOPASSWD:ALL" >all'
 	"${@:3}" -- podman exec --user "$user" --workdir /checkout "$id" || status=$?
 	podman kill "$id" >/dev/null
@@ -67,24 +66,29 @@ test_recipe_gitlab() {
 	grep -q 'retransmi' out
 }
 
-# image ARGUMENT...: podman, with images of its own
+# image ARGUMENT...: podman, with images of its own. It refuses a run folder with a name of more than 50
+# characters.
 image() {
-	podman --root "$dir/images" --runroot "$dir/images.run" --runtime runc --cgroup-manager cgroupfs "$@"
+	containers --root "$dir/images" --runroot "$image_run" "$@"
 }
 
 run_image() {
-	image run --rm --timeout 100 "${limits[@]}" --network none --user 1000 --cap-drop ALL --read-only "$@" </dev/null
+	image run --rm --timeout 100 "${container_limits[@]}" --network none --user 1000 --cap-drop ALL \
+		--read-only "$@" </dev/null
 }
 
 test_recipe_dockerfile() {
 	local root
 
 	recipe_project
+	image_run=$(mktemp -d /tmp/XXXXXX)
+	trap 'rm -rf "$image_run"' EXIT
 	root=$("$here/../../tools/vm" debian trixie ca-certificates apt)
 	# So that FROM finds it without a registry
 	tar -C "$root" --one-file-system -c . | image import - docker.io/library/debian:trixie-slim >out 2>&1
 	cp "$ci/docker/Dockerfile" "$work/bin/rdmabox" .
-	image build --isolation chroot "${limits[@]}" --network host --pull=never -t rdmabox . >out 2>&1 || { tail out; return 1; }
+	image build --isolation chroot "${container_limits[@]}" --network host --pull=never \
+		-t rdmabox . >out 2>&1 || { tail out; return 1; }
 	check 'the device' "$(run_image rdmabox | grep -c 'PORT_ACTIVE')" 1
 	check 'on two nodes' "$(run_image rdmabox --nodes 2 rdmabox on --all -- uname -n | sort | xargs)" \
 		'node1: node1 node2: node2'

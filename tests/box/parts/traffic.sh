@@ -3,22 +3,6 @@
 # Slow: a folder with Debian's programs
 # RDMA between nodes, by Debian's programs: only root can make the folder that has them.
 
-traffic_packages=(
-	openmpi-bin libopenmpi-dev mpich libmpich-dev gcc libc6-dev rdmacm-utils perftest ibverbs-utils
-	ibverbs-providers ucx-utils tshark iproute2 procps
-)
-
-# Sets debian to the folder that has the packages
-debian_ensure() {
-	[[ ${debian-} ]] || debian=$("$here/../../tools/vm" debian trixie "${traffic_packages[@]}")
-}
-
-# in_debian COMMAND...: as nobody, with $dir as its /tmp
-in_debian() {
-	debian_ensure
-	in_folder "$debian" "$@"
-}
-
 # pingpong OPTION...: node1 and node2 exchange messages on demand and look at each byte. The variable place
 # names another function than in_debian.
 pingpong() {
@@ -51,13 +35,6 @@ counted() { sed -n "s/.*\/$1:\(.*\)/\1/p" "$dir/counters" | paste -sd+ | bc; }
 
 # figure NAME: from a report in JSON
 figure() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$dir/report" "$1"; }
-
-# above WHAT GOT LEAST
-above() {
-	(($2 >= $3)) && return
-	echo "$1 is $2, expected $3 or more"
-	return 1
-}
 
 usec_per_iteration() { sed -n 's/.* = \([0-9]*\).* usec\/iter/\1/p' "$dir/client"; }
 
