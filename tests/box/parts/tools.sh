@@ -82,12 +82,12 @@ test_gdb_attach() {
 	says ' in waiting ()' ' in main (argc=' '$1 = 0' '3 messages'
 }
 
-# uml has no debug registers: gdb steps.
+# uml has no debug registers: gdb steps, from the line that changes the variable.
 test_gdb_watchpoint() {
 	build
-	ends 0 gdb -batch -ex 'set can-use-hw-watchpoints 0' -ex 'break message_check' \
-		-ex run -ex 'watch right' -ex continue -ex delete -ex continue \
-		--args ./loopback 2
+	ends 0 gdb -batch -ex 'set can-use-hw-watchpoints 0' \
+		-ex "break $(grep -n '^	right++;' loopback.c | cut -d: -f1)" \
+		-ex run -ex 'watch right' -ex continue -ex delete -ex continue --args ./loopback 2
 	says 'Old value = 0' 'New value = 1' '2 messages'
 }
 
@@ -204,6 +204,7 @@ test_pytest() {
 }
 
 test_ctest() {
+	rings_are_whole || skip "uml's set_ptes() maps wrong pages of cmake's io_uring"
 	sources
 	ends 0 sh -c 'cmake -S . -B b && cmake --build b'
 	ends 0 ctest --test-dir b -R messages
