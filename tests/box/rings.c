@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rings: marks the pages of an io_uring, which the kernel maps several at a time, and looks whether a child sees
+ * rings: marks the pages of an io_uring, which the kernel maps several at a time. Looks whether a child sees
  * the same pages. Ends with 0 if it does.
  */
 #include <linux/io_uring.h>
