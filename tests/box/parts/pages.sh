@@ -15,11 +15,6 @@ test_pages_replaced_under_a_program() {
 	}
 }
 
-# rings_are_whole: uml maps several pages at a time rightly. A program in such a box may hang otherwise.
-rings_are_whole() {
-	check 'wrong pages' "$(rdmabox "$work/bin/rings" 2>&1)" '0 of 4 pages are wrong in a child'
-}
-
 test_pages_of_a_ring_in_a_child() {
-	rings_are_whole || skip "uml's set_ptes() maps wrong pages"
+	check 'wrong pages' "$(rdmabox "$work/bin/rings" 2>&1)" '0 of 4 pages are wrong in a child'
 }
