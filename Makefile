@@ -36,7 +36,7 @@ test-uml: ## run all tests on uml alone: a few minutes
 
 .PHONY: test-debug
 test-debug: ## run all tests on debug kernels: lockdep, KASAN, and both under QEMU (hours without KVM)
-	@tests/all uml-lockdep uml-kasan uml-kmemleak $(newest)-kasan+lockdep
+	@tests/all uml-kasan+lockdep uml-kmemleak $(newest)-kasan+lockdep
 
 .PHONY: test-newest
 test-newest: ## run the tests of the newest rdma-core that Debian has (KERNEL=uml)

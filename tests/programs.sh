@@ -2,12 +2,12 @@
 # The test programs, and where each of them runs. A program's source says that in comments of one line:
 #
 #	/* Ways: loop */
-#	/* CI: kasan lockdep:wire */
+#	/* CI: debug */
 #
 # Ways: loop is without a second device, wire is over a veth with a second device. Without this comment a
 # program of tests/verbs runs both ways, and any other program runs without a second device. CI: the kernels
-# that CI runs the program on: uml, kasan, lockdep (uml with that checker), debian (each of Debian's kernels),
-# ends (the oldest and the newest of them). A word with :loop or :wire selects one of the two ways. Without
+# that CI runs the program on: uml, debug (uml with checkers), debian (each of Debian's kernels), ends (the
+# oldest and the newest of them). A word with :loop or :wire selects one of the two ways. Without
 # this comment CI runs the program on every kernel.
 
 readonly test_folders=(verbs tenant kernel/user)
@@ -48,7 +48,7 @@ load_programs() {
 
 # check_tag NAME TAG WORDS
 check_tag() {
-	local word known='^(uml|kasan|lockdep|debian|ends)(:loop|:wire)?$'
+	local word known='^(uml|debug|debian|ends)(:loop|:wire)?$'
 
 	[[ $2 != *Ways ]] || known='^(loop|wire)$'
 	for word in $3; do

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan lockdep */
+/* CI: debug */
 /*
  * A storm: processes are killed in the middle of traffic from and to memory that belongs to a user-space
  * pager, to a file on a freezing and thawing file system, or to a full control group. Their peers get an

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan lockdep */
+/* CI: debug */
 /*
  * The owner of the kernel's memory. An unprivileged tenant, in a control group with a limit, makes the kernel
  * keep as much as possible: rings, and packets for waiting queue pairs. The group must have been charged for

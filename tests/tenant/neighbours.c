@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan */
+/* CI: debug */
 /*
  * A hostile tenant beside a victim. The tenant, without privileges and in a control group with limits, runs
  * one attack after the other that might delay others or take their memory; the victim's times, memory and

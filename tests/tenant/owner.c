@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan ends */
+/* CI: debug ends */
 /*
  * Work that the driver's workers do for a process counts as the process's own: its memory policy, its cpuset
  * and its I/O limits apply to pages that RDMA or a prefetch faults in. And a user has few workers, of its

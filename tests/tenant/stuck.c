@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan */
+/* CI: debug */
 /*
  * A fault in a file system that does not answer cannot be interrupted. Nobody waits for it: a verb, a close,
  * an exit or the deletion of a link returns at once, and the stuck worker keeps what it uses.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire debian:wire lockdep:wire */
+/* CI: debug:wire debian:wire */
 /*
  * On-demand regions over memory that does not exist or forbids the access: the access fails with an error
  * that names the reason, and succeeds once the memory is there.

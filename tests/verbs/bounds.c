@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire debian:wire */
+/* CI: debug:wire debian:wire */
 /*
  * Every access outside of a region's bounds or rights fails with the status that the IBTA names, touches
  * nothing, puts the queue pair into the error state, and flushes the outstanding requests in order.

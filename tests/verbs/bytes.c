@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep:wire */
+/* CI: debug debian */
 /*
  * Every opcode moves exactly the bytes that it should and touches no others: pinned and on-demand memory on
  * either side, lengths from 0 to more than 1 MiB, unaligned offsets, every path MTU, present and missing

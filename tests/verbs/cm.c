@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep:wire */
+/* CI: debug debian */
 /*
  * Connections by address: queue pairs that rdma_cm connects carry the right bytes, each side gets an event
  * for what the other does, and the kernel frees its state when both are gone.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * Commands to the kernel's verbs that no library would write: valid commands, and valid commands with one
  * field, length or pointer changed. Several processes send them; some fork or exit in the middle.

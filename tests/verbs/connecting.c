@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /* A queue pair that is brought from state to state while its peer sends already. */
 #include "lib/attack.h"
 #include "lib/forge.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep:wire */
+/* CI: debug debian */
 /*
  * Consumers in the kernel, which post in any context and register memory with requests: runs the tests of the
  * module verbs_test (tests/kernel/consumer_tests.c) one after the other.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * Queue pairs with every extreme of their capabilities, and every request in every slot: no request has more
  * elements than its slot has room for, and none overwrites another.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan */
+/* CI: debug */
 /*
  * The port's packets and bytes: in hw_counters, in counters as performance management reports them, and in
  * the reply to a peer that asks.

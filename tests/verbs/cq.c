@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /* Completion queues: order, polling of many, events, sizes, overflow. */
 #include <errno.h>
 #include <poll.h>

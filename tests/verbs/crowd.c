@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /*
  * Many queue pairs that wait for pages at once: none of them delays, for as long as it waits itself, a queue
  * pair, region or process that need not wait, and none makes a peer retransmit.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: loop */
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /*
  * The direct way: SEND, WRITE and READ between queue pairs of one device, without packets. Results and their
  * order are the same on both ways, however often the way changes.

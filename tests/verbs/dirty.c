@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /* A page that RDMA wrote is dirty: reclaim must not lose the written bytes. */
 #include <fcntl.h>
 #include <stdio.h>

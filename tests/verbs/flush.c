@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /* FLUSH: which ranges of which regions a peer may have flushed. */
 #include <string.h>
 

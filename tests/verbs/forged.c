@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /*
  * Correct packets made by hand are accepted as a peer's packets: whole, in fragments, with IP options, in a
  * train of one frame, and as responses. So the packets of packets.c are wrong only where that test makes them

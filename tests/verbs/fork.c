@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /*
  * Processes that fork, exec and exit with the device open, and with a fault that nobody will ever answer. A
  * region belongs to the address space in which it was registered, whoever holds the device.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop lockdep:loop */
+/* CI: debug:loop */
 /*
  * A full memory cgroup, filled mostly with translation tables: the tables are freed before anybody is killed,
  * whoever needs the memory.

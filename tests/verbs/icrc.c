@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: wire */
-/* CI: kasan debian */
+/* CI: debug debian */
 /*
  * The ICRC of packets of all lengths, captured on the wire and recomputed bit by bit: two ends with the same
  * mistake would understand each other.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop lockdep:loop */
+/* CI: debug:loop */
 /*
  * Every allocation of a verb fails once. The verb then reports that there is no memory and leaves nothing
  * behind, and the same verb works at once afterwards. What frees something does so without memory. Another

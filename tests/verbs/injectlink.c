@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * Every allocation fails once while a link is made or deleted, and while the modules are loaded: nothing of a
  * failed attempt remains, and the same operation then works at once. Making and deleting a link is slow, so

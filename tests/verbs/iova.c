@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /* Regions whose addresses on the wire are not the program's: iova is what the region was given. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /*
  * Regions far larger than the memory, registered by a user who may pin 64 KiB: an on-demand region costs
  * nothing and pins nothing.

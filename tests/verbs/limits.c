@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /* The device can do everything that it reports; anything beyond that is refused with an errno. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop ends:loop */
+/* CI: debug:loop ends:loop */
 /*
  * What a peer may read and write through an on-demand region, for each kind of mapping: the table of
  * Documentation/infiniband/on-demand-paging.rst, one test for each line. Each test also pins the mapping

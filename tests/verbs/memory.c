@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /*
  * Every kind of memory and every event that can happen to it, seen through on-demand regions: RDMA reads the
  * current bytes, and what RDMA writes reaches the CPU and the file, and nobody else.

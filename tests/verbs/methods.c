@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * Methods of the kernel's verbs, called as the library calls them except for one thing: this test intercepts
  * every ioctl of the library and changes an attribute, its length or its pointer. Several processes do so,

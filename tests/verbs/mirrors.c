@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop ends:loop lockdep:loop */
+/* CI: debug:loop ends:loop */
 /*
  * Many address spaces behind one device: a process that has exited keeps nothing, and living processes do not
  * make a registration slower.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: loop */
-/* CI: kasan debian */
+/* CI: debug debian */
 /*
  * Links that are visible in the network namespace of their netdev and nowhere else. The kernel switches to
  * this mode only while there is no other namespace: this test runs before tests that need a wire.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire debian:wire lockdep:wire */
+/* CI: debug:wire debian:wire */
 /*
  * Networks below a link: VLANs upon its netdev, links upon a bond, IPv6 addresses that only have a meaning
  * together with a netdev, other MTUs and names.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: wire */
-/* CI: kasan */
+/* CI: debug */
 /*
  * A wire that loses, duplicates, reorders and damages packets: everything arrives once, in order and
  * unchanged, and atomics are executed exactly once.

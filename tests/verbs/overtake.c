@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: wire */
-/* CI: kasan */
+/* CI: debug */
 /*
  * Reordered packets.
  *

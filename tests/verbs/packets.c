@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /*
  * Packets that no honest peer would send. They are aimed at queue pairs of this process, whose numbers, PSNs
  * and keys the attacker knows; half of them are wrong in one thing only. Memory outside of what they may

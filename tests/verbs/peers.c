@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /*
  * A peer that dies, disappears or takes its memory away in the middle of traffic: the survivor's requests all
  * complete, the last of them with errors, and nothing hangs.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * A program that polls the last byte of a message finds all other bytes written, as with hardware that writes
  * the last bytes last: no completion is needed.

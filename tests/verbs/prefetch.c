@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /* ibv_advise_mr(): a prefetched page needs no fault, and nothing else changes. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /*
  * Memory pressure: traffic from and to on-demand memory four times as large as its owner's limit; and an
  * owner that the OOM killer kills while a peer writes into its memory.

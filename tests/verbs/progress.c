@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /*
  * A transfer that the CPU could do itself completes, whatever is taken away again meanwhile: memory of a
  * pager that keeps few pages, memory of a cgroup that is smaller than the message. A page that has arrived is

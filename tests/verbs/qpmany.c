@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /* Many queue pairs at once, of one process and of several: each gets its own bytes. */
 #include <stdio.h>
 #include <string.h>

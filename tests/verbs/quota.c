@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * Of every kind of object the device allows exactly as many as it reports: the next one is refused with
  * ENOMEM, and works when one has been destroyed. A size above the reported maximum is refused with EINVAL.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop ends:loop */
+/* CI: debug:loop ends:loop */
 /*
  * Keys that reach more memory than their owner has named: who may give such a key to peers, in any way, and
  * that nobody can guess a key from other keys.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /* Many regions over the same page: taking the page away does not take time for each of them. */
 #include <fcntl.h>
 #include <stdlib.h>

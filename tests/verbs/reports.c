@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /*
  * Defects that others reported in the kernel's rxe, siw and RDMA core, as far as no other program tests them:
  * Documentation/infiniband/public-reports.rst.

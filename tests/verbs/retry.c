@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: wire */
-/* CI: kasan */
+/* CI: debug */
 /* A wire that is cut: how long the sender retries, which error it reports, and that it recovers. */
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * A process that writes all over the rings that it shares with the driver while the driver works on them, and
  * a process that maps rings of others: only the guilty process is harmed.

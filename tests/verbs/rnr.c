@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /* A receiver that is not ready: the sender waits for it as long as it was told to. */
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * A link on a slow network: datagrams wait in the network's queue. Each queue pair may queue only its own
  * share, and a sender on another link does not wait.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire */
+/* CI: debug:wire */
 /*
  * A long run: processes with traffic of every kind from and to on-demand memory of every kind, to which
  * everything happens meanwhile that can happen to memory. Every byte is known at every time.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /*
  * Shared receive queues: every byte arrives in the right place, whichever queue pair takes a request; no
  * request is lost and none is used twice; limits, resizes and the destruction of queue pairs work as

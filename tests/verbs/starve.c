@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop lockdep:loop */
+/* CI: debug:loop */
 /*
  * Packets, responses, routes and faults for which there is no memory at the moment: requests take longer, but
  * complete with every byte right and every atomic executed once. Without memory for a long time they fail,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /* The queue pair's state machine: what is allowed, what is refused, what each state does. */
 #include <errno.h>
 #include <stdio.h>

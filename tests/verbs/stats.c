@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /* What can be seen from outside: rdma(8), the port's counters, debugfs. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /*
  * Storms: processes that exit or are killed in the middle of traffic and of faults, also when their pages
  * belong to a slow pager, to a freezing file system, or to a full control group; objects that come and go on

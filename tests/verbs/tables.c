@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /* The memory that translations take: bounded, given back under pressure, and never missed. */
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop ends:loop lockdep:loop */
+/* CI: debug:loop ends:loop */
 /*
  * The destruction of objects: how long it takes, counted in grace periods of the kernel, and what it
  * promises: no byte is written with a key after the call that ends the key has returned.

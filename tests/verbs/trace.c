@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop */
+/* CI: debug:loop debian:loop */
 /* The tracepoints: what they say of a fault, an invalidation and a queue pair that waits. */
 #include <fcntl.h>
 #include <stdio.h>

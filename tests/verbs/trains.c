@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ways: wire */
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /*
  * Packets leave in trains; the network stack handles each train as one packet. Whatever the stack does with a
  * train on the way (splitting it, showing it to others, losing or duplicating it), the right packets arrive,

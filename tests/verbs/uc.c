@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:wire lockdep:wire */
+/* CI: debug:wire */
 /*
  * Unreliable connections: every byte that arrives is right, a message with a missing packet does not arrive
  * at all, the next message does, and nothing is acknowledged.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan lockdep:wire */
+/* CI: debug */
 /*
  * Datagrams: their bytes, the network header in front of them, who may send to whom, and the fate of those
  * that nobody can receive.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop debian:loop lockdep:loop */
+/* CI: debug:loop debian:loop */
 /*
  * Page faults that another thread of the process answers after two seconds: no connection breaks, however few
  * retries it has, and every byte is right.

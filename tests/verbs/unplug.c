@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /*
  * Devices that disappear, and netdevs that change, under applications that use them: each application is told
  * or goes on, each can close what it has, nothing hangs, and new objects work.

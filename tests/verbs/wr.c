@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /* The other way to post, ibv_wr_start and its kin: every opcode, and what the first way refuses. */
 #include <errno.h>
 #include <stdio.h>

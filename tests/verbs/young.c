@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan:loop */
+/* CI: debug:loop */
 /* Reclaim takes unused pages first; pages that only RDMA uses count as used. */
 #include <stdio.h>
 #include <string.h>

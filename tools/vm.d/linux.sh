@@ -7,7 +7,7 @@ readonly LINUX_SERIES=$newest_kernel
 readonly LINUX_SOURCE=/usr/src/linux LINUX_BUILD=/usr/src/linux-build
 
 # The variant of --debug without a value: as many checkers as leave the kernel fast enough to use
-declare -rA debug_default=([uml]=lockdep ["$LINUX_SERIES"]=kasan+lockdep)
+readonly DEBUG_DEFAULT=kasan+lockdep
 
 debug_variants() { (cd "$VM_LIB/config" && ls debug-*.config) | sed 's/debug-\(.*\)\.config/\1/'; }
 

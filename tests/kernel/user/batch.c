@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* How many faults an access takes, and which pages they touch that nobody asked for. */
 #include <errno.h>
 #include <pthread.h>

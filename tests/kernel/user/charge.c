@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* Tables are charged to the memory cgroup of the process they serve. */
 
 #include "kit/memory.h"

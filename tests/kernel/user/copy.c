@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* Copies and atomics, byte by byte: any length, any offset, across pages and leaves. */
 #include <errno.h>
 #include <pthread.h>

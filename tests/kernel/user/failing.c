@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan ends */
+/* CI: debug ends */
 /* A copy from failed memory ends, and the kernel goes on. */
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* Each result that umem_odp_fault() documents, provoked for real. */
 #include <errno.h>
 #include <signal.h>

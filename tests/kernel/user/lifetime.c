@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* When translations and their tables are freed: with the mapping, the region, or the process. */
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* Every kind of memory, every event: the bytes, and the state of the translations. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* Copies from region to region: any length, any two offsets, any two kinds of region. */
 #include <errno.h>
 #include <pthread.h>

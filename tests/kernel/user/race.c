@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /*
  * Copies, faults and invalidations at the same time on the same pages, judged by the contents of the pages.
  * The workers are the kernel's (odp_test.h says what they write); here the pages are protected, moved,

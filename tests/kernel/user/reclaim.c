@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /*
  * Bytes that a region has written are not lost when the kernel takes the page away. The pages are clean
  * before: if the region did not mark them dirty, the kernel would discard them.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: kasan debian lockdep */
+/* CI: debug debian */
 /* Registration: costs nothing, refuses addresses that no process has, shares the mirror. */
 #include <errno.h>
 #include <string.h>
