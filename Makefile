@@ -35,7 +35,7 @@ test-uml: ## run all tests on uml alone: a few minutes
 	@tests/all uml
 
 .PHONY: test-debug
-test-debug: ## run all tests on debug kernels: lockdep, KASAN, and both under QEMU (hours without KVM)
+test-debug: ## run all tests on debug kernels: KASAN with lockdep, kmemleak (hours without KVM)
 	@tests/all uml-kasan+lockdep uml-kmemleak $(newest)-kasan+lockdep
 
 .PHONY: test-newest

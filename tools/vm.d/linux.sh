@@ -21,8 +21,10 @@ linux_config() {
 
 	if user_process; then parts+=("$VM_LIB/config/uml.config")
 	else parts+=("$VM_LIB/config/x86.config"); fi
-	[[ ! $VM_DEBUG ]] || parts+=("$VM_LIB/config/debug.config")
-	[[ ! $VM_DEBUG ]] || ! user_process || parts+=("$VM_LIB/config/uml-debug.config")
+	if [[ $VM_DEBUG ]]; then
+		parts+=("$VM_LIB/config/debug.config")
+		! user_process || parts+=("$VM_LIB/config/uml-debug.config")
+	fi
 	for part in ${VM_DEBUG//+/ }; do
 		parts+=("$VM_LIB/config/debug-$part.config")
 	done
