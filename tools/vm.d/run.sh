@@ -64,8 +64,9 @@ run_guard() {
 	kill -9 "$guest"
 }
 
-# run_once IN OUT NEVER: boots once, with the guest's terminal on the descriptors IN and OUT. UML polls its
-# descriptors, so the kernel's log and an input without a keyboard (NEVER) must be pipes.
+# run_once IN OUT NEVER: boots once, with the guest's terminal on the descriptors IN and OUT, and sets
+# guest_status to the exit status of the guest's process. UML polls its descriptors, so the kernel's log and
+# an input without a keyboard (NEVER) must be pipes.
 run_once() {
 	local guest guard writer log
 
@@ -79,7 +80,8 @@ run_once() {
 	exec {log}>&-
 	# shellcheck disable=SC2064
 	trap "disown -a; kill -9 $guest; pkill -P $guard; exit 130" INT TERM HUP
-	wait "$guest" 2>/dev/null || true
+	guest_status=0
+	wait "$guest" 2>/dev/null || guest_status=$?
 	trap - INT TERM HUP
 	end "$guard"
 	wait "$writer"
@@ -87,7 +89,7 @@ run_once() {
 
 # UML sets a terminal to raw mode, so a command's output goes through a pipe.
 run_guest() {
-	local try never out cat
+	local try never out cat guest_status=0
 
 	run_prepare
 	exec {never}<> <(:) {out}> >(exec cat)
@@ -119,7 +121,8 @@ run_verdict() {
 	elif [[ ! -e $RUN/ready ]]; then
 		die "the guest did not reach the command, kernel log: $RUN/kernel.log"
 	elif [[ ! -s $RUN/status ]]; then
-		say "the guest died, kernel log: $RUN/kernel.log"
+		say "the guest died (exit status $guest_status); the end of $RUN/kernel.log:"
+		tail -n 20 "$RUN/kernel.log" >&2
 		exit "$EXIT_KERNEL"
 	fi
 	exit "$(<"$RUN/status")"
