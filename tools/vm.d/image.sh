@@ -6,7 +6,7 @@ readonly boot_modules=(virtio_pci virtio_blk virtio_console ext4 9p 9pnet_virtio
 
 image_file() { echo "$VM_ROOT.ext4"; }
 
-image_ensure() { once "$(image_file)" "guest image $VM_SUITE" image_make; }
+image_ensure() { once "$(image_file)" "guest image $VM_SUITE $VM_FLAVOUR" image_make; }
 
 image_make() {
 	local file=$1 size

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The guests' root folders, one for each Debian release, with its compiler, its kernels' headers and RDMA
-# programs.
+# The guests' root folders, one for each Debian release and flavour of its kernels, with its compiler, these
+# kernels' headers and RDMA programs.
 
 readonly VM_MIRROR=${RXE_ODP_MIRROR:-http://deb.debian.org/debian}
 
@@ -14,7 +14,7 @@ root_packages=(
 
 root_key() {
 	{
-		echo "$VM_MIRROR $VM_SUITE ${root_packages[*]} $(suite_kernels "$VM_SUITE" | xargs)"
+		echo "$VM_MIRROR $VM_SUITE ${root_packages[*]} $(suite_kernels "$VM_SUITE" "$VM_FLAVOUR" | xargs)"
 		declare -f root_make kernels_install kernel_newest
 	} | hash_of -
 }
@@ -28,7 +28,7 @@ root_sources() {
 	echo "deb $VM_MIRROR-security $VM_SUITE-security main"
 }
 
-root_ensure() { once "$VM_ROOT" "guest root $VM_SUITE" root_make; }
+root_ensure() { once "$VM_ROOT" "guest root $VM_SUITE $VM_FLAVOUR" root_make; }
 
 root_make() {
 	local dir=$1
