@@ -116,6 +116,12 @@
 #include "hrtimer.h"
 #endif
 
+/* In older kernels, local_bh_disable() keeps out a CPU's other threads. */
+#ifndef HAVE_LOCAL_LOCK_NESTED_BH
+#define local_lock_nested_bh(lock) lockdep_assert_in_softirq()
+#define local_unlock_nested_bh(lock) do { } while (0)
+#endif
+
 #ifndef HAVE_UDP_TUNNEL_TAKES_SOCK
 #define compat_tunnel_sock(sock) (sock)
 #else

@@ -77,6 +77,16 @@ static const struct consumer_test *test_find(const char *name)
 	return NULL;
 }
 
+/*
+ * Where PREEMPT_RT has no lock for bottom halves, two threads of a CPU run softirqs, and
+ * lib/irq_poll.c lets both of them poll the same queue.
+ */
+static bool can_poll(enum ib_poll_context context)
+{
+	return context != IB_POLL_SOFTIRQ || !IS_ENABLED(CONFIG_PREEMPT_RT) ||
+	       IS_ENABLED(CONFIG_PREEMPT_RT_NEEDS_BH_LOCK);
+}
+
 /* The result of the test is in run->failure. */
 static int run_test(struct verbs_test_run *run)
 {
@@ -86,6 +96,8 @@ static int run_test(struct verbs_test_run *run)
 
 	if (!test || !a || !b)
 		return -ENOENT;
+	if (!can_poll(test->how.poll))
+		return -EOPNOTSUPP;
 	rig = kzalloc(sizeof(*rig), GFP_KERNEL);
 	if (!rig)
 		return -ENOMEM;

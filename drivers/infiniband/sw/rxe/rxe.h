@@ -244,14 +244,10 @@ static inline struct rxe_dev *to_rxe(struct ib_device *ib)
 	return container_of(ib, struct rxe_dev, ib);
 }
 
-/*
- * The caller has turned bottom halves off, so no other writer runs on this CPU.
- */
 static inline void rxe_count_add(struct rxe_dev *rxe, enum rxe_counter counter,
 				 u32 n)
 {
-	lockdep_assert_in_softirq();
-	__this_cpu_add(rxe->counters->value[counter], n);
+	this_cpu_add(rxe->counters->value[counter], n);
 }
 
 static inline void rxe_count(struct rxe_dev *rxe, enum rxe_counter counter)

@@ -10,6 +10,7 @@
  * its last packet.
  */
 #include <linux/gfp.h>
+#include <linux/local_lock.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
@@ -38,16 +39,20 @@
  * @page: the pages, each with a reference; NULL: no page
  * @now: index of the current page in @page
  * @used: bytes of the current page that have been used
+ * @lock: with PREEMPT_RT, keeps out the CPU's other threads; nothing otherwise
  *
- * Accessed by its CPU only, with bottom halves off.
+ * Accessed by its CPU only, with bottom halves off and @lock held.
  */
 struct rxe_skb_pages {
 	struct page *page[RXE_SKB_PAGES];
 	unsigned int now;
 	unsigned int used;
+	local_lock_t lock;
 };
 
-static DEFINE_PER_CPU(struct rxe_skb_pages, rxe_skb_pages);
+static DEFINE_PER_CPU(struct rxe_skb_pages, rxe_skb_pages) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
 
 static struct page *rxe_skb_page_renew(struct page *page)
 {
@@ -69,13 +74,11 @@ static void rxe_skb_next_page(struct rxe_skb_pages *from)
 }
 
 /* Returns @size bytes with a reference to their page, or NULL. */
-static void *rxe_skb_cut(unsigned int size)
+static void *rxe_skb_cut(struct rxe_skb_pages *from, unsigned int size)
 {
-	struct rxe_skb_pages *from = this_cpu_ptr(&rxe_skb_pages);
 	struct page *page;
 	void *p;
 
-	lockdep_assert_in_softirq();
 	if (!from->page[from->now] || from->used + size > RXE_SKB_PAGE_SIZE)
 		rxe_skb_next_page(from);
 	page = from->page[from->now];
@@ -91,9 +94,12 @@ static struct sk_buff *rxe_skb_build(unsigned int len)
 {
 	unsigned int size = SKB_DATA_ALIGN(len) +
 			    SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-	void *data = rxe_skb_cut(size);
 	struct sk_buff *skb;
+	void *data;
 
+	local_lock_nested_bh(&rxe_skb_pages.lock);
+	data = rxe_skb_cut(this_cpu_ptr(&rxe_skb_pages), size);
+	local_unlock_nested_bh(&rxe_skb_pages.lock);
 	if (!data)
 		return NULL;
 	skb = napi_build_skb(data, size);

@@ -9,42 +9,16 @@
  * held from one task to the next. A CPU that has run tasks for long enough
  * hands the rest over to workers. Retransmissions that a timer triggers also
  * run in a worker.
+ *
+ * With PREEMPT_RT, threads that have turned bottom halves off preempt one
+ * another, so several of them may run tasks on one CPU. There each such thread
+ * has a run list of its own.
  */
 #include <linux/delay.h>
-#include <linux/interrupt.h>
-#include <linux/percpu.h>
 
+#include "rxe_runlist.h"
 #include "rxe_task.h"
-
-/*
- * RXE_RUN_SHARE_NS: how long one system call or softirq may run tasks, because
- * it does so with bottom halves off. RXE_RUN_TASKS: the clock is read after so
- * many tasks, since reading it costs as much as a short task. The clock is also
- * read after a task that has more to do.
- */
-#define RXE_RUN_SHARE_NS	NSEC_PER_MSEC
-#define RXE_RUN_TASKS		4
-
-/**
- * struct rxe_runlist - tasks owned by a CPU
- * @tasks: the tasks to run, in order
- * @running: rxe_runlist_run() is active on this CPU, further down the stack
- * @held: kicks from softirqs do not run @tasks now; @softirq will, unless
- *	process context kicks a task before
- * @softirq: tasklet that runs @tasks
- *
- * Accessed by its CPU only, with bottom halves off.
- */
-struct rxe_runlist {
-	struct list_head tasks;
-	bool running;
-	bool held;
-	struct tasklet_struct softirq;
-};
-
-static DEFINE_PER_CPU(struct rxe_runlist, rxe_runlist);
-static struct workqueue_struct *rxe_task_wq;
-static struct workqueue_struct *rxe_task_cpu_wq;
+#include "rxe_task_run.h"
 
 /*
  * The time within which a CPU has passed on the packets that a task sent there,
@@ -62,125 +36,9 @@ static bool rxe_task_is_elsewhere(const struct rxe_task *task)
 	       time_before_eq(jiffies, task->ran + RXE_STAY_JIFFIES);
 }
 
-/* Hands the task over to a worker. The caller owns the task. */
-static void rxe_task_defer(struct rxe_task *task)
-{
-	if (task->stays)
-		queue_work_on(task->cpu, rxe_task_cpu_wq, &task->work);
-	else
-		queue_work(rxe_task_wq, &task->work);
-}
-
-/* Returns true if the task has to be run again. */
-static bool rxe_task_run(struct rxe_task *task)
-{
-	/*
-	 * Pairs with the full barrier of atomic_inc_return() in the kicks: @fn
-	 * sees everything that was written before the kicks that are counted
-	 * here.
-	 */
-	int seen = atomic_read_acquire(&task->pending);
-	bool again;
-
-	lockdep_assert_in_softirq();
-
-	if (task->stays) {
-		task->cpu = smp_processor_id();
-		task->ran = jiffies;
-	}
-	rcu_read_lock();
-	again = task->fn(task);
-	rcu_read_unlock();
-	if (again)
-		return true;
-	/*
-	 * A full barrier. It pairs with the next kick's atomic_inc_return(),
-	 * with rxe_task_is_busy(), rxe_task_drain() and rxe_task_retire(): they
-	 * see what
-	 * @fn has written. When @pending is 0, the task may be freed.
-	 */
-	return atomic_sub_return(seen, &task->pending) != 0;
-}
-
-static void rxe_runlist_hand_over(struct rxe_runlist *list)
-{
-	struct rxe_task *task, *next;
-
-	list_for_each_entry_safe(task, next, &list->tasks, node) {
-		list_del(&task->node);
-		rxe_task_defer(task);
-	}
-}
-
-static void rxe_task_again(struct rxe_runlist *list, struct rxe_task *task)
-{
-	if (task->later)
-		rxe_task_defer(task);
-	else
-		list_add_tail(&task->node, &list->tasks);
-}
-
-/*
- * Runs the tasks of the current CPU until its list is empty or its time is up.
- */
-static void rxe_runlist_run(struct rxe_runlist *list)
-{
-	unsigned int ran = 0;
-	struct rxe_task *task;
-	u64 now, end = 0;
-
-	lockdep_assert_in_softirq();
-
-	if (list->running || list->held)
-		return;
-	list->running = true;
-	while (!list_empty(&list->tasks)) {
-		task = list_first_entry(&list->tasks, struct rxe_task, node);
-		list_del(&task->node);
-		if (rxe_task_run(task)) {
-			rxe_task_again(list, task);
-			ran |= RXE_RUN_TASKS - 1;
-		}
-		if (++ran % RXE_RUN_TASKS)
-			continue;
-		now = ktime_get_ns();
-		if (!end)
-			end = now + RXE_RUN_SHARE_NS;
-		else if (now > end)
-			break;
-	}
-	rxe_runlist_hand_over(list);
-	list->running = false;
-}
-
-static void rxe_runlist_softirq(struct tasklet_struct *softirq)
-{
-	struct rxe_runlist *list = from_tasklet(list, softirq, softirq);
-
-	list->held = false;
-	/* The tasklet of a CPU that went offline runs on another CPU. */
-	if (list == this_cpu_ptr(&rxe_runlist))
-		rxe_runlist_run(list);
-	else
-		rxe_runlist_hand_over(list);
-}
-
-static void rxe_task_enqueue(struct rxe_task *task)
-{
-	struct rxe_runlist *list;
-
-	local_bh_disable();
-	list = this_cpu_ptr(&rxe_runlist);
-	list_add_tail(&task->node, &list->tasks);
-	if (!in_serving_softirq())
-		list->held = false;
-	rxe_runlist_run(list);
-	local_bh_enable();
-}
-
 static void rxe_task_work(struct work_struct *work)
 {
-	rxe_task_enqueue(container_of(work, struct rxe_task, work));
+	rxe_runlist_add(container_of(work, struct rxe_task, work));
 }
 
 /**
@@ -224,7 +82,7 @@ void rxe_task_kick(struct rxe_task *task)
 	if (rxe_task_is_elsewhere(task))
 		rxe_task_defer(task);
 	else
-		rxe_task_enqueue(task);
+		rxe_runlist_add(task);
 }
 
 /**
@@ -261,29 +119,13 @@ void rxe_task_resume(struct rxe_task *task)
 		rxe_task_kick(task);
 }
 
-/*
- * Appends a task to the run list without running the list. The tasklet runs it,
- * unless rxe_runlist_run() is active on this CPU and takes it then.
- */
-static void rxe_task_append(struct rxe_task *task)
-{
-	struct rxe_runlist *list = this_cpu_ptr(&rxe_runlist);
-
-	lockdep_assert_in_softirq();
-	list_add_tail(&task->node, &list->tasks);
-	if (!list->running)
-		tasklet_schedule(&list->softirq);
-}
-
 /**
  * rxe_task_kick_apart() - run a task, but not under the caller's locks
  * @task: the task
  *
  * For kernel consumers. A task may call a consumer's completion handler, and
- * that may take a lock that the consumer holds now. With interrupts and bottom
- * halves on, the consumer holds no lock that its handler may take, because the
- * handler may run in a softirq at any time; then the task runs at once.
- * Otherwise it runs in a tasklet or in a worker.
+ * that may take a lock that the consumer holds now. Where the consumer may hold
+ * such a lock, the task runs in a tasklet or in a worker; elsewhere at once.
  *
  * Context: any; no lock of this driver held that a task takes.
  */
@@ -291,32 +133,25 @@ void rxe_task_kick_apart(struct rxe_task *task)
 {
 	if (atomic_inc_return(&task->pending) != 1)
 		return;
-	if (irqs_disabled() || rxe_task_is_elsewhere(task))
+	if (rxe_task_is_elsewhere(task))
 		rxe_task_defer(task);
-	else if (in_softirq())
-		rxe_task_append(task);
 	else
-		rxe_task_enqueue(task);
+		rxe_runlist_add_apart(task);
 }
 
 /**
  * rxe_task_hold() - delay tasks because more packets arrive at once
  *
  * Tasks that are kicked from now on run in a tasklet, after the softirq that
- * receives the packets. So each task runs once for all of the packets.
+ * receives the packets. So each task runs once for all of the packets. No
+ * effect with PREEMPT_RT.
  *
  * Context: softirq.
  */
 void rxe_task_hold(void)
 {
-	struct rxe_runlist *list = this_cpu_ptr(&rxe_runlist);
-
 	lockdep_assert_in_softirq();
-
-	if (list->running || list->held)
-		return;
-	list->held = true;
-	tasklet_schedule(&list->softirq);
+	rxe_runlist_hold();
 }
 
 /**
@@ -362,24 +197,8 @@ void rxe_task_retire(struct rxe_task *task)
  */
 int rxe_task_module_init(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		INIT_LIST_HEAD(&per_cpu(rxe_runlist, cpu).tasks);
-		tasklet_setup(&per_cpu(rxe_runlist, cpu).softirq,
-			      rxe_runlist_softirq);
-	}
-	rxe_task_wq = alloc_workqueue("rxe_task", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				      0);
-	if (!rxe_task_wq)
-		return -ENOMEM;
-	rxe_task_cpu_wq = alloc_workqueue("rxe_task_cpu",
-					  WQ_PERCPU | WQ_MEM_RECLAIM, 0);
-	if (!rxe_task_cpu_wq) {
-		destroy_workqueue(rxe_task_wq);
-		return -ENOMEM;
-	}
-	return 0;
+	rxe_runlist_init();
+	return rxe_task_run_init();
 }
 
 /**
@@ -389,10 +208,6 @@ int rxe_task_module_init(void)
  */
 void rxe_task_module_exit(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		tasklet_kill(&per_cpu(rxe_runlist, cpu).softirq);
-	destroy_workqueue(rxe_task_cpu_wq);
-	destroy_workqueue(rxe_task_wq);
+	rxe_runlist_exit();
+	rxe_task_run_exit();
 }
