@@ -166,6 +166,7 @@ double stream_mib_s(const struct stream *stream);
 /* --- the sections --------------------------------------------------------------------------- */
 
 void bench_register(void);
+void bench_objects(void);
 void bench_warm(void);
 void bench_cold(void);
 void bench_churn(void);

@@ -20,6 +20,7 @@ static const struct section {
 	bool no_rdma;
 } sections[] = {
 	{ .name = "register", .run = bench_register, .what = "registering and deregistering regions of all sizes" },
+	{ .name = "objects", .run = bench_objects, .what = "making and destroying regions, queues and the like" },
 	{ .name = "warm", .run = bench_warm, .what = "requests of all sizes to memory that is present" },
 	{ .name = "cold", .run = bench_cold, .what = "requests to memory that is not present" },
 	{ .name = "churn", .run = bench_churn, .what = "requests while pages are dropped again and again" },

@@ -11,7 +11,7 @@ import sys
 
 WHO = ('driver', 'path')
 WHAT = ('section', 'request', 'memory', 'where', 'wait', 'cold by', 'deed', 'regions', 'bytes', 'lanes',
-        'processes', 'threads', 'mib', 'kib', 'wanted_s', 'fault_ms', 'behind')
+        'processes', 'threads', 'mib', 'kib', 'wanted_s', 'fault_ms', 'behind', 'object', 'rcu')
 
 rows = [json.loads(line) for line in sys.stdin]
 
@@ -82,6 +82,11 @@ def targets():
     yield ('registration, 16 TiB / 4 KiB', '<= 2',
            ratios('register_us', {'section': 'register', **odp, 'kib': 16 << 30, **loop},
                   {'section': 'register', **odp, 'kib': 4, **loop}))
+    for kind in ('region pinned', 'window', 'address', 'queue pair'):
+        for rcu in ('expedited', 'normal'):
+            what = {'section': 'objects', 'object': kind, 'rcu': rcu, 'path': 'loop'}
+            yield (f"destroy a {kind}, RCU {rcu}: ours / stock", '<= 1',
+                   ratios('destroy_us', {**what, **ours}, {**what, 'driver': 'stock'}))
     yield ('munmap outside of 10000 regions / without', '<= 1.05',
            list(figures('ratio', section='owner', deed='munmap', kib=65536, regions='beside 10000',
                         **loop).values()))
