@@ -746,9 +746,10 @@ static uint64_t group_ns(struct rig *rig, const union ibv_gid *group)
 	return percentile(took, MESSAGES, 500);
 }
 
+typedef int (*change_fn)(struct ibv_qp *qp, const union ibv_gid *group, uint16_t lid);
+
 /* Attaches b to groups from @begin on, or detaches it: a queue pair cannot be destroyed while attached. */
-static void groups_all(struct rig *rig, unsigned int begin, int (*change)(struct ibv_qp *qp,
-			const union ibv_gid *gid, uint16_t lid))
+static void groups_all(struct rig *rig, unsigned int begin, change_fn change)
 {
 	for (unsigned int i = begin; i < GROUPS; i++) {
 		union ibv_gid group = nth_group(i);
