@@ -20,8 +20,11 @@
 #include "lib/pager.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
+#include "lib/ring.h"
+#include "lib/slowlink.h"
 #include "lib/system.h"
 #include "lib/test.h"
+#include "lib/uverbs.h"
 
 #define MEMORY_KIB (96 * 1024l)	/* of the tenant's control group */
 #define PROCESSES "64"
@@ -35,6 +38,7 @@ struct attack {
 	const char *name;
 	void (*run)(struct stage *stage);
 	unsigned int steps;	/* after so many steps the attack is in full swing */
+	void (*prepare)(void);	/* what the administrator has made before, or NULL */
 };
 
 static void wait_forever(void)
@@ -222,13 +226,134 @@ static void attack_tables(struct stage *stage)
 	}
 }
 
+/* Regions beyond what the tenant has mapped: one that is granted ends the attack, and the test. */
+static void attack_wide_keys(struct stage *stage)
+{
+	static const int lent[] = {
+		IBV_ACCESS_REMOTE_READ, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE, IBV_ACCESS_MW_BIND,
+	};
+	struct rc rc = rc_default();
+	uint8_t *hole = map_anon(3 * PAGE);
+	struct end end;
+
+	tenant_become_nobody();
+	end_open(&end, options.device, &rc);
+	assert_int_equal(munmap(hole + PAGE, PAGE), 0);
+	for (unsigned int i = 0;; i++) {
+		const struct { void *p; size_t len; } wide[] = {
+			{ NULL, SIZE_MAX }, { (void *)PAGE, 1ul << 46 }, { hole, 3 * PAGE },
+		};
+		int access = lent[i / ARRAY_SIZE(wide) % ARRAY_SIZE(lent)] | IBV_ACCESS_ON_DEMAND;
+
+		assert_null(ibv_reg_mr(end.pd, wide[i % ARRAY_SIZE(wide)].p, wide[i % ARRAY_SIZE(wide)].len,
+				       access));
+		assert_int_equal(errno, EPERM);
+		stage->done++;
+	}
+}
+
+#define ATOMIC_WRITE 15		/* not defined by an older rdma-core */
+
+/* Requests with a word of their own in every slot of a ring, past the library. */
+static void fill_slots(const struct end *end, const struct ring *ring)
+{
+	for (uint32_t i = 0; i < ring->mask; i++) {
+		struct rxe_send_wqe *wqe = ring_slot(ring, i);
+
+		memset(wqe, 0x5a, 1u << ring->shift);
+		wqe->wr.opcode = ATOMIC_WRITE;
+		wqe->wr.send_flags = IBV_SEND_SIGNALED | (i % 2 ? IBV_SEND_INLINE : 0);
+		wqe->dma.num_sge = i % 3 ? 0 : ~0u;
+	}
+	__atomic_store_n(&ring->buf->producer_index, ring->mask, __ATOMIC_RELEASE);
+	raw_doorbell(end->qp);
+}
+
+/* Queue pairs with the extremes of their capabilities. */
+static void attack_corners(struct stage *stage)
+{
+	static const uint32_t wrs[] = { 0, 1, 4095 }, sges[] = { 0, 1, 32 }, inlines[] = { 0, 1, 512 };
+	struct rc rc = rc_default();
+	struct pair pair;
+
+	tenant_become_nobody();
+	pair_open_ends(&pair, &rc);
+	for (unsigned int i = 0;; i++) {
+		struct ring ring;
+
+		pair.rc.send_wr = pair.rc.recv_wr = wrs[i % 3];
+		pair.rc.sge = sges[i / 3 % 3];
+		pair.rc.inline_data = inlines[i / 9 % 3];
+		pair.rc.type = i / 27 % 3 == 0 ? IBV_QPT_RC : i / 27 % 3 == 1 ? IBV_QPT_UC : IBV_QPT_UD;
+		pair_open_qps(&pair);
+		rings_find(&ring, 1);
+		fill_slots(&pair.b, &ring);
+		undo(pair.b.qp);
+		undo(pair.a.qp);
+		stage->done++;
+	}
+}
+
+/* As many datagrams as a slow network's queue takes. */
+static void attack_slow_link(struct stage *stage)
+{
+	struct sender senders[4];
+
+	tenant_become_nobody();
+	for (size_t i = 0; i < ARRAY_SIZE(senders); i++)
+		sender_open(&senders[i], IBV_QPT_UD, SLOW_LINK, SLOW_ADDRESS);
+	for (;; stage->done++)
+		sender_run(&senders[stage->done % ARRAY_SIZE(senders)], 50);
+}
+
+#define GROUPS 8192u
+
+/* As many multicast groups as the device has, and messages to them. */
+static void attack_groups(struct stage *stage)
+{
+	union ibv_gid group = { .raw = { [10] = 0xff, 0xff, 239, 9 } };
+	struct rc rc = rc_default();
+	struct pair pair;
+	struct buf buf;
+
+	tenant_become_nobody();
+	rc.type = IBV_QPT_UD;
+	pair_open(&pair, &rc);
+	buf = buf_anon(pair.a.pd, PAGE, ALL_ACCESS);
+	for (unsigned int i = 0;; i++) {
+		struct ibv_sge list = sge(&buf, 0, 8);
+		struct ibv_send_wr wr = {
+			.wr_id = i, .opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1,
+			.wr.ud = { .remote_qpn = 0xffffff, .remote_qkey = rc.qkey },
+		};
+		struct end to = pair.a;
+
+		group.raw[14] = i % GROUPS >> 8;
+		group.raw[15] = i;
+		if (i / GROUPS % 2)
+			ibv_detach_mcast(pair.b.qp, &group, 0);
+		else
+			assert_int_equal(ibv_attach_mcast(pair.b.qp, &group, 0), 0);
+		to.gid = group;
+		wr.wr.ud.ah = end_ah(&pair.a, &to);
+		post_send(&pair.a, &wr);
+		expect_wc(pair.a.scq, i, IBV_WC_SUCCESS);
+		undo(wr.wr.ud.ah);
+		stage->done++;
+	}
+}
+
 static const struct attack attacks[] = {
-	{ "faults that never end", attack_stuck_faults, LANES },
-	{ "prefetches that never end", attack_stuck_prefetches, 24 },
-	{ "children that register and end", attack_dead_children, 300 },
-	{ "regions by the thousand over one page", attack_regions, 5000 },
-	{ "doorbells for full rings, and flushes", attack_doorbells, 2 },
-	{ "a table for each access", attack_tables, 2000 },
+	{ "faults that never end", attack_stuck_faults, LANES, NULL },
+	{ "prefetches that never end", attack_stuck_prefetches, 24, NULL },
+	{ "children that register and end", attack_dead_children, 300, NULL },
+	{ "regions by the thousand over one page", attack_regions, 5000, NULL },
+	{ "doorbells for full rings, and flushes", attack_doorbells, 2, NULL },
+	{ "a table for each access", attack_tables, 2000, NULL },
+	{ "keys that reach too much", attack_wide_keys, 1000, NULL },
+	{ "queue pairs of extreme sizes", attack_corners, 81, NULL },
+	{ "datagrams to a slow network", attack_slow_link, 20, slowlink_make },
+	{ "groups by the thousand", attack_groups, 4000, NULL },
 };
 
 /* --- the meeting ---------------------------------------------------------------------------- */
@@ -269,6 +394,8 @@ static void test_attack(void **state)
 	struct victim *victim;
 	int pid;
 
+	if (meeting.attack->prepare)
+		meeting.attack->prepare();
 	cgroup_set(cgroup, "memory.max", "100663296");
 	cgroup_try(cgroup, "memory.swap.max", "0");
 	cgroup_set(cgroup, "pids.max", PROCESSES);

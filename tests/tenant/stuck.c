@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 #include "libodp/odp.h"
 #include "lib/frozen.h"
 #include "lib/mem.h"
+#include "lib/nldev.h"
 #include "lib/pager.h"
 #include "lib/rc.h"
 #include "lib/remote.h"
@@ -150,6 +152,32 @@ static void destroy_all(struct scene *scene)
 	deregister(scene);
 }
 
+/*
+ * A mapped ring keeps the file open that close(2) has closed. In the middle of a fault this would wait: the
+ * fault holds the process's own mmap_lock.
+ */
+static void unmap_rings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "/uverbs") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			assert_int_equal(munmap((void *)start, end - start), 0);
+	}
+	fclose(maps);
+}
+
+/* The process goes on, and the kernel destroys all that it has made. */
+static void close_device(struct scene *scene)
+{
+	unmap_rings();
+	assert_int_equal(close(scene->pair.a.ctx->cmd_fd), 0);
+	assert_int_equal(close(scene->pair.b.ctx->cmd_fd), 0);
+}
+
 struct scenario {
 	const char *name;
 	void (*stick)(struct scene *scene);
@@ -163,13 +191,16 @@ static const struct scenario scenarios[] = {
 	{ .name = "WRITE: reset", .stick = stuck_write, .go = reset },
 	{ .name = "WRITE: destroy_qp, dereg_mr", .stick = stuck_write, .go = destroy_all },
 	{ .name = "WRITE: dereg_mr", .stick = stuck_write, .go = deregister },
+	{ .name = "WRITE: close", .stick = stuck_write, .go = close_device },
 	{ .name = "WRITE: link deleted", .stick = stuck_write, .go = nothing, .link = true },
 	{ .name = "atomic: exit", .stick = stuck_atomic, .go = nothing },
 	{ .name = "atomic: reset", .stick = stuck_atomic, .go = reset },
 	{ .name = "atomic: destroy_qp, dereg_mr", .stick = stuck_atomic, .go = destroy_all },
+	{ .name = "atomic: close", .stick = stuck_atomic, .go = close_device },
 	{ .name = "atomic: link deleted", .stick = stuck_atomic, .go = nothing, .link = true },
 	{ .name = "prefetch: exit", .stick = stuck_prefetch, .go = nothing },
 	{ .name = "prefetch: dereg_mr", .stick = stuck_prefetch, .go = deregister },
+	{ .name = "prefetch: close", .stick = stuck_prefetch, .go = close_device },
 	{ .name = "prefetch: link deleted", .stick = stuck_prefetch, .go = nothing, .link = true },
 	{ .name = "prefetch that is waited for: exit", .stick = stuck_flush, .go = nothing },
 	{ .name = "prefetch that is waited for: dereg_mr", .stick = stuck_flush, .go = deregister },
@@ -287,9 +318,23 @@ static void link_delete(void)
 
 /* --- the meeting ------------------------------------------------------------------ */
 
+struct objects {
+	char text[512];
+};
+
+static struct objects count_objects(void)
+{
+	struct objects objects = {};
+	int fd = nldev_open();
+
+	nldev_resources(fd, nldev_index(fd, options.device), objects.text, sizeof(objects.text));
+	return objects;
+}
+
 static void test_scenario(void **state)
 {
 	struct play play = { .scenario = *state, .stage = map_shared(sizeof(struct stage)) };
+	struct objects before = count_objects();
 	struct stage *stage = play.stage;
 	uint64_t end;
 	int pid, ms;
@@ -313,6 +358,8 @@ static void test_scenario(void **state)
 		ext4_thaw();
 	assert_true(stage->done);
 	print_message("  the verbs: %lu ms\n", stage->took_ms);
+	if (play.scenario->go == close_device)
+		assert_string_equal(count_objects().text, before.text);
 	kill(pid, SIGKILL);
 	ms = within(pid, PROMPT_MS);
 	ext4_thaw();

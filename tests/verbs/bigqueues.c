@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,29 +19,39 @@
 
 /* --- a doorbell, and the flush ---------------------------------------------------- */
 
-#define POSTED (1u << 18)
 /*
- * Limit for one call; with twice as many entries a call took 90 to 150 ms. The best of several tries counts.
+ * Limit for one call; with half a million entries a call took 90 to 150 ms. The best of several tries counts.
  */
 #define CALL_MS 15
 
 struct long_queue {
+	uint32_t posted;	/* as many requests as the device allows */
 	struct pair pair;
 	struct ring ring;
 	struct ring done;	/* the ring of its completions */
 	struct buf buf;
 };
 
+static struct ibv_device_attr most_of(const char *device)
+{
+	struct ibv_context *ctx = device_open(device);
+	struct ibv_device_attr attr;
+
+	assert_int_equal(ibv_query_device(ctx, &attr), 0);
+	return attr;
+}
+
 static void long_queue_open(struct long_queue *q)
 {
 	struct rc rc = rc_default();
 	struct ring rings[2];
 
-	rc.send_wr = POSTED;
+	q->posted = most_of(options.device).max_qp_wr;
+	rc.send_wr = q->posted;
 	rc.recv_wr = rc.sge = 1;
 	rc.inline_data = 0;
 	rc.sq_sig_all = false;
-	rc.cqe = POSTED + 16;
+	rc.cqe = q->posted + 16;
 	q->pair.rc = rc;
 	end_open(&q->pair.a, options.device, &rc);
 	rings_find(rings, 2);
@@ -59,7 +70,7 @@ static void fill_ring(struct long_queue *q)
 {
 	uint32_t first = q->ring.buf->producer_index;
 
-	for (uint32_t i = 0; i < POSTED - 1; i++) {
+	for (uint32_t i = 0; i < q->posted - 1; i++) {
 		struct rxe_send_wqe *wqe = ring_slot(&q->ring, first + i);
 
 		memset(wqe, 0, sizeof(*wqe));
@@ -68,7 +79,7 @@ static void fill_ring(struct long_queue *q)
 		wqe->wr.wr.rdma.remote_addr = (uintptr_t)q->buf.p;
 		wqe->wr.wr.rdma.rkey = q->buf.mr->rkey;
 	}
-	__atomic_store_n(&q->ring.buf->producer_index, (first + POSTED - 1) & q->ring.mask,
+	__atomic_store_n(&q->ring.buf->producer_index, (first + q->posted - 1) & q->ring.mask,
 			 __ATOMIC_RELEASE);
 }
 
@@ -76,7 +87,7 @@ static void fill_ring(struct long_queue *q)
 static uint64_t ring_bell(struct long_queue *q)
 {
 	struct ibv_send_wr wr = {
-		.wr_id = POSTED - 1, .opcode = IBV_WR_RDMA_WRITE,
+		.wr_id = q->posted - 1, .opcode = IBV_WR_RDMA_WRITE,
 		.wr.rdma = { (uintptr_t)q->buf.p, q->buf.mr->rkey },
 	};
 	uint64_t start = now_ns();
@@ -93,13 +104,22 @@ static uint64_t to_error(struct long_queue *q)
 	return now_ns() - start;
 }
 
-static void expect_all(struct long_queue *q, enum ibv_wc_status status)
+static void expect_first(struct long_queue *q, uint32_t n, enum ibv_wc_status status)
 {
-	for (uint32_t i = 0; i < POSTED; i++) {
-		struct ibv_wc wc = wait_wc(q->pair.a.scq);
+	uint64_t end = now_ms() + 4 * PATIENCE;
+	struct ibv_wc wc[64];
+	uint32_t seen = 0;
 
-		assert_int_equal(wc.wr_id, i);
-		assert_int_equal(wc.status, status);
+	while (seen < n) {
+		int got = ibv_poll_cq(q->pair.a.scq, ARRAY_SIZE(wc), wc);
+
+		assert_true(got >= 0 && now_ms() < end);
+		for (int i = 0; i < got; i++, seen++) {
+			assert_int_equal(wc[i].wr_id, seen);
+			assert_int_equal(wc[i].status, status);
+		}
+		if (!got)
+			sleep_ms(1);
 	}
 	expect_quiet(q->pair.a.scq, 5);
 }
@@ -107,14 +127,15 @@ static void expect_all(struct long_queue *q, enum ibv_wc_status status)
 /* --- how long a CPU is unavailable ------------------------------------------------------ */
 
 /*
- * The driver may keep a CPU from other tasks for this long because of posted entries: 2 ms with bottom halves
- * off, after which the kernel itself runs softirqs in turns of 2 ms. The machine's own share is measured with
- * a program that only counts for the same time; for a call that makes a ring, with the same ring without
- * entries to copy. A kernel without preemption, such as uml's, maps a ring in one go; then only a preemptible
- * kernel can tell (tests/vm --kernel 7.3).
+ * The driver may keep a CPU from other tasks for this long because of what is posted or arrives: 2 ms with
+ * bottom halves off, and as much as the tick and the scheduler need to notice. The machine's own share is
+ * measured with a program that only counts for the same time; for a call that makes a ring, with the same
+ * ring without entries to copy. A kernel without preemption, such as uml's, maps a ring in one go; then only
+ * a preemptible kernel can tell (tests/vm --kernel 7.3).
  */
-#define TURN_NS (5 * 1000000ull * options.slow)
-#define TRIES 3
+#define TURN_NS (3 * 1000000ull * options.slow)
+#define TRIES 3			/* at least */
+#define MOST_TRIES 12		/* while other load may be the reason */
 
 /* The best of several tries: other load makes a try longer, never shorter. */
 struct turn {
@@ -142,19 +163,34 @@ static void turn_take(struct turn *turn, struct late *late, uint64_t ns)
 	keep_best(&turn->machine, late_worst(late));
 }
 
+static uint64_t turn_machine(const struct turn *turn)
+{
+	return turn->empty != UINT64_MAX && turn->empty > turn->machine ? turn->empty : turn->machine;
+}
+
+static bool turn_is_short(const struct turn *turn)
+{
+	return turn->late <= TURN_NS + turn_machine(turn);
+}
+
+/* Returns whether to try once more: there can be a verdict, and it would be a bad one. */
+static bool turn_again(int tries, const struct turn *turn)
+{
+	return tries < TRIES ||
+	       (tries < MOST_TRIES && turn_machine(turn) <= TURN_NS && !turn_is_short(turn));
+}
+
 static void expect_turn(const char *what, const struct turn *turn, uint64_t call_ms)
 {
-	uint64_t machine = turn->machine;
+	uint64_t machine = turn_machine(turn);
 
-	if (turn->empty != UINT64_MAX && turn->empty > machine)
-		machine = turn->empty;
 	print_message("%s: the call takes %.2f ms, the CPU is unavailable for %.2f ms (without entries: %.2f)\n",
 		      what, turn->call / 1e6, turn->late / 1e6, machine / 1e6);
 	if (call_ms && turn->call > call_ms * 1000000 * options.slow)
 		fail_msg("%s takes %.1f ms", what, turn->call / 1e6);
 	if (machine > TURN_NS)
 		print_message("  (no verdict: the share of the kernel and the machine is larger)\n");
-	else if (turn->late > TURN_NS + 2 * machine)
+	else if (!turn_is_short(turn))
 		fail_msg("%s keeps a CPU for %.1f ms", what, turn->late / 1e6);
 }
 
@@ -168,9 +204,10 @@ static void wait_for_all(struct long_queue *q)
 {
 	uint64_t end = now_ms() + PATIENCE;
 
-	while (ring_entries(&q->done) < POSTED) {
+	while (ring_entries(&q->done) < q->posted) {
 		if (now_ms() > end)
-			fail_msg("%lu of %u requests were flushed", (unsigned long)ring_entries(&q->done), POSTED);
+			fail_msg("%lu of %u requests were flushed", (unsigned long)ring_entries(&q->done),
+				 q->posted);
 		sleep_ms(1);
 	}
 }
@@ -186,9 +223,9 @@ static uint64_t resize_cq(struct long_queue *q, uint32_t cqe)
 	return start;
 }
 
-static void empty_cq(struct end *end)
+static void empty_cq(struct end *end, uint32_t cqe)
 {
-	struct ibv_cq *cq = ibv_create_cq(end->ctx, POSTED + 16, NULL, NULL, 0);
+	struct ibv_cq *cq = ibv_create_cq(end->ctx, cqe, NULL, NULL, 0);
 
 	assert_non_null(cq);
 	assert_int_equal(ibv_destroy_cq(cq), 0);
@@ -212,7 +249,7 @@ static void test_long_queue(void **state)
 	(void)state;
 	long_queue_open(&q);
 	late = late_start();
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; turn_again(i, &bell) || turn_again(i, &error) || turn_again(i, &resize); i++) {
 		pair_connect(&q.pair);
 		/* In SQD nothing is sent: the doorbell only handles what was posted. */
 		qp_to(q.pair.a.qp, IBV_QPS_SQD);
@@ -222,10 +259,10 @@ static void test_long_queue(void **state)
 		turn_take(&error, late, to_error(&q));
 		wait_for_all(&q);
 		late_worst(late);
-		turn_take(&resize, late, resize_cq(&q, POSTED + 16 + i));
-		empty_cq(&q.pair.a);
+		turn_take(&resize, late, resize_cq(&q, q.posted + 16 + i));
+		empty_cq(&q.pair.a, q.posted + 16);
 		keep_best(&resize.empty, late_worst(late));
-		expect_all(&q, IBV_WC_WR_FLUSH_ERR);
+		expect_first(&q, q.posted, IBV_WC_WR_FLUSH_ERR);
 	}
 	expect_turn("a doorbell", &bell, CALL_MS);
 	expect_turn("the transition to ERR", &error, CALL_MS);
@@ -236,17 +273,18 @@ static void test_srq(void **state)
 {
 	struct turn resize = turn_none;
 	struct rc rc = rc_default();
+	uint32_t most = most_of(options.device).max_srq_wr;
 	struct late *late;
 	struct end end;
 
 	(void)state;
 	end_open(&end, options.device, &rc);
-	end_srq(&end, POSTED, 1);
-	for (uint32_t i = 0; i < POSTED; i++)
+	end_srq(&end, most, 1);
+	for (uint32_t i = 0; i < most / 2; i++)
 		post_recv(&end, i, NULL, 0);
 	late = late_start();
-	for (int i = 0; i < TRIES; i++) {
-		struct ibv_srq_attr attr = { .max_wr = i % 2 ? POSTED + POSTED / 2 : POSTED };
+	for (int i = 0; turn_again(i, &resize); i++) {
+		struct ibv_srq_attr attr = { .max_wr = i % 2 ? most : most / 2 };
 		uint64_t start = now_ns();
 
 		assert_int_equal(ibv_modify_srq(end.srq, &attr, IBV_SRQ_MAX_WR), 0);
@@ -255,6 +293,139 @@ static void test_srq(void **state)
 		keep_best(&resize.empty, late_worst(late));
 	}
 	expect_turn("resizing a full shared receive queue", &resize, 0);
+}
+
+/* --- many receivers of one packet --------------------------------------------------------- */
+
+#define MEMBERS 64		/* of a group; the device's maximum */
+#define LETTERS 256u
+
+/* One sender, and queue pairs of one group. Their receive requests are their own or in a shared queue. */
+struct gathering {
+	struct rc rc;
+	struct end speaker, members[MEMBERS];
+	struct ibv_ah *ah;
+	struct buf out, in;
+};
+
+static const union ibv_gid group = { .raw = { [10] = 0xff, 0xff, 239, 1, 2, 4 } };
+
+/* A queue pair cannot be destroyed while it is attached. */
+static int detach(void *member)
+{
+	return ibv_detach_mcast(((struct end *)member)->qp, &group, 0);
+}
+
+static void gathering_open(struct gathering *gathering, bool shared)
+{
+	struct rc rc = rc_default();
+	struct end to;
+
+	rc.type = IBV_QPT_UD;
+	rc.send_wr = rc.recv_wr = LETTERS;
+	rc.sge = 1;
+	rc.cqe = MEMBERS * LETTERS;
+	rc.sq_sig_all = false;
+	gathering->rc = rc;
+	end_open(&gathering->speaker, options.device, &rc);
+	end_open(&gathering->members[0], options.peer, &rc);
+	if (shared)
+		end_srq(&gathering->members[0], MEMBERS * LETTERS, 1);
+	for (int i = MEMBERS - 1; i >= 0; i--) {
+		gathering->members[i] = gathering->members[0];
+		gathering->members[i].qp = end_qp(&gathering->members[i], &rc);
+		qp_init(gathering->members[i].qp, &rc);
+		qp_to(gathering->members[i].qp, IBV_QPS_RTR);
+		assert_int_equal(ibv_attach_mcast(gathering->members[i].qp, &group, 0), 0);
+		defer(detach, &gathering->members[i]);
+	}
+	gathering->speaker.qp = end_qp(&gathering->speaker, &rc);
+	qp_init(gathering->speaker.qp, &rc);
+	qp_to(gathering->speaker.qp, IBV_QPS_RTR);
+	qp_rts(gathering->speaker.qp, &rc);
+	to = gathering->speaker;
+	to.gid = group;
+	gathering->ah = end_ah(&gathering->speaker, &to);
+	gathering->out = buf_anon(gathering->speaker.pd, PAGE, 0);
+	gathering->in = buf_anon(gathering->members[0].pd, PAGE, IBV_ACCESS_LOCAL_WRITE);
+}
+
+/* Fills all receive queues. */
+static void gathering_post(struct gathering *gathering)
+{
+	struct ibv_sge list = sge(&gathering->in, 0, PAGE);
+	struct ibv_recv_wr wr = { .sg_list = &list, .num_sge = 1 }, *bad;
+
+	for (int i = 0; i < MEMBERS; i++) {
+		struct end *end = &gathering->members[i];
+
+		while (!(end->srq ? ibv_post_srq_recv(end->srq, &wr, &bad) :
+				    ibv_post_recv(end->qp, &wr, &bad)))
+			;
+	}
+}
+
+/* Sends with one doorbell, and waits for what arrives: datagrams may be lost. Returns how long that took. */
+static uint64_t gathering_hear(struct gathering *gathering)
+{
+	struct ibv_sge list = sge(&gathering->out, 0, 100);
+	struct ibv_send_wr wrs[LETTERS] = {}, *bad;
+	uint64_t start = now_ns(), last = start;
+	unsigned int heard = 0;
+	struct ibv_wc wc[64];
+
+	for (unsigned int i = 0; i < LETTERS; i++) {
+		wrs[i] = (struct ibv_send_wr){
+			.opcode = IBV_WR_SEND, .sg_list = &list, .num_sge = 1,
+			.next = i + 1 < LETTERS ? &wrs[i + 1] : NULL,
+			.send_flags = i + 1 < LETTERS ? 0 : IBV_SEND_SIGNALED,
+			.wr.ud = { gathering->ah, 0xffffff, gathering->rc.qkey },
+		};
+	}
+	assert_int_equal(ibv_post_send(gathering->speaker.qp, wrs, &bad), 0);
+	while (heard < MEMBERS * LETTERS && now_ns() - last < 3000 * 1000000ull * options.slow) {
+		int got = ibv_poll_cq(gathering->members[0].rcq, ARRAY_SIZE(wc), wc);
+
+		for (int i = 0; i < got; i++)
+			assert_int_equal(wc[i].status, IBV_WC_SUCCESS);
+		heard += got;
+		if (got)
+			last = now_ns();
+		else
+			sched_yield();
+	}
+	expect_wc(gathering->speaker.scq, 0, IBV_WC_SUCCESS);
+	print_message("  %u of %u arrived\n", heard, MEMBERS * LETTERS);
+	assert_true(heard > 0);
+	return last - start;
+}
+
+static void hear_all(bool shared)
+{
+	struct gathering *gathering = scratch(sizeof(*gathering));
+	struct turn turn = turn_none;
+	struct late *late;
+
+	gathering_open(gathering, shared);
+	late = late_start();
+	for (int i = 0; turn_again(i, &turn); i++) {
+		gathering_post(gathering);
+		late_worst(late);
+		turn_take(&turn, late, gathering_hear(gathering));
+	}
+	expect_turn(shared ? "a group with one receive queue" : "a group of queue pairs", &turn, 0);
+}
+
+static void test_group(void **state)
+{
+	(void)state;
+	hear_all(false);
+}
+
+static void test_group_srq(void **state)
+{
+	(void)state;
+	hear_all(true);
 }
 
 /* --- local requests --------------------------------------------------------------------- */
@@ -335,11 +506,10 @@ static void test_one_doorbell(void **state)
 	long_queue_open(&q);
 	pair_connect(&q.pair);
 	fill_ring(&q);
-	for (uint32_t i = 0; i < POSTED - 1; i++)
+	for (uint32_t i = 0; i < q.posted - 1; i++)
 		((struct rxe_send_wqe *)ring_slot(&q.ring, i))->wr.send_flags = IBV_SEND_SIGNALED;
 	ring_bell(&q);
-	for (uint32_t i = 0; i < POSTED - 1; i++)
-		assert_int_equal(expect_wc(q.pair.a.scq, i, IBV_WC_SUCCESS).wr_id, i);
+	expect_first(&q, q.posted - 1, IBV_WC_SUCCESS);
 }
 
 /* --- resizing while completions arrive ----------------------------------------------- */
@@ -404,6 +574,8 @@ int main(int argc, char **argv)
 	struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_queue),
 		cmocka_unit_test(test_srq),
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_group_srq),
 		cmocka_unit_test(test_locals),
 		cmocka_unit_test(test_one_doorbell),
 		cmocka_unit_test(test_resize),

@@ -30,7 +30,7 @@
 #define MAX_WORDS 512
 #define KEPT 12			/* objects kept of each type */
 
-enum type { NONE, PD, MR, MW, CQ, QP, AH, CHANNEL, TYPES };
+enum type { NONE, PD, MR, MW, CQ, QP, AH, CHANNEL, SRQ, TYPES };
 
 /* The path and GID for valid addresses, read once. */
 struct home {
@@ -85,7 +85,7 @@ static uint32_t amount(struct fuzz *fuzz, uint32_t usual)
 	return n > 4096 && n < 1 << 23 ? n % 4096 : n;
 }
 
-/* A capability of a queue pair: none, one, any, the maximum, or one more. */
+/* A size of a queue or of its requests: none, one, any, the maximum, or one more. */
 static uint32_t corner(struct fuzz *fuzz, uint32_t usual, uint32_t most)
 {
 	uint32_t corners[] = { 0, 1, amount(fuzz, usual), most, most + 1 };
@@ -153,7 +153,8 @@ static void fill_create_cq(struct fuzz *fuzz, void *body)
 {
 	struct ib_uverbs_create_cq *command = body;
 
-	command->cqe = amount(fuzz, 300);
+	/* The maximum is in test_largest_cq(); it would use up much of the machine's memory here, too. */
+	command->cqe = corner(fuzz, 300, 4095);
 	command->comp_vector = roll(fuzz, 8) ? 0 : size(fuzz);
 	command->comp_channel = roll(fuzz, 2) ? -1 : (int)handle(fuzz, CHANNEL);
 }
@@ -163,7 +164,7 @@ static void fill_resize_cq(struct fuzz *fuzz, void *body)
 	struct ib_uverbs_resize_cq *command = body;
 
 	command->cq_handle = handle(fuzz, CQ);
-	command->cqe = amount(fuzz, 1000);
+	command->cqe = corner(fuzz, 1000, 4095);
 }
 
 static void fill_poll_cq(struct fuzz *fuzz, void *body)
@@ -197,7 +198,40 @@ static void fill_create_qp(struct fuzz *fuzz, void *body)
 	command->max_inline_data = corner(fuzz, 512, 512);
 	command->sq_sig_all = roll(fuzz, 2);
 	command->qp_type = roll(fuzz, 8) ? IBV_QPT_RC : roll(fuzz, 16);
-	command->is_srq = !roll(fuzz, 32);
+	command->is_srq = !roll(fuzz, 4);
+	command->srq_handle = command->is_srq ? handle(fuzz, SRQ) : 0;
+}
+
+static void fill_create_srq(struct fuzz *fuzz, void *body)
+{
+	struct ib_uverbs_create_srq *command = body;
+
+	command->pd_handle = handle(fuzz, PD);
+	command->max_wr = corner(fuzz, 100, 2047);
+	command->max_sge = corner(fuzz, 32, 32);
+	command->srq_limit = corner(fuzz, 100, 2047);
+}
+
+/* The driver's part is an address, where it tells the place of the new ring. */
+static void fill_modify_srq(struct fuzz *fuzz, void *body)
+{
+	struct ib_uverbs_modify_srq *command = body;
+	uint64_t at = (uintptr_t)fuzz->arena + roll(fuzz, ARENA);
+
+	command->srq_handle = handle(fuzz, SRQ);
+	command->attr_mask = roll(fuzz, 8) ? 1 + roll(fuzz, 3) : size(fuzz);
+	command->max_wr = corner(fuzz, 100, 2047);
+	command->srq_limit = corner(fuzz, 100, 2047);
+	if (!roll(fuzz, 8))
+		at = size(fuzz);
+	memcpy(command->driver_data, &at, sizeof(at));
+}
+
+static void fill_query_srq(struct fuzz *fuzz, void *body)
+{
+	struct ib_uverbs_query_srq *command = body;
+
+	command->srq_handle = handle(fuzz, SRQ);
 }
 
 static void fill_query_qp(struct fuzz *fuzz, void *body)
@@ -308,6 +342,7 @@ FILL_DESTROY(MW, mw_handle, dealloc_mw)
 FILL_DESTROY(CQ, cq_handle, destroy_cq)
 FILL_DESTROY(QP, qp_handle, destroy_qp)
 FILL_DESTROY(AH, ah_handle, destroy_ah)
+FILL_DESTROY(SRQ, srq_handle, destroy_srq)
 
 /* --- the table ------------------------------------------------------------------------- */
 
@@ -349,6 +384,12 @@ static const struct command commands[] = {
 	  .answers = true },
 	{ COMMAND(MODIFY_QP, modify_qp) }, { COMMAND(MODIFY_QP, modify_qp) },
 	{ COMMAND(MODIFY_QP, modify_qp) }, { COMMAND(MODIFY_QP, modify_qp) },
+	{ COMMAND(CREATE_SRQ, create_srq), .answers = true, .makes = SRQ,
+	  .out = sizeof(struct ib_uverbs_create_srq_resp) + sizeof(struct rxe_create_srq_resp) },
+	{ .id = IB_USER_VERBS_CMD_MODIFY_SRQ, .fill = fill_modify_srq,
+	  .in = sizeof(struct ib_uverbs_modify_srq) + sizeof(struct rxe_modify_srq_cmd) },
+	{ COMMAND(QUERY_SRQ, query_srq), .out = sizeof(struct ib_uverbs_query_srq_resp),
+	  .answers = true },
 	{ COMMAND(CREATE_AH, create_ah), .answers = true, .makes = AH,
 	  .out = sizeof(struct ib_uverbs_create_ah_resp) + sizeof(struct rxe_create_ah_resp) },
 	{ .id = IB_USER_VERBS_CMD_POST_SEND, .fill = fill_post_send, .answers = true, .out = 4,
@@ -363,6 +404,8 @@ static const struct command commands[] = {
 	{ COMMAND(DESTROY_QP, destroy_qp), .out = sizeof(struct ib_uverbs_destroy_qp_resp),
 	  .answers = true, .ends = QP },
 	{ COMMAND(DESTROY_AH, destroy_ah), .ends = AH },
+	{ COMMAND(DESTROY_SRQ, destroy_srq), .out = sizeof(struct ib_uverbs_destroy_srq_resp),
+	  .answers = true, .ends = SRQ },
 };
 
 /* --- invalid commands, and sending ------------------------------------------------------- */

@@ -152,6 +152,7 @@ struct user {
 	struct ibv_cq *cqs[KEPT];
 	struct ibv_qp *qps[KEPT];
 	struct ibv_ah *ahs[KEPT];
+	struct ibv_srq *srqs[KEPT];
 	struct ibv_comp_channel *channel;
 };
 
@@ -175,22 +176,7 @@ static void use_mw(struct user *user, struct ibv_mw **mw)
 		*mw = NULL;
 }
 
-static void use_cq(struct user *user, struct ibv_cq **cq)
-{
-	struct ibv_cq_init_attr_ex attr = { .cqe = 1 + roll(100), .wc_flags = roll(0x100) };
-
-	if (*cq && roll(2))
-		ibv_resize_cq(*cq, 1 + roll(300));
-	else if (*cq && !ibv_destroy_cq(*cq))
-		*cq = NULL;
-	else if (!*cq && roll(2))
-		*cq = ibv_create_cq(user->end.ctx, 1 + roll(100), NULL,
-				    roll(2) ? user->channel : NULL, 0);
-	else if (!*cq)
-		*cq = ibv_cq_ex_to_cq(ibv_create_cq_ex(user->end.ctx, &attr));
-}
-
-/* A capability of a queue pair: none, one, any, or the maximum. */
+/* A size of a queue or of its requests: none, one, any, or the maximum. */
 static uint32_t corner(uint32_t usual, uint32_t most)
 {
 	uint32_t corners[] = { 0, 1, 1 + roll(usual), most };
@@ -198,13 +184,45 @@ static uint32_t corner(uint32_t usual, uint32_t most)
 	return corners[roll(ARRAY_SIZE(corners))];
 }
 
+/* The maximal number of entries would use up much of the machine's memory; so it would below. */
+static void use_cq(struct user *user, struct ibv_cq **cq)
+{
+	struct ibv_cq_init_attr_ex attr = { .cqe = corner(100, 4095), .wc_flags = roll(0x100) };
+
+	if (*cq && roll(2))
+		ibv_resize_cq(*cq, corner(300, 4095));
+	else if (*cq && !ibv_destroy_cq(*cq))
+		*cq = NULL;
+	else if (!*cq && roll(2))
+		*cq = ibv_create_cq(user->end.ctx, corner(100, 4095), NULL,
+				    roll(2) ? user->channel : NULL, 0);
+	else if (!*cq)
+		*cq = ibv_cq_ex_to_cq(ibv_create_cq_ex(user->end.ctx, &attr));
+}
+
+static void use_srq(struct user *user, struct ibv_srq **srq)
+{
+	struct ibv_srq_init_attr init = {
+		.attr = { corner(60, 1023), corner(8, 32), corner(60, 1023) },
+	};
+
+	if (!*srq)
+		*srq = ibv_create_srq(user->pd, &init);
+	else if (roll(2))
+		ibv_modify_srq(*srq, &init.attr, 1 + roll(3));
+	else if (roll(2))
+		ibv_query_srq(*srq, &init.attr);
+	else if (!ibv_destroy_srq(*srq))
+		*srq = NULL;
+}
+
 static struct ibv_qp *make_qp(struct user *user)
 {
 	struct ibv_qp_init_attr_ex attr = {
 		.send_cq = user->end.scq, .recv_cq = user->end.rcq, .pd = user->pd,
 		.qp_type = roll(8) ? IBV_QPT_RC : 2 + roll(8),
+		.srq = roll(2) ? user->srqs[roll(KEPT)] : NULL,
 		.comp_mask = IBV_QP_INIT_ATTR_PD,
-		/* The maximal requests would use up much of the machine's memory. */
 		.cap = { corner(60, 1023), corner(60, 1023), corner(8, 32), corner(8, 32),
 			 corner(100, 512) },
 	};
@@ -261,7 +279,7 @@ static void use_one(struct user *user)
 {
 	int i = roll(KEPT);
 
-	switch (roll(8)) {
+	switch (roll(9)) {
 	case 0:
 		use_mr(user, &user->mrs[i]);
 		break;
@@ -278,6 +296,9 @@ static void use_one(struct user *user)
 		break;
 	case 6:
 		use_ah(user, &user->ahs[i]);
+		break;
+	case 7:
+		use_srq(user, &user->srqs[i]);
 		break;
 	default:
 		use_device(user);

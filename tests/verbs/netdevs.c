@@ -5,8 +5,13 @@
  * together with a netdev, other MTUs and names.
  */
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/cm.h"
 #include "lib/mover.h"
@@ -130,6 +135,151 @@ static void test_vlan(void **state)
 }
 
 /* A listener on a VLAN answers there: the request tells it the VLAN. */
+/* --- priorities, which a VLAN writes into its tags ------------------------------------ */
+
+/* A service level is a priority; without one, IP derives it from the traffic class. */
+static const struct priority {
+	uint8_t sl, traffic_class, tag;
+} priorities[] = {
+	{ 0, 0, 0 }, { 5, 0, 5 }, { 7, 0, 7 }, { 0, 0x10, 6 }, { 0, 0x08, 2 }, { 3, 0x10, 3 },
+};
+
+static int close_fd(void *fd)
+{
+	return close((intptr_t)fd);
+}
+
+/* Opens a socket that captures what arrives at the peer's netdev, with the tags. */
+static int ear_open(void)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	int here = netns_enter("peer"), fd, on = 1;
+
+	at.sll_ifindex = if_nametoindex("veth1");
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	netns_leave(here);
+	assert_true(fd >= 0);
+	defer(close_fd, (void *)(intptr_t)fd);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
+	assert_int_equal(bind(fd, (void *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+struct heard {
+	uint8_t tag, traffic_class;
+};
+
+/* Returns whether a frame is a packet of the device here; if so, describes it. */
+static bool frame_is_ours(const uint8_t *frame, bool v6, const struct side *from, struct heard *heard)
+{
+	const uint8_t *ip = frame + ETH_HLEN;
+	uint8_t address[16];
+
+	inet_pton(v6 ? AF_INET6 : AF_INET, from->address, address);
+	heard->traffic_class = v6 ? ip[0] << 4 | ip[1] >> 4 : ip[1];
+	if (v6)
+		return ip[0] >> 4 == 6 && ip[6] == IPPROTO_UDP && !memcmp(ip + 8, address, 16);
+	return ip[0] >> 4 == 4 && ip[9] == IPPROTO_UDP && !memcmp(ip + 12, address, 4);
+}
+
+/* Waits for the first packet of the device here. */
+static struct heard hear(int ear, bool v6, const struct side *from)
+{
+	uint64_t end = now_ms() + PATIENCE;
+	struct heard heard;
+
+	while (now_ms() < end) {
+		uint8_t frame[4096], control[256];
+		struct iovec part = { frame, sizeof(frame) };
+		struct msghdr message = {
+			.msg_iov = &part, .msg_iovlen = 1,
+			.msg_control = control, .msg_controllen = sizeof(control),
+		};
+		const struct tpacket_auxdata *aux;
+
+		if (recvmsg(ear, &message, 0) < 60) {
+			sleep_ms(1);
+			continue;
+		}
+		if (!frame_is_ours(frame, v6, from, &heard) || !CMSG_FIRSTHDR(&message))
+			continue;
+		aux = (void *)CMSG_DATA(CMSG_FIRSTHDR(&message));
+		assert_true(aux->tp_status & TP_STATUS_VLAN_VALID);
+		heard.tag = aux->tp_vlan_tci >> 13;
+		return heard;
+	}
+	fail_msg("no packet within %d ms", PATIENCE);
+	return heard;
+}
+
+static struct ibv_ah *ah_with(struct pair *pair, const struct priority *priority)
+{
+	struct ibv_ah_attr attr = {
+		.is_global = 1, .port_num = 1, .sl = priority->sl,
+		.grh = {
+			.dgid = pair->b.gid, .sgid_index = pair->a.gid_index, .hop_limit = 8,
+			.traffic_class = priority->traffic_class,
+		},
+	};
+	struct ibv_ah *ah = ibv_create_ah(pair->a.pd, &attr);
+
+	assert_non_null(ah);
+	defer((undo_fn)ibv_destroy_ah, ah);
+	return ah;
+}
+
+static void send_with(enum ibv_qp_type type, struct side a, struct side b, const struct priority *priority)
+{
+	struct pair pair = { .rc = rc_default() };
+	struct ibv_send_wr wr = { .wr_id = 1, .opcode = IBV_WR_SEND, .num_sge = 1 };
+	struct ibv_sge from, to;
+	struct buf src, dst;
+
+	pair.rc.type = type;
+	pair.rc.sl = priority->sl;
+	pair.rc.traffic_class = priority->traffic_class;
+	end_open(&pair.a, a.device, &pair.rc);
+	end_open(&pair.b, b.device, &pair.rc);
+	end_speak_from(&pair.a, a.address);
+	end_speak_from(&pair.b, b.address);
+	pair_open_qps(&pair);
+	src = buf_anon(pair.a.pd, PAGE, 0);
+	dst = buf_anon(pair.b.pd, PAGE, IBV_ACCESS_LOCAL_WRITE);
+	from = sge(&src, 0, 100);
+	to = sge(&dst, 0, PAGE);
+	wr.sg_list = &from;
+	if (type == IBV_QPT_UD) {
+		wr.wr.ud.ah = ah_with(&pair, priority);
+		wr.wr.ud.remote_qpn = pair.b.qp->qp_num;
+		wr.wr.ud.remote_qkey = pair.rc.qkey;
+	}
+	post_recv(&pair.b, 2, &to, 1);
+	post_send(&pair.a, &wr);
+	expect_wc(pair.a.scq, 1, IBV_WC_SUCCESS);
+	expect_wc(pair.b.rcq, 2, IBV_WC_SUCCESS);
+}
+
+static void test_priority(void **state)
+{
+	const struct flow *flow = *state;
+	struct side a = here(flow->v6 ? "2001:db8:7::1" : "198.51.100.1");
+	struct side b = there(flow->v6 ? "2001:db8:7::2" : "198.51.100.2");
+
+	open_vlan();
+	shell("ip link set " VLAN_NETDEV " type vlan egress-qos-map 1:1 2:2 3:3 4:4 5:5 6:6 7:7");
+	for (size_t i = 0; i < ARRAY_SIZE(priorities); i++) {
+		int ear = ear_open();
+		struct heard heard;
+
+		send_with(flow->type, a, b, &priorities[i]);
+		heard = hear(ear, flow->v6, &a);
+		if (heard.tag != priorities[i].tag || heard.traffic_class != priorities[i].traffic_class)
+			fail_msg("service level %u, traffic class %#x: the packet has priority %u, class %#x",
+				 priorities[i].sl, priorities[i].traffic_class, heard.tag,
+				 heard.traffic_class);
+	}
+}
+
 static void test_vlan_cm(void **state)
 {
 	union cm_address address = cm_address("198.51.100.2");
@@ -538,12 +688,19 @@ int main(int argc, char **argv)
 	};
 #define VLAN(n, name_) \
 	{ .name = name_, .test_func = test_vlan, .initial_state = (void *)&flows[n] }
+#define PRIORITY(n, name_) \
+	{ .name = name_, .test_func = test_priority, .initial_state = (void *)&flows[n] }
 	struct CMUnitTest tests[] = {
 		VLAN(0, "VLAN, RC"),
 		VLAN(1, "VLAN, UC"),
 		VLAN(2, "VLAN, UD"),
 		VLAN(3, "VLAN, RC over IPv6"),
 		VLAN(4, "VLAN, UD over IPv6"),
+		PRIORITY(0, "priority, RC"),
+		PRIORITY(1, "priority, UC"),
+		PRIORITY(2, "priority, UD"),
+		PRIORITY(3, "priority, RC over IPv6"),
+		PRIORITY(4, "priority, UD over IPv6"),
 		cmocka_unit_test(test_vlan_cm),
 		cmocka_unit_test(test_bond),
 		{ .name = "VLAN, multicast", .test_func = test_vlan_multicast,

@@ -242,32 +242,63 @@ static enum ibv_wc_status bind(struct end *end, struct ibv_mw *mw, struct ibv_mr
 	return status;
 }
 
+/* The library binds a window of type 1 by a request of its own, with a key that it chooses. */
+static enum ibv_wc_status bind_type1(struct end *end, struct ibv_mw *mw, struct ibv_mr *mr, void *p,
+				     size_t len)
+{
+	struct ibv_mw_bind bind = {
+		.wr_id = 1, .send_flags = IBV_SEND_SIGNALED,
+		.bind_info = {
+			.mr = mr, .addr = (uintptr_t)p, .length = len,
+			.mw_access_flags = IBV_ACCESS_REMOTE_READ,
+		},
+	};
+
+	assert_int_equal(ibv_bind_mw(end->qp, mw, &bind), 0);
+	return wait_wc(end->scq).status;
+}
+
+struct binding {
+	enum ibv_mw_type type;
+	enum ibv_wc_status (*bind)(struct end *end, struct ibv_mw *mw, struct ibv_mr *mr, void *p,
+				   size_t len);
+};
+
+static const struct binding bindings[] = {
+	{ IBV_MW_TYPE_2, bind }, { IBV_MW_TYPE_1, bind_type1 },
+};
+
+static struct ibv_mw *window(struct ibv_pd *pd, enum ibv_mw_type type)
+{
+	struct ibv_mw *mw = ibv_alloc_mw(pd, type);
+
+	assert_non_null(mw);
+	defer((undo_fn)ibv_dealloc_mw, mw);
+	return mw;
+}
+
 /* A granted key cannot be used through a window once the administrator has forbidden it. */
 static void test_windows(void **state)
 {
+	const struct binding *binding = *state;
 	uint8_t *p = map_anon(PAGE);
 	struct rc rc = rc_default();
 	struct ibv_mr *all, *buffer;
 	struct pair pair;
 
-	(void)state;
 	rc.access |= IBV_ACCESS_MW_BIND;
 	pair_open(&pair, &rc);
 	need_implicit(pair.a.ctx);
 	all = reg(pair.a.pd, NULL, SIZE_MAX, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND | ODP);
 	buffer = reg(pair.a.pd, p, PAGE, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND | ODP);
 	for (int wanted = 0; wanted < 2; wanted++) {
-		struct ibv_mw *mw = ibv_alloc_mw(pair.a.pd, IBV_MW_TYPE_2);
-		struct ibv_mw *other = ibv_alloc_mw(pair.a.pd, IBV_MW_TYPE_2);
+		struct ibv_mw *mw = window(pair.a.pd, binding->type);
+		struct ibv_mw *other = window(pair.a.pd, binding->type);
 
-		assert_non_null(mw);
-		defer((undo_fn)ibv_dealloc_mw, mw);
-		assert_non_null(other);
-		defer((undo_fn)ibv_dealloc_mw, other);
 		if (wanted)
 			set_parameter("rdma_rxe", "implicit_remote", "0");
-		assert_int_equal(bind(&pair.a, other, buffer, p, PAGE), IBV_WC_SUCCESS);
-		assert_int_equal(bind(&pair.a, mw, all, p, 100),
+		assert_int_equal(binding->bind(&pair.a, other, buffer, p, PAGE), IBV_WC_SUCCESS);
+		assert_int_equal(binding->bind(&pair.a, mw, all, p, 100),
 				 wanted ? IBV_WC_MW_BIND_ERR : IBV_WC_SUCCESS);
 	}
 }
@@ -300,16 +331,13 @@ static void test_keys(void **state)
 
 	(void)state;
 	end_open(&end, options.device, &rc);
-	for (int i = 0; i < KEYS; i++)
-		keys[i] = reg(end.pd, p, PAGE, ALL_ACCESS)->rkey;
-	keys_are_random(keys);
-	for (int i = 0; i < KEYS; i++) {
-		struct ibv_mw *mw = ibv_alloc_mw(end.pd, i % 2 ? IBV_MW_TYPE_2 : IBV_MW_TYPE_1);
-
-		assert_non_null(mw);
-		defer((undo_fn)ibv_dealloc_mw, mw);
-		keys[i] = mw->rkey;
+	for (size_t k = 0; k < ARRAY_SIZE(lent); k++) {
+		for (int i = 0; i < KEYS; i++)
+			keys[i] = reg(end.pd, p, PAGE, lent[k])->rkey;
+		keys_are_random(keys);
 	}
+	for (int i = 0; i < KEYS; i++)
+		keys[i] = window(end.pd, i % 2 ? IBV_MW_TYPE_2 : IBV_MW_TYPE_1)->rkey;
 	keys_are_random(keys);
 }
 
@@ -318,7 +346,8 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_privileged),
 	cmocka_unit_test(test_parameter),
 	cmocka_unit_test(test_registered_anew),
-	cmocka_unit_test(test_windows),
+	{ .name = "windows of type 2", .test_func = test_windows, .initial_state = (void *)&bindings[0] },
+	{ .name = "windows of type 1", .test_func = test_windows, .initial_state = (void *)&bindings[1] },
 	cmocka_unit_test(test_keys),
 };
 

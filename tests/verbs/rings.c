@@ -34,7 +34,8 @@ static void *map_common(size_t len)
 
 /* --- scribbling -------------------------------------------------------------------- */
 
-enum { SCQ, RCQ, RQ, SQ, RINGS };	/* in the order in which the library makes the rings */
+/* In the order in which the test makes them. RQ may be a shared receive queue's. */
+enum { SCQ, RCQ, RQ, SQ, RINGS };
 enum { OPEN, SOURCE, CLOSED, ZONES };
 
 /* State that the processes share. */
@@ -291,15 +292,16 @@ static uint32_t corner(struct culprit *culprit, uint32_t usual, uint32_t most)
 	return corners[roll(culprit, ARRAY_SIZE(corners))];
 }
 
-/* Capabilities of the scribbled queue pair; with room for one request at least. */
+/* Capabilities of the scribbled queue pair, and of its completion queues: a small one overflows. */
 static struct rc corners(struct culprit *culprit, const struct rc *usual)
 {
 	struct rc rc = *usual;
 
 	rc.sge = corner(culprit, usual->sge, 32);
 	rc.inline_data = corner(culprit, usual->inline_data, 512);
-	rc.send_wr = 1 + corner(culprit, usual->send_wr, 511);
+	rc.send_wr = corner(culprit, usual->send_wr, 511);
 	rc.recv_wr = corner(culprit, usual->recv_wr, 511);
+	rc.cqe = corner(culprit, usual->cqe, 4095) ?: usual->cqe;
 	return rc;
 }
 
@@ -313,7 +315,10 @@ static void culprit_open(struct culprit *culprit)
 	culprit->pair.rc = rc;
 	end_open(&culprit->pair.b, options.device, &rc);
 	culprit->pair.b.qp = end_qp(&culprit->pair.b, &rc);
-	end_open(&culprit->pair.a, options.device, &rc);
+	end_open(&culprit->pair.a, options.device, &own);
+	/* The device refuses a shared receive queue without requests or elements. */
+	if (roll(culprit, 2))
+		end_srq(&culprit->pair.a, own.recv_wr ?: 1, own.sge ?: 1);
 	culprit->pair.a.qp = end_qp(&culprit->pair.a, &own);
 	rings_find(culprit->rings, RINGS);
 	reconnect(culprit);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CI: debug:wire */
+/* CI: debug */
 /*
  * Requests that a responder must refuse, and responses that a requester must not accept (InfiniBand
  * Architecture Specification, volume 1, chapter 9): packets made by hand, one rule each.

@@ -54,45 +54,103 @@ static uint64_t grace_period_ns(void)
 	return percentile(took, ARRAY_SIZE(took), 500);
 }
 
+/* What objects are made of. */
+struct site {
+	struct pair pair;
+	struct buf buf;		/* windows may be bound to its region */
+};
+
 struct kind {
 	const char *name;
-	void *(*make)(struct pair *pair, void *p);
+	void *(*make)(struct site *site);
 	int (*end)(void *object);
 };
 
-static void *make_pinned(struct pair *pair, void *p)
+static void site_open(struct site *site)
 {
-	return ibv_reg_mr(pair->a.pd, p, 16 * PAGE, IBV_ACCESS_LOCAL_WRITE);
+	struct rc rc = rc_default();
+
+	rc.access |= IBV_ACCESS_MW_BIND;
+	pair_open(&site->pair, &rc);
+	site->buf = buf_anon(site->pair.a.pd, 16 * PAGE, ALL_ACCESS | IBV_ACCESS_MW_BIND);
+	memset(site->buf.p, 1, site->buf.len);
 }
 
-static void *make_odp(struct pair *pair, void *p)
+static void *make_pinned(struct site *site)
 {
-	return ibv_reg_mr(pair->a.pd, p, 16 * PAGE, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
+	return ibv_reg_mr(site->pair.a.pd, site->buf.p, site->buf.len, IBV_ACCESS_LOCAL_WRITE);
 }
 
-static void *make_ah(struct pair *pair, void *p)
+static void *make_odp(struct site *site)
 {
+	return ibv_reg_mr(site->pair.a.pd, site->buf.p, site->buf.len,
+			  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
+}
+
+static void *make_ah(struct site *site)
+{
+	struct pair *pair = &site->pair;
 	struct ibv_ah_attr attr = {
 		.is_global = 1, .port_num = 1,
 		.grh = { .dgid = pair->b.gid, .sgid_index = pair->a.gid_index, .hop_limit = 8 },
 	};
 
-	(void)p;
 	return ibv_create_ah(pair->a.pd, &attr);
 }
 
-static void *make_mw(struct pair *pair, void *p)
+static void *make_mw(struct site *site)
 {
-	(void)p;
-	return ibv_alloc_mw(pair->a.pd, IBV_MW_TYPE_2);
+	return ibv_alloc_mw(site->pair.a.pd, IBV_MW_TYPE_2);
 }
 
-static void *make_qp(struct pair *pair, void *p)
+static struct ibv_mw_bind_info whole(const struct buf *buf)
 {
-	struct ibv_qp_init_attr attr = end_qp_attr(&pair->a, &pair->rc);
+	return (struct ibv_mw_bind_info){
+		.mr = buf->mr, .addr = (uintptr_t)buf->p, .length = buf->len,
+		.mw_access_flags = IBV_ACCESS_REMOTE_WRITE,
+	};
+}
 
-	(void)p;
-	return ibv_create_qp(pair->a.pd, &attr);
+static void bind_type1(struct end *end, struct ibv_mw *mw, const struct buf *buf)
+{
+	struct ibv_mw_bind bind = {
+		.wr_id = 1, .send_flags = IBV_SEND_SIGNALED, .bind_info = whole(buf),
+	};
+
+	assert_int_equal(ibv_bind_mw(end->qp, mw, &bind), 0);
+	expect_wc(end->scq, 1, IBV_WC_SUCCESS);
+}
+
+static void *make_bound1(struct site *site)
+{
+	struct ibv_mw *mw = ibv_alloc_mw(site->pair.a.pd, IBV_MW_TYPE_1);
+
+	if (mw)
+		bind_type1(&site->pair.a, mw, &site->buf);
+	return mw;
+}
+
+static void *make_bound2(struct site *site)
+{
+	struct ibv_mw *mw = make_mw(site);
+	struct ibv_send_wr wr = {
+		.wr_id = 1, .opcode = IBV_WR_BIND_MW,
+		.bind_mw = { .mw = mw, .bind_info = whole(&site->buf) },
+	};
+
+	if (!mw)
+		return NULL;
+	wr.bind_mw.rkey = ibv_inc_rkey(mw->rkey);
+	post_send(&site->pair.a, &wr);
+	expect_wc(site->pair.a.scq, 1, IBV_WC_SUCCESS);
+	return mw;
+}
+
+static void *make_qp(struct site *site)
+{
+	struct ibv_qp_init_attr attr = end_qp_attr(&site->pair.a, &site->pair.rc);
+
+	return ibv_create_qp(site->pair.a.pd, &attr);
 }
 
 static const struct kind kinds[] = {
@@ -100,15 +158,17 @@ static const struct kind kinds[] = {
 	{ "on-demand region", make_odp, (undo_fn)ibv_dereg_mr },
 	{ "address handle", make_ah, (undo_fn)ibv_destroy_ah },
 	{ "window", make_mw, (undo_fn)ibv_dealloc_mw },
+	{ "bound type 1 window", make_bound1, (undo_fn)ibv_dealloc_mw },
+	{ "bound type 2 window", make_bound2, (undo_fn)ibv_dealloc_mw },
 	{ "queue pair", make_qp, (undo_fn)ibv_destroy_qp },
 };
 
-static uint64_t end_ns(const struct kind *kind, struct pair *pair, void *p)
+static uint64_t end_ns(const struct kind *kind, struct site *site)
 {
 	uint64_t took[OBJECTS];
 
 	for (int i = 0; i < OBJECTS; i++) {
-		void *object = kind->make(pair, p);
+		void *object = kind->make(site);
 		uint64_t start = now_ns();
 
 		if (!object)
@@ -121,24 +181,20 @@ static uint64_t end_ns(const struct kind *kind, struct pair *pair, void *p)
 
 static void test_objects(void **state)
 {
-	struct rc rc = rc_default();
-	struct pair pair;
+	struct site site;
 	uint64_t grace;
-	void *p;
 
 	(void)state;
-	pair_open(&pair, &rc);
-	p = map_anon(16 * PAGE);
-	memset(p, 1, 16 * PAGE);
+	site_open(&site);
 	need_slow_rcu();
 	grace = grace_period_ns();
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		uint64_t took;
 
-		if (kinds[i].make == make_odp && !device_has_odp(pair.a.ctx))
+		if (kinds[i].make == make_odp && !device_has_odp(site.pair.a.ctx))
 			continue;
-		took = end_ns(&kinds[i], &pair, p);
-		printf("%-16s %8.1f us, a grace period %8.1f us\n", kinds[i].name, took / 1e3,
+		took = end_ns(&kinds[i], &site);
+		printf("%-20s %8.1f us, a grace period %8.1f us\n", kinds[i].name, took / 1e3,
 		       grace / 1e3);
 		if (took > grace / 4)
 			fail_msg("destroying a %s takes %.1f us, a grace period %.1f us", kinds[i].name,
@@ -203,12 +259,11 @@ static void test_attach_elsewhere(void **state)
 {
 	static const struct kind queue_pair = { "queue pair", make_qp, (undo_fn)ibv_destroy_qp };
 	atomic_uint *attached = map_shared(sizeof(*attached));
-	struct rc rc = rc_default();
 	uint64_t grace, took;
-	struct pair pair;
+	struct site site;
 
 	(void)state;
-	pair_open(&pair, &rc);
+	site_open(&site);
 	need_slow_rcu();
 	grace = grace_period_ns();
 	defer(remove_dummy, NULL);
@@ -216,7 +271,7 @@ static void test_attach_elsewhere(void **state)
 	child_start(attach_for_ever, attached);
 	for (uint64_t until = now_ms() + PATIENCE; *attached < 2; sleep_ms(1))
 		assert_true(now_ms() < until);
-	took = end_ns(&queue_pair, &pair, NULL);
+	took = end_ns(&queue_pair, &site);
 	printf("destroying a queue pair takes %.1f us while others attach theirs, a grace period %.1f us\n",
 	       took / 1e3, grace / 1e3);
 	assert_true(took < grace / 4);
@@ -361,22 +416,6 @@ struct lent {
 	struct ibv_mw *mw;
 };
 
-static void bind_type1(struct lent *lent)
-{
-	struct ibv_mw_bind bind = {
-		.wr_id = 1, .send_flags = IBV_SEND_SIGNALED,
-		.bind_info = {
-			.mr = lent->buf->mr, .addr = (uintptr_t)lent->buf->p,
-			.length = lent->buf->len, .mw_access_flags = IBV_ACCESS_REMOTE_WRITE,
-		},
-	};
-
-	lent->mw = ibv_alloc_mw(lent->end->pd, IBV_MW_TYPE_1);
-	assert_non_null(lent->mw);
-	assert_int_equal(ibv_bind_mw(lent->end->qp, lent->mw, &bind), 0);
-	expect_wc(lent->end->scq, 1, IBV_WC_SUCCESS);
-}
-
 static void region_lend(struct lent *lent, int access)
 {
 	lent->buf->mr = ibv_reg_mr(lent->end->pd, lent->buf->p, lent->buf->len, access);
@@ -397,7 +436,9 @@ static void lend_odp(struct lent *lent)
 static void lend_window(struct lent *lent)
 {
 	region_lend(lent, ALL_ACCESS | IBV_ACCESS_MW_BIND);
-	bind_type1(lent);
+	lent->mw = ibv_alloc_mw(lent->end->pd, IBV_MW_TYPE_1);
+	assert_non_null(lent->mw);
+	bind_type1(lent->end, lent->mw, lent->buf);
 }
 
 static void take_back(struct lent *lent)

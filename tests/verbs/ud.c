@@ -715,6 +715,68 @@ static void test_multicast6(void **state)
 	multicast(&group, true);
 }
 
+#define GROUPS 8192		/* the device's maximum */
+#define MESSAGES 400
+
+static union ibv_gid nth_group(unsigned int i)
+{
+	return (union ibv_gid){ .raw = { [10] = 0xff, 0xff, 239, 5, i >> 8, i } };
+}
+
+/* The median time from posting a message to @group until it has arrived. */
+static uint64_t group_ns(struct rig *rig, const union ibv_gid *group)
+{
+	struct ibv_ah *ah = group_ah(&rig->pair.a, group);
+	uint64_t took[MESSAGES];
+
+	for (unsigned int i = 0; i < MESSAGES; i++) {
+		struct ibv_sge list;
+		struct ibv_send_wr wr = datagram(rig, &list, i, 100);
+
+		wr.wr.ud.ah = ah;
+		wr.wr.ud.remote_qpn = 0xffffff;
+		rig_receive(rig, i % SLOTS, SLOT);
+		took[i] = now_ns();
+		post_send(&rig->pair.a, &wr);
+		expect_wc(rig->pair.a.scq, i, IBV_WC_SUCCESS);
+		rig_expect(rig, i % SLOTS, i, 100);
+		took[i] = now_ns() - took[i];
+	}
+	undo(ah);
+	return percentile(took, MESSAGES, 500);
+}
+
+typedef int (*change_fn)(struct ibv_qp *qp, const union ibv_gid *group, uint16_t lid);
+
+/* Attaches b to groups from @begin on, or detaches it: a queue pair cannot be destroyed while attached. */
+static void groups_all(struct rig *rig, unsigned int begin, change_fn change)
+{
+	for (unsigned int i = begin; i < GROUPS; i++) {
+		union ibv_gid group = nth_group(i);
+
+		assert_int_equal(change(rig->pair.b.qp, &group, 0), 0);
+	}
+}
+
+/* A regression: each packet to a group walked a list of all groups. */
+static void test_many_groups(void **state)
+{
+	union ibv_gid first = nth_group(0), last = nth_group(GROUPS - 1);
+	uint64_t few, many;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, 0);
+	assert_int_equal(ibv_attach_mcast(rig.pair.b.qp, &first, 0), 0);
+	few = group_ns(&rig, &first);
+	groups_all(&rig, 1, ibv_attach_mcast);
+	many = group_ns(&rig, &first) + group_ns(&rig, &last);
+	print_message("  a message to a group takes %.1f us, beside %d groups %.1f us\n", few / 1e3, GROUPS,
+		      many / 2e3);
+	groups_all(&rig, 0, ibv_detach_mcast);
+	assert_in_range(many / 2, 0, 2 * few);
+}
+
 /* --- pages --------------------------------------------------------------------- */
 
 static void take(struct rig *rig, unsigned int i)
@@ -832,6 +894,7 @@ static struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_many),
 	cmocka_unit_test(test_multicast4),
 	cmocka_unit_test(test_multicast6),
+	cmocka_unit_test(test_many_groups),
 	cmocka_unit_test(test_stream),
 	cmocka_unit_test(test_cold),
 	cmocka_unit_test(test_memory_gone),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 
 #define LEN (64 * 1024ul)
 #define PREFETCH (16 * PAGE)
+#define LETTER 1000		/* bytes of a datagram */
+#define GRH 40		/* bytes in front of a datagram's payload */
 #define SAMPLES 4096		/* of each kind of work; more do not change the median */
 
 struct window {
@@ -38,8 +41,9 @@ struct victim {
 
 struct work {
 	struct shared *shared;
-	struct pair pair;
-	struct buf from, warm, cold, hint;
+	struct pair pair, letters;
+	struct ibv_ah *ah;	/* of letters.b */
+	struct buf from, warm, cold, hint, out, in;
 	uint64_t round;
 };
 
@@ -69,6 +73,40 @@ static void do_bandwidth(struct work *work)
 	memset(work->from.p, 0, LEN);
 	transfer(work, IBV_WR_RDMA_READ, &work->warm, LEN);
 	pattern_check(work->from.p, LEN, 0, work->round, "the victim's bytes, there and back");
+}
+
+static bool letter_arrives(struct work *work, unsigned int ms)
+{
+	uint64_t end = now_ms() + ms;
+	struct ibv_wc wc;
+
+	while (!ibv_poll_cq(work->letters.b.rcq, 1, &wc)) {
+		if (now_ms() > end)
+			return false;
+		sched_yield();
+	}
+	assert_int_equal(wc.status, IBV_WC_SUCCESS);
+	return true;
+}
+
+static void do_datagram(struct work *work)
+{
+	struct ibv_sge from = sge(&work->out, 0, LETTER), to = sge(&work->in, 0, GRH + LETTER);
+	struct ibv_send_wr wr = {
+		.wr_id = work->round, .opcode = IBV_WR_SEND, .sg_list = &from, .num_sge = 1,
+		.wr.ud = { work->ah, work->letters.b.qp->qp_num, work->letters.rc.qkey },
+	};
+	uint64_t end = now_ms() + PATIENCE;
+
+	pattern_fill(work->out.p, LETTER, 0, work->round);
+	post_recv(&work->letters.b, work->round, &to, 1);
+	do {
+		if (now_ms() > end)
+			fail_msg("no datagram has arrived in %d ms", PATIENCE);
+		post_send(&work->letters.a, &wr);
+		expect_wc(work->letters.a.scq, work->round, IBV_WC_SUCCESS);
+	} while (!letter_arrives(work, 1000));
+	pattern_check(work->in.p + GRH, LETTER, 0, work->round, "the victim's datagram");
 }
 
 static void do_fault(struct work *work)
@@ -105,6 +143,7 @@ static void do_prefetch(struct work *work)
 static void (*const works[VICTIM_WORKS])(struct work *work) = {
 	[VICTIM_LATENCY] = do_latency,
 	[VICTIM_BANDWIDTH] = do_bandwidth,
+	[VICTIM_DATAGRAM] = do_datagram,
 	[VICTIM_FAULT] = do_fault,
 	[VICTIM_REGISTER] = do_register,
 	[VICTIM_PREFETCH] = do_prefetch,
@@ -113,6 +152,7 @@ static void (*const works[VICTIM_WORKS])(struct work *work) = {
 static const char *const work_names[VICTIM_WORKS] = {
 	[VICTIM_LATENCY] = "WRITE of 8 bytes",
 	[VICTIM_BANDWIDTH] = "WRITE and READ of 64 KiB",
+	[VICTIM_DATAGRAM] = "datagram of 1000 bytes",
 	[VICTIM_FAULT] = "WRITE of 64 KiB into new memory",
 	[VICTIM_REGISTER] = "registration",
 	[VICTIM_PREFETCH] = "prefetch of 16 pages",
@@ -150,6 +190,11 @@ static void victim_main(void *arg)
 	*work = (struct work){ .shared = arg };
 	rc.timeout = 18;	/* 1 s: the tenant uses up the machine */
 	pair_open(&work->pair, &rc);
+	rc.type = IBV_QPT_UD;
+	pair_open(&work->letters, &rc);
+	work->ah = end_ah(&work->letters.a, &work->letters.b);
+	work->out = buf_anon(work->letters.a.pd, PAGE, access);
+	work->in = buf_anon(work->letters.b.pd, PAGE, access);
 	work->from = buf_anon(work->pair.a.pd, LEN, access);
 	work->warm = buf_anon(work->pair.b.pd, LEN, access);
 	work->cold = buf_anon(work->pair.b.pd, LEN, access);

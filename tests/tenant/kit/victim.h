@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A victim: an uninvolved process, run by root and in no tenant's control group. It writes, reads back,
- * faults, registers and prefetches all the time, checks every byte, and records how long each operation
- * takes.
+ * A victim: an uninvolved process, run by root and in no tenant's control group. It writes, reads back, sends
+ * datagrams, faults, registers and prefetches all the time, checks every byte, and records how long each
+ * operation takes.
  */
 #ifndef TENANT_VICTIM_H
 #define TENANT_VICTIM_H
@@ -15,6 +15,7 @@ struct victim;
 enum victim_work {
 	VICTIM_LATENCY,		/* WRITE of 8 bytes into present memory */
 	VICTIM_BANDWIDTH,	/* WRITE and READ of 64 KiB, checked */
+	VICTIM_DATAGRAM,	/* a datagram of 1000 bytes; a lost one is sent again */
 	VICTIM_FAULT,		/* WRITE of 64 KiB into memory without pages */
 	VICTIM_REGISTER,	/* registration and deregistration */
 	VICTIM_PREFETCH,	/* an asynchronous prefetch of 16 pages, until they are present */

@@ -258,7 +258,11 @@ void qp_rtr(struct ibv_qp *qp, const struct end *end, const struct rc *rc,
 		.ah_attr = {
 			.is_global = 1,
 			.port_num = PORT,
-			.grh = { .dgid = *remote, .sgid_index = end->gid_index, .hop_limit = 8 },
+			.sl = rc->sl,
+			.grh = {
+				.dgid = *remote, .sgid_index = end->gid_index, .hop_limit = 8,
+				.traffic_class = rc->traffic_class,
+			},
 		},
 	};
 

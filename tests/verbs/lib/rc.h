@@ -17,6 +17,7 @@ struct rc {
 	uint32_t psn, qkey;
 	unsigned int access;
 	bool sq_sig_all;
+	uint8_t sl, traffic_class;	/* of connections; an address handle has its own */
 };
 
 struct rc rc_default(void);
