@@ -111,7 +111,7 @@ static u64 rxe_fault_packet(const struct rxe_fault *fault)
 		return (u64)sq->cur << 32 | BIT_ULL(31) | sq->offset;
 	if (fault == &qp->sq.scatter)
 		return (u64)sq->cons << 32 | BIT_ULL(31) | sq->una;
-	if (!qp->service->connected)
+	if (!qp->service->sequenced)
 		return 0;
 	return (u64)qp->rq.msn << 32 | BIT_ULL(31) | rxe_rq_at(&qp->rq);
 }

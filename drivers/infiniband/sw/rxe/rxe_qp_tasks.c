@@ -70,7 +70,7 @@ static bool rxe_send_task(struct rxe_task *task)
 	/*
 	 * No acknowledgment paces it: let softirqs process what it has sent.
 	 */
-	task->later = more && !qp->service->reliable && !qp->loopback;
+	task->later = more && !qp->service->paced && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
 	return more;
 }
@@ -367,10 +367,10 @@ int rxe_qp_tasks_init(struct rxe_qp *qp)
 	spin_lock_init(&qp->dst_lock);
 	rxe_task_init(&qp->sq.task, rxe_send_task);
 	/*
-	 * Packets sent from two CPUs may be reordered, and nobody would
-	 * retransmit.
+	 * Packets sent from two CPUs may be reordered, and the requester would
+	 * not retransmit them.
 	 */
-	qp->sq.task.stays = !qp->service->reliable;
+	qp->sq.task.stays = !qp->service->resent;
 	rxe_task_init(&qp->rq.task, rxe_receive_task);
 	skb_queue_head_init(&qp->sq.responses);
 	skb_queue_head_init(&qp->sq.reorder);

@@ -524,8 +524,12 @@ static void rxe_rc_wait(struct rxe_qp *qp)
 const struct rxe_service rxe_rc = {
 	.type = IB_QPT_RC,
 	.opcodes = IB_OPCODE_RC,
-	.reliable = true,
+	.acked = true,
+	.resent = true,
+	.paced = true,
+	.direct = true,
 	.connected = true,
+	.sequenced = true,
 	.request = rxe_rc_request,
 	.refuse = rxe_rc_refuse,
 	.not_ready = rxe_rc_not_ready,

@@ -159,7 +159,7 @@ static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 	sq->psn = next_psn;
 	sq->direct.result = 0;
 	/* There will be no acknowledgment. */
-	if (!qp->service->reliable)
+	if (!qp->service->acked)
 		sq->una = next_psn;
 	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
 		sq->sent_psn = next_psn;
@@ -176,7 +176,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.opcode = qp->service->opcodes |
 			  rxe_wqe_op(wqe)->packets[first][last],
 		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
-		.ack_req = qp->service->reliable &&
+		.ack_req = qp->service->acked &&
 			   (last || sq->psn % RXE_ACK_EVERY == 0),
 		.qpn = qp->attr.dest_qp_num,
 		.psn = sq->psn,
