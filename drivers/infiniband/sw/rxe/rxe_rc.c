@@ -301,7 +301,7 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	int ret;
 
 	rxe_wire_decode(skb, &headers);
-	if (kind == RXE_OP_ATOMIC_WRITE) {
+	if (rxe_pkt(skb)->op->word) {
 		if (rxe_pkt(skb)->payload != sizeof(u64) ||
 		    headers.length != sizeof(u64) ||
 		    !qp->attr.max_dest_rd_atomic)

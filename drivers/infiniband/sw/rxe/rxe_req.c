@@ -229,7 +229,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	u32 rest = wqe->length - sq->offset;
-	u32 len = op->kind == RXE_OP_READ ? rxe_read_piece(qp, wqe) : rest;
+	u32 len = op->pieces ? rxe_read_piece(qp, wqe) : rest;
 	struct rxe_headers headers = {
 		.opcode = op->packets[true][true],
 		.ack_req = true,
@@ -237,7 +237,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.psn = sq->psn,
 		.va = wqe->remote_addr + sq->offset,
 		.rkey = wqe->rkey,
-		.length = op->kind == RXE_OP_FLUSH ? wqe->flush.length : len,
+		.length = op->range ? wqe->flush.length : len,
 		.flush_type = wqe->flush.type,
 		.flush_level = wqe->flush.level,
 		.swap_add = wqe->swap_add,

@@ -73,6 +73,7 @@ enum rxe_op_kind {
  * @imm: the packet carries immediate data
  * @inv: the packet carries an rkey to invalidate
  * @payload: the packet may carry payload
+ * @word: the payload is a word of 8 bytes, whatever the MTU is
  * @header_len: size of the BTH and the extended headers in bytes; 0: the opcode
  *	is not supported
  */
@@ -84,6 +85,7 @@ struct rxe_op {
 	u8 imm : 1;
 	u8 inv : 1;
 	u8 payload : 1;
+	u8 word : 1;
 	u8 header_len;
 };
 
