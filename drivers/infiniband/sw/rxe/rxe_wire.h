@@ -113,7 +113,7 @@ static inline bool rxe_op_is_response(const struct rxe_op *op)
 /**
  * struct rxe_headers - a packet's headers, in the CPU's byte order
  * @opcode: enum of <rdma/ib_pack.h>
- * @solicited: BTH: the receiver shall get a solicited event
+ * @solicited: BTH: the receiver is to get a solicited event
  * @ack_req: BTH: the responder must answer
  * @qpn: BTH: destination QP number
  * @psn: BTH: packet sequence number
