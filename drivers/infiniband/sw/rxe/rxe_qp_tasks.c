@@ -296,13 +296,13 @@ static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 }
 
 /*
- * Has the timer been started again since it fired? Then it will fire again, and
- * this call is not the one that the task waits for. The caller is the timer's
- * function, under the lock that the timer is started under.
+ * Has the RNR timer been started again since it fired? Then it will fire again,
+ * and the task waits for that.
  */
-static bool rxe_timer_restarted(struct hrtimer *timer)
+static bool rxe_rnr_timer_restarted(struct rxe_sq *sq)
 {
-	return hrtimer_is_queued(timer);
+	lockdep_assert_held(&sq->lock);
+	return hrtimer_is_queued(&sq->rnr_timer);
 }
 
 static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
@@ -311,7 +311,7 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 	bool restarted, full;
 
 	spin_lock_bh(&qp->sq.lock);
-	restarted = rxe_timer_restarted(timer);
+	restarted = rxe_rnr_timer_restarted(&qp->sq);
 	full = !restarted && rxe_send_is_full(qp);
 	if (full) {
 		hrtimer_forward_now(timer, RXE_PAUSE_NS);

@@ -133,6 +133,7 @@ static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	struct rxe_rq *rq = &qp->rq;
 	int ret;
 
+	rq->queue.owner_lock = &rq->lock;
 	if (qp->ib.srq) {
 		rq->pd = qp->ib.srq->pd;
 		cap->max_recv_wr = 0;

@@ -127,11 +127,8 @@ static inline enum ib_wc_status rxe_wr_check(const struct rxe_qp *qp,
 static inline enum ib_wc_status rxe_wr_measure(struct rxe_swqe *wqe,
 					       const struct rxe_wr_op *op)
 {
-	u64 length = 0;
-	u32 i;
+	u64 length = rxe_sge_total(wqe->sge, wqe->num_sge);
 
-	for (i = 0; i < wqe->num_sge; i++)
-		length += wqe->sge[i].length;
 	if (length > RXE_MAX_MSG || (op->word && length < sizeof(u64)))
 		return IB_WC_LOC_LEN_ERR;
 	wqe->length = op->word ? sizeof(u64) : length;
