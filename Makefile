@@ -131,7 +131,7 @@ compile_commands.json: FORCE ## make it for clangd, from the build for the uml g
 	tools/vm compile-commands >$@
 
 .PHONY: style
-style: ## check scripts, columns, spelling, kernel-doc, checkpatch, circles (tools/style)
+style: ## check scripts, columns, spelling, kernel-doc, checkpatch, circles, sparse (tools/style)
 	@tools/style
 
 .PHONY: htmldocs

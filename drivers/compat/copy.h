@@ -173,7 +173,7 @@ static __always_inline void compat_copy_then(void *to, const void *from,
 }
 
 /*
- * The number of bytes that compat_copy_last() shall write: as many as the
+ * The number of bytes for compat_copy_last() to write: as many as the
  * alignment of the destination's end allows, at most 8 and at most @len.
  */
 static inline size_t compat_last_len(const void *to, size_t len)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# How what stands on the library of this folder is built; FLUSH is unknown to rdma-core before 45.
+# Flags to build programs that use the library of this folder. rdma-core before 45 does not know FLUSH.
 verbs := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 
 CFLAGS ?= -O2 -g

@@ -37,7 +37,7 @@ static void add_rlimits(struct job *job)
 	}
 }
 
-/* What nohup does, for example */
+/* Passes on the signals that the caller ignores, as a command under nohup ignores SIGHUP. */
 static void add_ignored(struct job *job)
 {
 	for (int sig = 1; sig < NSIG; sig++) {

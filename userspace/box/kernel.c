@@ -136,7 +136,7 @@ void kernel_start(struct kernel *kernel, const struct options *options, const st
 	kernel->log = log_open(options->kernel_log);
 	channels_open(kernel, theirs);
 	args_make(&args, options, job, theirs, initrd);
-	/* What the kernel leaves when it dies is ours to wait for. */
+	/* Become the parent of the processes that outlive the kernel, to wait for them. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	kernel->pid = fork();
 	if (kernel->pid < 0)

@@ -99,7 +99,7 @@ static void memory_least(struct memory *memory, unsigned long long bytes, const 
 		*memory = (struct memory){ bytes, advice };
 }
 
-/* What a container may still take: the files that it has read only fill what nobody needs. */
+/* The memory that a container may still take. Cached files count as free, because the kernel drops them. */
 static void memory_of_cgroup(struct memory *memory, const char *folder, const char *limit_name,
 			     const char *used_name, const char *const cached[2])
 {

@@ -213,7 +213,7 @@ static void option(struct options *options, struct job *job, int which, const ch
 	}
 }
 
-/* What makes no sense together */
+/* Refuses options that contradict each other. */
 static void options_check(const struct options *options, struct job *job)
 {
 	if (options->nodes < 2 && (job_get(job, "wire", NULL) || options->capture))

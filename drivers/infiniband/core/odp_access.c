@@ -219,23 +219,27 @@ struct odp_copy_between {
 	size_t len;
 };
 
-/* Caller: holds the locks of both leaves, as for odp_in_region(). */
-static bool odp_in_both_regions(const struct odp_copy_between *all,
-				enum umem_odp_side *missing)
-{
-	*missing = UMEM_ODP_TO;
-	if (!odp_in_region(all->to, all->to_offset, all->len))
-		return false;
-	*missing = UMEM_ODP_FROM;
-	return odp_in_region(all->from, all->from_offset, all->len);
-}
-
 /* One end of a copy, which does not go beyond the leaf. */
 struct odp_end {
 	struct odp_window *window;
 	struct odp_leaf *leaf;
 	unsigned long addr;
 };
+
+/* Caller: holds the locks of both leaves, as for odp_in_region(). */
+static bool odp_in_both_regions(const struct odp_copy_between *all,
+				const struct odp_end *to,
+				const struct odp_end *from,
+				enum umem_odp_side *missing)
+{
+	lockdep_assert_held_read(&to->leaf->lock);
+	lockdep_assert_held_read(&from->leaf->lock);
+	*missing = UMEM_ODP_TO;
+	if (!odp_in_region(all->to, all->to_offset, all->len))
+		return false;
+	*missing = UMEM_ODP_FROM;
+	return odp_in_region(all->from, all->from_offset, all->len);
+}
 
 /*
  * Returns false if the address has no window, and so no leaf. Caller: is in an
@@ -316,7 +320,7 @@ static size_t odp_copy_ends(const struct odp_copy_between *all,
 	size_t done = 0;
 
 	odp_read_lock_both(to, from);
-	if (!odp_in_both_regions(all, missing))
+	if (!odp_in_both_regions(all, to, from, missing))
 		len = 0;
 	while (done < len) {
 		unsigned long to_addr = to->addr + done;
@@ -408,6 +412,7 @@ static int odp_atomic_leaf(const struct ib_umem_odp *umem, u64 offset,
 	unsigned long addr = umem->address + offset;
 	struct page *page;
 
+	lockdep_assert_held_read(&leaf->lock);
 	if (!odp_in_region(umem, offset, sizeof(u64)))
 		return -EINVAL;
 	page = odp_use_entry(leaf, odp_page_index(addr), true);

@@ -94,7 +94,7 @@ test_kernel_log() {
 	grep -q 'Linux version' log
 }
 
-# The kernel says so itself; a user who may write to its log can say it in its stead.
+# A warning of the kernel ends the box with status 125. Here root writes the warning to the kernel's log.
 test_complaint() {
 	check status "$(status --root sh -c 'echo "WARNING: a test" >/dev/kmsg; sleep 0.1')" 125
 	grep -q 'WARNING: a test' "$dir/err"

@@ -292,24 +292,6 @@ static void recycle(void *arg)
 	}
 }
 
-/*
- * UML tells a process of a changed page table when the process next enters the kernel; until then it writes
- * to the old page. If another CPU changes the table meanwhile, as a region's copy on write does, such a write
- * is lost, and no code under test is to blame.
- */
-static bool cpu_may_write(void)
-{
-	FILE *cpuinfo = fopen("/proc/cpuinfo", "r");
-	bool uml = false;
-	char line[256];
-
-	assert_non_null(cpuinfo);
-	while (fgets(line, sizeof(line), cpuinfo))
-		uml |= !!strstr(line, "User Mode Linux");
-	fclose(cpuinfo);
-	return !uml || sysconf(_SC_NPROCESSORS_ONLN) == 1;
-}
-
 static void race_kernel_start(struct race *race)
 {
 	struct odp_test_race_start args = {
@@ -357,7 +339,7 @@ static void race_kernel_stop(struct race *race)
 	assert_int_equal(*(uint64_t *)race->at, end.atomics + race->counted);
 	assert_true(end.reads && end.writes && end.atomics && end.softirq && end.faults);
 	assert_true(race->stable_events && race->pressure_events && race->volatile_events);
-	assert_true(race->counted || !cpu_may_write());
+	assert_true(race->counted);
 }
 
 static void race_run(struct race *race, unsigned int seconds)
@@ -365,7 +347,6 @@ static void race_run(struct race *race, unsigned int seconds)
 	void *(*const fns[])(void *) = {
 		stable_events, pressure_events, volatile_events, count,
 	};
-	size_t nr_fns = ARRAY_SIZE(fns) - !cpu_may_write();
 	pthread_t threads[ARRAY_SIZE(fns)];
 
 	race->verdict = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -373,12 +354,12 @@ static void race_run(struct race *race, unsigned int seconds)
 	region_make(&race->r, odp_open(), race->at, race->pages * PAGE, ODP_TEST_WRITABLE);
 	child_start(recycle, race);
 	race_kernel_start(race);
-	for (size_t i = 0; i < nr_fns; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fns); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, fns[i], race), 0);
 	for (unsigned int ms = 0; ms < seconds * 1000 && !stopping(race); ms += 50)
 		sleep_ms(50);
 	__atomic_store_n(&race->stop, true, __ATOMIC_RELAXED);
-	for (size_t i = 0; i < nr_fns; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fns); i++)
 		pthread_join(threads[i], NULL);
 	race_kernel_stop(race);
 	munmap(race->verdict, PAGE);

@@ -69,8 +69,8 @@ static int tcp_accept(void)
 	assert_int_equal(listen(listener, 1), 0);
 	fd = accept(listener, NULL, NULL);
 	if (fd < 0)
-		fail_msg("nobody comes: %s", strerror(errno));
-	/* Who comes for the next test is not to be let in by this one. */
+		fail_msg("no connection: %s", strerror(errno));
+	/* Close the listener, so that it does not accept the connection of the next test. */
 	undo((void *)(intptr_t)listener);
 	defer(close_fd, (void *)(intptr_t)fd);
 	return fd;
@@ -324,7 +324,7 @@ static void passive_check(struct side *side, const struct message *m)
 	same_bytes(side->dst.p, side->want, span, what);
 }
 
-/* One message, from the one who is active to the other or back. */
+/* Transfers one message from the active side to the other, or back. */
 static void move(struct side *side, const struct message *m, bool active)
 {
 	if (active)

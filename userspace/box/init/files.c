@@ -84,7 +84,7 @@ static void mount_system(const struct job *job)
 	bind_cpuinfo(job);
 }
 
-/* What shows the network of whoever mounts it, and what nodes do not share */
+/* File systems that show the network of the process that mounts them, and those that nodes do not share */
 void mount_node(void)
 {
 	mount_maybe("sysfs", "/sys", 0, NULL);

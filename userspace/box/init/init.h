@@ -71,8 +71,8 @@ pid_t nodes_process(int node);	/* a process of the node */
 
 /* helpers.c: processes beside the command. When it has ended, each gets a SIGTERM and may finish its work. */
 void helper_start(void (*work)(const struct job *job), const struct job *job);
-void helper_wait(void);		/* a helper waits until it shall finish */
-bool helper_pause(long ms);	/* the same for some time; whether it shall finish */
+void helper_wait(void);		/* a helper waits until it must finish */
+bool helper_pause(long ms);	/* the same for at most @ms; true: it must finish */
 void helpers_finish(void);
 
 /* pump.c: copies between the pseudo-terminal and its channel, in processes of their own */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * --pressure: trouble for the memory of the command's processes. What the kernel does under load at some
- * time, it does here all the time.
+ * --pressure: trouble for the memory of the command's processes. The kernel reclaims, moves and splits memory
+ * at some time under load; these helpers make it do so all the time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 enum { LEAST_PAGES = 32 };
 
-/* Of the helper that this process is */
+/* The settings of the helper in this process */
 static long period;
 static bool comes_back;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A node's server. Who connects is on the same kernel, so it hands over its own descriptors, and its user and
- * limits are what the kernel says about it. The rest of the job (arg, env, cwd, umask) comes as text.
+ * A node's server. The client is a process of the same kernel, so it passes its own descriptors, and the
+ * server asks the kernel for the client's user and limits. The rest of the job (arg, env, cwd, umask) comes
+ * as text.
  */
 #include <errno.h>
 #include <poll.h>
@@ -107,7 +108,7 @@ static void listen_to(int fd, pid_t command)
 {
 	struct box_message message;
 
-	/* Whoever asked is gone, as after a line is cut. */
+	/* The client has gone: treat it as a terminal whose line is cut. */
 	if (recv(fd, &message, sizeof(message), MSG_WAITALL) != sizeof(message)) {
 		kill(-command, SIGHUP);
 		_exit(0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bad wires, by netem. A wire for all nodes does its work once for each packet, at its sender. The wire of
- * one node does it to what the node sends, in the place of the wire for all, and to what the node gets.
+ * Bad wires, by netem. The wire for all nodes affects each packet once, when the sender sends it. The wire of
+ * one node replaces the wire for all: it affects the packets that the node sends, and those that it receives.
  */
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>

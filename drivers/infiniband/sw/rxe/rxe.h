@@ -197,7 +197,7 @@ enum rxe_dev_flags {
  * @groups: multicast groups by address; changed under @groups_lock, read under
  *	RCU
  * @num_groups: number of groups that the netdevs have joined or are joining
- * @groups_left: list of groups that the netdevs shall leave; protected by
+ * @groups_left: list of groups that the netdevs must leave; protected by
  *	@groups_lock
  * @groups_work: leaves the groups in @groups_left
  * @groups_lock: protects @groups, @groups_left and the members of groups;

@@ -369,10 +369,10 @@ static int rxe_comp_read(struct rxe_qp *qp, struct sk_buff *skb)
 	u32 offset = 0, expected = 0;
 	int ret;
 
-	if (!wqe || rxe_wqe_op(wqe)->kind == RXE_OP_ATOMIC)
+	if (!wqe || rxe_wqe_op(wqe)->word)
 		return 0;
 	/* The response to an ATOMIC WRITE or a FLUSH has no payload. */
-	if (likely(rxe_wqe_op(wqe)->kind == RXE_OP_READ)) {
+	if (likely(rxe_wqe_op(wqe)->data == RXE_DATA_LIST)) {
 		offset = rxe_psn_cmp(pkt->psn, wqe->first_psn) * qp->mtu;
 		expected = min(qp->mtu, wqe->length - offset);
 	}
@@ -396,7 +396,7 @@ static int rxe_comp_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	struct rxe_headers headers;
 	int ret;
 
-	if (!wqe || rxe_wqe_op(wqe)->kind != RXE_OP_ATOMIC)
+	if (!wqe || !rxe_wqe_op(wqe)->word)
 		return 0;
 	if (!rxe_answer_is_ack(skb)) {
 		rxe_sq_fail(qp, wqe, IB_WC_BAD_RESP_ERR);

@@ -62,7 +62,7 @@ static bool rxe_direct_may_begin(const struct rxe_qp *qp,
 {
 	const struct rxe_sq *sq = &qp->sq;
 
-	return qp->loopback && qp->service->reliable &&
+	return qp->loopback && qp->service->direct &&
 	       rxe_wqe_op(wqe)->direct &&
 	       sq->una == sq->psn && sq->sent_psn == sq->psn &&
 	       READ_ONCE(rxe_direct) && rxe_send_is_up(qp_rxe(qp));

@@ -111,9 +111,18 @@ static u64 rxe_fault_packet(const struct rxe_fault *fault)
 		return (u64)sq->cur << 32 | BIT_ULL(31) | sq->offset;
 	if (fault == &qp->sq.scatter)
 		return (u64)sq->cons << 32 | BIT_ULL(31) | sq->una;
-	if (!qp->service->connected)
+	if (!qp->service->sequenced)
 		return 0;
 	return (u64)qp->rq.msn << 32 | BIT_ULL(31) | rxe_rq_at(&qp->rq);
+}
+
+/* Asserts that the lock of the half of the QP that has @fault is held. */
+static void rxe_fault_assert(const struct rxe_fault *fault)
+{
+	struct rxe_qp *qp = fault->qp;
+
+	lockdep_assert_held(fault == &qp->rq.fault ? &qp->rq.lock :
+						     &qp->sq.lock);
 }
 
 /* The payload in bytes of a packet whose payload is read from memory. */
@@ -184,6 +193,7 @@ u32 rxe_fault_resume(struct rxe_fault *fault, void *at, u32 left, bool write)
 	u64 packet = rxe_fault_packet(fault);
 	bool again;
 
+	rxe_fault_assert(fault);
 	if (!packet)
 		return 0;
 	/* A peer that repeats a READ request may ask for another length. */

@@ -6,7 +6,7 @@
  * section 16.1. The RDMA core shows these counters in sysfs under counters/,
  * and peers may query them by MADs. Data that queue pairs of one device
  * exchange directly, without packets, is counted as if it had been sent in
- * packets, because the counters shall show all traffic of the port.
+ * packets, because the counters must show all traffic of the port.
  */
 #include <linux/minmax.h>
 #include <linux/string.h>

@@ -130,6 +130,7 @@ int rxe_mmap(struct ib_ucontext *context, struct vm_area_struct *vma)
 	struct rxe_offer *offer;
 	int ret = -EINVAL;
 
+	mmap_assert_write_locked(vma->vm_mm);
 	mutex_lock(&rxe->mmaps_lock);
 	offer = rxe_offer_find(rxe, context, (u64)vma->vm_pgoff << PAGE_SHIFT);
 	if (offer)

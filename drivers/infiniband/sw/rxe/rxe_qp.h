@@ -383,7 +383,7 @@ struct rxe_rq {
  * @pd_node: in the list of its protection domain; under the list's lock
  * @groups: struct rxe_member, multicast groups; under the device's groups_lock
  * @account: socket that counts its bytes in the queues of the network stack;
- *	NULL for a reliable service
+ *	NULL if acknowledgments pace it
  * @memcg: memory cgroup that is charged for @kept; NULL for the kernel's;
  *	constant
  * @kept: bytes of packets that wait for long (rxe_keep.c)

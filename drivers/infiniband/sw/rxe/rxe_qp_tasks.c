@@ -70,7 +70,7 @@ static bool rxe_send_task(struct rxe_task *task)
 	/*
 	 * No acknowledgment paces it: let softirqs process what it has sent.
 	 */
-	task->later = more && !qp->service->reliable && !qp->loopback;
+	task->later = more && !qp->service->paced && !qp->loopback;
 	spin_unlock_bh(&sq->lock);
 	return more;
 }
@@ -296,13 +296,13 @@ static enum hrtimer_restart rxe_retry_timer(struct hrtimer *timer)
 }
 
 /*
- * Has the timer been started again since it fired? Then it will fire again, and
- * this call is not the one that the task waits for. The caller is the timer's
- * function, under the lock that the timer is started under.
+ * Has the RNR timer been started again since it fired? Then it will fire again,
+ * and the task waits for that.
  */
-static bool rxe_timer_restarted(struct hrtimer *timer)
+static bool rxe_rnr_timer_restarted(struct rxe_sq *sq)
 {
-	return hrtimer_is_queued(timer);
+	lockdep_assert_held(&sq->lock);
+	return hrtimer_is_queued(&sq->rnr_timer);
 }
 
 static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
@@ -311,7 +311,7 @@ static enum hrtimer_restart rxe_rnr_timer(struct hrtimer *timer)
 	bool restarted, full;
 
 	spin_lock_bh(&qp->sq.lock);
-	restarted = rxe_timer_restarted(timer);
+	restarted = rxe_rnr_timer_restarted(&qp->sq);
 	full = !restarted && rxe_send_is_full(qp);
 	if (full) {
 		hrtimer_forward_now(timer, RXE_PAUSE_NS);
@@ -367,10 +367,10 @@ int rxe_qp_tasks_init(struct rxe_qp *qp)
 	spin_lock_init(&qp->dst_lock);
 	rxe_task_init(&qp->sq.task, rxe_send_task);
 	/*
-	 * Packets sent from two CPUs may be reordered, and nobody would
-	 * retransmit.
+	 * Packets sent from two CPUs may be reordered, and the requester would
+	 * not retransmit them.
 	 */
-	qp->sq.task.stays = !qp->service->reliable;
+	qp->sq.task.stays = !qp->service->resent;
 	rxe_task_init(&qp->rq.task, rxe_receive_task);
 	skb_queue_head_init(&qp->sq.responses);
 	skb_queue_head_init(&qp->sq.reorder);

@@ -133,6 +133,7 @@ static int rxe_rq_init(struct rxe_qp *qp, struct ib_qp_cap *cap)
 	struct rxe_rq *rq = &qp->rq;
 	int ret;
 
+	rq->queue.owner_lock = &rq->lock;
 	if (qp->ib.srq) {
 		rq->pd = qp->ib.srq->pd;
 		cap->max_recv_wr = 0;
@@ -607,7 +608,7 @@ int rxe_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	attr->sq_psn = qp->sq.psn;
 	spin_unlock_bh(&qp->sq.lock);
 	spin_lock_bh(&qp->rq.lock);
-	if (qp->service->connected)
+	if (qp->service->sequenced)
 		attr->rq_psn = qp->rq.psn;
 	spin_unlock_bh(&qp->rq.lock);
 	mutex_unlock(&qp->modify_mutex);

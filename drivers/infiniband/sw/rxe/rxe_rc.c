@@ -301,7 +301,7 @@ static enum rxe_verdict rxe_rc_atomic(struct rxe_qp *qp, struct sk_buff *skb)
 	int ret;
 
 	rxe_wire_decode(skb, &headers);
-	if (kind == RXE_OP_ATOMIC_WRITE) {
+	if (rxe_pkt(skb)->op->word) {
 		if (rxe_pkt(skb)->payload != sizeof(u64) ||
 		    headers.length != sizeof(u64) ||
 		    !qp->attr.max_dest_rd_atomic)
@@ -524,8 +524,12 @@ static void rxe_rc_wait(struct rxe_qp *qp)
 const struct rxe_service rxe_rc = {
 	.type = IB_QPT_RC,
 	.opcodes = IB_OPCODE_RC,
-	.reliable = true,
+	.acked = true,
+	.resent = true,
+	.paced = true,
+	.direct = true,
 	.connected = true,
+	.sequenced = true,
 	.request = rxe_rc_request,
 	.refuse = rxe_rc_refuse,
 	.not_ready = rxe_rc_not_ready,

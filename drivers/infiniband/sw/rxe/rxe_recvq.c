@@ -15,7 +15,7 @@
 
 /**
  * rxe_recvq_init() - allocate a queue of receive requests
- * @queue: the queue, zeroed
+ * @queue: the queue, zeroed except for @queue->owner_lock
  * @wrs: least number of requests; the actual number is @queue->ring.mask
  * @max_sge: largest number of elements of a request
  * @user: user space posts the requests
@@ -65,10 +65,11 @@ static void rxe_recvq_reset_kernel(struct rxe_recvq *queue)
  * rxe_recvq_reset() - empty a queue
  * @queue: the queue
  *
- * Context: the lock of the queue's owner held.
+ * Context: @queue->owner_lock held.
  */
 void rxe_recvq_reset(struct rxe_recvq *queue)
 {
+	lockdep_assert_held(queue->owner_lock);
 	if (queue->kernel_wqes) {
 		rxe_recvq_reset_kernel(queue);
 		return;
@@ -84,13 +85,14 @@ void rxe_recvq_reset(struct rxe_recvq *queue)
  * rxe_recvq_left() - count the requests that wait
  * @queue: the queue
  *
- * Context: the lock of the queue's owner held.
+ * Context: @queue->owner_lock held.
  * Return: number of requests.
  */
 u32 rxe_recvq_left(const struct rxe_recvq *queue)
 {
 	u32 posted;
 
+	lockdep_assert_held(queue->owner_lock);
 	if (queue->ring.buf)
 		posted = rxe_ring_producer(&queue->ring);
 	else
@@ -101,12 +103,8 @@ u32 rxe_recvq_left(const struct rxe_recvq *queue)
 
 static void rxe_rwqe_measure(struct rxe_rwqe *wqe)
 {
-	u64 length = 0;
-	u32 i;
-
-	for (i = 0; i < wqe->num_sge; i++)
-		length += wqe->sge[i].length;
-	wqe->length = min_t(u64, length, RXE_MAX_MSG);
+	wqe->length = min_t(u64, rxe_sge_total(wqe->sge, wqe->num_sge),
+			    RXE_MAX_MSG);
 }
 
 /* User space may write to the slot at any time, so read each field once. */
@@ -139,7 +137,7 @@ static struct rxe_rwqe *rxe_recvq_kernel_wqe(const struct rxe_recvq *queue,
  * @queue: the queue
  * @wqe: receives a copy of the request
  *
- * Context: the lock of the queue's owner held.
+ * Context: @queue->owner_lock held.
  * Return: whether @wqe is valid.
  */
 enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
@@ -147,6 +145,7 @@ enum rxe_taken rxe_recvq_take(struct rxe_recvq *queue, struct rxe_rwqe *wqe)
 	u32 index = queue->cons & queue->ring.mask;
 	enum rxe_taken taken = RXE_TAKEN;
 
+	lockdep_assert_held(queue->owner_lock);
 	if (!rxe_recvq_left(queue))
 		return RXE_TAKEN_NONE;
 	if (queue->ring.buf) {
@@ -221,9 +220,8 @@ int rxe_recvq_post(struct rxe_recvq *queue, const struct ib_recv_wr *wr,
  * @cons: @queue->cons at an earlier time, where to start
  * @left: rxe_recvq_left() at that time, the number of requests to copy
  *
- * Context: may sleep. The lock of the queue's owner need not be held: slots
- * keep their contents while user space does not post, even after requests are
- * taken.
+ * Context: may sleep. @queue->owner_lock need not be held: slots keep their
+ * contents while user space does not post, even after requests are taken.
  */
 void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
 		    u32 cons, u32 left)
@@ -246,13 +244,14 @@ void rxe_recvq_copy(const struct rxe_recvq *queue, struct rxe_ring *ring,
  * @cons: as for rxe_recvq_copy()
  * @left: as for rxe_recvq_copy()
  *
- * Context: the lock of the queue's owner held.
+ * Context: @queue->owner_lock held.
  */
 void rxe_recvq_switch(struct rxe_recvq *queue, struct rxe_ring *ring, u32 cons,
 		      u32 left)
 {
 	u32 taken = min(queue->cons - cons, left);
 
+	lockdep_assert_held(queue->owner_lock);
 	rxe_ring_publish_consumer(ring, taken);
 	rxe_ring_publish_producer(ring, left);
 	swap(queue->ring, *ring);

@@ -43,6 +43,8 @@ enum rxe_taken {
  * struct rxe_recvq - a queue of receive requests
  * @ring: user space's ring; it has no buffer for the kernel's queues
  * @max_sge: largest number of elements of a request
+ * @cons: requests taken, free-running. The release in rxe_recvq_take() pairs
+ *	with the acquire in rxe_recvq_post_one().
  * @kernel_wqes: the kernel's requests, slots of @kernel_wqe_size bytes indexed
  *	by position & mask; NULL for user space's
  * @kernel_wqe_size: bytes of a struct rxe_rwqe with @max_sge elements
@@ -50,20 +52,20 @@ enum rxe_taken {
  *	taken with interrupts off
  * @kernel_prod: requests posted by the kernel, free-running. The release in
  *	rxe_recvq_post_one() pairs with the acquire in rxe_recvq_left().
- * @cons: requests taken, free-running. The release in rxe_recvq_take() pairs
- *	with the acquire in rxe_recvq_post_one().
+ * @owner_lock: lock of the QP's receiving half, or of the SRQ, that has the
+ *	queue; constant
  *
- * The lock of the queue's owner protects all members except those that
- * @post_lock protects.
+ * @owner_lock protects all members except those that @post_lock protects.
  */
 struct rxe_recvq {
 	struct rxe_ring ring;
 	u32 max_sge;
+	u32 cons;
 	void *kernel_wqes;
 	size_t kernel_wqe_size;
 	spinlock_t post_lock;
 	u32 kernel_prod;
-	u32 cons;
+	spinlock_t *owner_lock;
 };
 
 /* A list element of a consumer in the kernel, in the form of user space's. */
@@ -74,6 +76,17 @@ static inline struct rxe_sge rxe_sge_of(const struct ib_sge *sge)
 		.length = sge->length,
 		.lkey = sge->lkey,
 	};
+}
+
+/* The length of a gather or scatter list in bytes. */
+static inline u64 rxe_sge_total(const struct rxe_sge *sge, u32 num_sge)
+{
+	u64 length = 0;
+	u32 i;
+
+	for (i = 0; i < num_sge; i++)
+		length += sge[i].length;
+	return length;
 }
 
 int rxe_recvq_init(struct rxe_recvq *queue, u32 wrs, u32 max_sge, bool user);

@@ -159,7 +159,7 @@ static void rxe_req_sent(struct rxe_qp *qp, u32 next_psn)
 	sq->psn = next_psn;
 	sq->direct.result = 0;
 	/* There will be no acknowledgment. */
-	if (!qp->service->reliable)
+	if (!qp->service->acked)
 		sq->una = next_psn;
 	if (rxe_psn_cmp(next_psn, sq->sent_psn) > 0)
 		sq->sent_psn = next_psn;
@@ -176,7 +176,7 @@ static int rxe_req_payload(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.opcode = qp->service->opcodes |
 			  rxe_wqe_op(wqe)->packets[first][last],
 		.solicited = last && wqe->flags & IB_SEND_SOLICITED,
-		.ack_req = qp->service->reliable &&
+		.ack_req = qp->service->acked &&
 			   (last || sq->psn % RXE_ACK_EVERY == 0),
 		.qpn = qp->attr.dest_qp_num,
 		.psn = sq->psn,
@@ -229,7 +229,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 	const struct rxe_wr_op *op = rxe_wqe_op(wqe);
 	struct rxe_sq *sq = &qp->sq;
 	u32 rest = wqe->length - sq->offset;
-	u32 len = op->kind == RXE_OP_READ ? rxe_read_piece(qp, wqe) : rest;
+	u32 len = op->pieces ? rxe_read_piece(qp, wqe) : rest;
 	struct rxe_headers headers = {
 		.opcode = op->packets[true][true],
 		.ack_req = true,
@@ -237,7 +237,7 @@ static int rxe_req_query(struct rxe_qp *qp, struct rxe_swqe *wqe)
 		.psn = sq->psn,
 		.va = wqe->remote_addr + sq->offset,
 		.rkey = wqe->rkey,
-		.length = op->kind == RXE_OP_FLUSH ? wqe->flush.length : len,
+		.length = op->range ? wqe->flush.length : len,
 		.flush_type = wqe->flush.type,
 		.flush_level = wqe->flush.level,
 		.swap_add = wqe->swap_add,

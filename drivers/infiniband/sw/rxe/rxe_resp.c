@@ -369,7 +369,7 @@ bool rxe_resp_in_sequence(const struct rxe_qp *qp, const struct rxe_pkt *pkt)
 	lockdep_assert_held(&qp->rq.lock);
 	if (op->first ? qp->rq.kind != RXE_OP_NONE : qp->rq.kind != op->kind)
 		return false;
-	if (!op->payload || op->kind == RXE_OP_ATOMIC_WRITE)
+	if (!op->payload || op->word)
 		return true;
 	if (!op->last)
 		return pkt->payload == qp->mtu;

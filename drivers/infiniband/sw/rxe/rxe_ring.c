@@ -80,6 +80,7 @@ int rxe_ring_map(const struct rxe_queue_buf *buf, size_t bytes,
 	unsigned long at;
 	int ret = 0;
 
+	mmap_assert_write_locked(vma->vm_mm);
 	if (size > PAGE_ALIGN(bytes))
 		return -EINVAL;
 	for (at = 0; at < size && !ret; at += PAGE_SIZE) {

@@ -287,7 +287,7 @@ int rxe_send_open_account(struct rxe_qp *qp)
 {
 	struct sock *sk;
 
-	if (qp->service->reliable)
+	if (qp->service->paced)
 		return 0;
 	sk = sk_alloc(dev_net(qp_rxe(qp)->ndev), PF_INET, GFP_KERNEL,
 		      &udp_prot, 1);
@@ -452,7 +452,7 @@ static void rxe_send_join(struct rxe_qp *qp, struct rxe_train *train,
  */
 static bool rxe_is_behind(const struct rxe_qp *peer)
 {
-	if (peer->service->reliable ||
+	if (peer->service->paced ||
 	    skb_queue_len_lockless(&peer->rq.requests) < RXE_MAX_QUEUED / 2)
 		return false;
 	return peer->service->connected ||
@@ -509,8 +509,8 @@ bool rxe_send_is_up(const struct rxe_dev *rxe)
  * @train: the train of the task's half of @qp
  * @skb: the packet, made by rxe_wire_build(); always consumed
  *
- * A packet of a reliable transport is sent by rxe_send_flush() at the latest. A
- * packet of an unreliable transport is sent at once.
+ * rxe_send_flush() sends the packet at the latest. If no acknowledgments pace
+ * the QP, rxe_send() sends it at once.
  *
  * Context: a task of @qp (bottom halves off, the lock of its half of @qp held).
  * Return: 0; -EBUSY: the packet has been sent, but the QP must pause; or
@@ -531,7 +531,7 @@ int rxe_send(struct rxe_qp *qp, struct rxe_train *train,
 		ret = rxe_send_loop(qp, skb);
 	} else {
 		rxe_send_join(qp, train, skb);
-		return qp->service->reliable ? 0 : rxe_send_flush(qp, train);
+		return qp->service->paced ? 0 : rxe_send_flush(qp, train);
 	}
 	rxe_count_sent(qp, 1, bytes, ret);
 	return ret;

@@ -9,7 +9,7 @@
 #include "rxe_qp.h"
 #include "rxe_wire.h"
 
-/* What becomes of a request packet. */
+/* The fate of a request packet. */
 enum rxe_verdict {
 	RXE_DONE,		/* executed */
 	RXE_DROPPED,		/* ignored for good */
@@ -22,10 +22,16 @@ enum rxe_verdict {
  * struct rxe_service - a transport
  * @type: enum ib_qp_type that its packets belong to
  * @opcodes: the first of its opcodes: IB_OPCODE_RC and so on
- * @reliable: the responder acknowledges packets, and the requester retransmits
- *	those that are not acknowledged
- * @connected: packets are accepted from one peer only, and in order; otherwise
- *	each packet stands for itself, and a PSN says nothing
+ * @acked: a request completes when the responder acknowledges its packets;
+ *	otherwise it completes when they have been sent
+ * @resent: the requester retransmits packets that are lost or out of order;
+ *	otherwise it never moves to another CPU while it sends
+ * @paced: acknowledgments limit the packets under way; otherwise the queues of
+ *	the network stack and of a receiver on this device do
+ * @direct: a copy may replace packets to a peer on this device (rxe_direct.c)
+ * @connected: packets are accepted from one peer only
+ * @sequenced: the responder knows the PSN of the next packet; otherwise a PSN
+ *	does not identify a packet
  * @send_error: a request that fails stops only the sending half (IB_QPS_SQE)
  * @dest_size: bytes that a request has behind its payload for its destination
  * @fetch: takes over the destination of a user's request; NULL: there is none
@@ -54,8 +60,12 @@ enum rxe_verdict {
 struct rxe_service {
 	u8 type;
 	u8 opcodes;
-	bool reliable;
+	bool acked;
+	bool resent;
+	bool paced;
+	bool direct;
 	bool connected;
+	bool sequenced;
 	bool send_error;
 	u8 dest_size;
 	enum ib_wc_status (*fetch)(struct rxe_qp *qp, struct rxe_swqe *wqe,

@@ -130,6 +130,7 @@ int rxe_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init,
 	if (ret)
 		return ret;
 	spin_lock_init(&srq->lock);
+	srq->queue.owner_lock = &srq->lock;
 	mutex_init(&srq->resize_lock);
 	rxe_task_init(&srq->notify, rxe_srq_notify);
 	srq->user = udata;
@@ -195,7 +196,7 @@ static int rxe_srq_move(struct rxe_srq *srq, struct rxe_ring *ring, u32 wrs)
 
 static int rxe_srq_resize(struct rxe_srq *srq, u32 wrs, struct ib_udata *udata)
 {
-	struct rxe_recvq fresh = {};
+	struct rxe_recvq fresh = { .owner_lock = &srq->lock };
 	int ret;
 
 	if (!srq->user) {

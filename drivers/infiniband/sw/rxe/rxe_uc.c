@@ -58,6 +58,7 @@ const struct rxe_service rxe_uc = {
 	.type = IB_QPT_UC,
 	.opcodes = IB_OPCODE_UC,
 	.connected = true,
+	.sequenced = true,
 	.send_error = true,
 	.request = rxe_uc_request,
 	.refuse = rxe_uc_refuse,

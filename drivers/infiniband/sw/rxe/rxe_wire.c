@@ -133,7 +133,8 @@ const struct rxe_op rxe_ops[256] = {
 		.last = 1, .header_len = BTH + ATOMICETH },
 	[IB_OPCODE_RC_ATOMIC_WRITE] = {
 		.qp_type = IB_QPT_RC, .kind = RXE_OP_ATOMIC_WRITE, .first = 1,
-		.last = 1, .payload = 1, .header_len = BTH + RETH },
+		.last = 1, .payload = 1, .word = 1,
+		.header_len = BTH + RETH },
 	[IB_OPCODE_RC_FLUSH] = {
 		.qp_type = IB_QPT_RC, .kind = RXE_OP_FLUSH, .first = 1,
 		.last = 1, .header_len = BTH + FETH + RETH },

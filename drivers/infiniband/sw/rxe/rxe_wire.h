@@ -73,6 +73,7 @@ enum rxe_op_kind {
  * @imm: the packet carries immediate data
  * @inv: the packet carries an rkey to invalidate
  * @payload: the packet may carry payload
+ * @word: the payload is a word of 8 bytes, whatever the MTU is
  * @header_len: size of the BTH and the extended headers in bytes; 0: the opcode
  *	is not supported
  */
@@ -84,6 +85,7 @@ struct rxe_op {
 	u8 imm : 1;
 	u8 inv : 1;
 	u8 payload : 1;
+	u8 word : 1;
 	u8 header_len;
 };
 
@@ -111,7 +113,7 @@ static inline bool rxe_op_is_response(const struct rxe_op *op)
 /**
  * struct rxe_headers - a packet's headers, in the CPU's byte order
  * @opcode: enum of <rdma/ib_pack.h>
- * @solicited: BTH: the receiver shall get a solicited event
+ * @solicited: BTH: the receiver is to get a solicited event
  * @ack_req: BTH: the responder must answer
  * @qpn: BTH: destination QP number
  * @psn: BTH: packet sequence number

@@ -178,7 +178,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.transports = RXE_ON_RC,
 		.data = RXE_DATA_LIST,
 		.packets = RXE_ONE_PACKET(RDMA_READ_REQUEST),
-		.user = 1, .kernel = 1, .query = 1, .direct = 1,
+		.user = 1, .kernel = 1, .query = 1, .direct = 1, .pieces = 1,
 	},
 	[IB_WR_ATOMIC_CMP_AND_SWP] = {
 		.fetch = rxe_fetch_cmp_swap,
@@ -188,7 +188,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.transports = RXE_ON_RC,
 		.data = RXE_DATA_LIST,
 		.packets = RXE_ONE_PACKET(COMPARE_SWAP),
-		.user = 1, .kernel = 1, .query = 1,
+		.user = 1, .kernel = 1, .query = 1, .word = 1,
 	},
 	[IB_WR_ATOMIC_FETCH_AND_ADD] = {
 		.fetch = rxe_fetch_fetch_add,
@@ -198,7 +198,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.transports = RXE_ON_RC,
 		.data = RXE_DATA_LIST,
 		.packets = RXE_ONE_PACKET(FETCH_ADD),
-		.user = 1, .kernel = 1, .query = 1,
+		.user = 1, .kernel = 1, .query = 1, .word = 1,
 	},
 	[IB_WR_ATOMIC_WRITE] = {
 		.fetch = rxe_fetch_rdma,
@@ -215,7 +215,7 @@ const struct rxe_wr_op rxe_wr_ops[] = {
 		.wc_opcode = IB_WC_FLUSH,
 		.transports = RXE_ON_RC,
 		.packets = RXE_ONE_PACKET(FLUSH),
-		.user = 1, .query = 1,
+		.user = 1, .query = 1, .range = 1,
 	},
 	[IB_WR_BIND_MW] = {
 		.fetch = rxe_fetch_bind_mw,

@@ -42,6 +42,9 @@ enum rxe_wr_data {
  * @query: the responder executes it and answers; only the answer completes it
  * @local: it is executed here, by @execute
  * @direct: rxe_direct.c can do it without packets
+ * @pieces: a long one is sent as several requests, one at a time
+ * @range: it names a range of wqe->flush.length bytes, and moves no payload
+ * @word: its answer is a word (RXE_OP_ATOMIC_ACK), the only payload
  * @quiet: for a consumer in the kernel, it waits until all requests before it
  *	are complete, because they would need the key if they were retransmitted
  */
@@ -61,6 +64,9 @@ struct rxe_wr_op {
 	u8 local : 1;
 	u8 direct : 1;
 	u8 quiet : 1;
+	u8 pieces : 1;
+	u8 range : 1;
+	u8 word : 1;
 };
 
 /* The last row stands for all opcodes that are not known. */
@@ -121,15 +127,11 @@ static inline enum ib_wc_status rxe_wr_check(const struct rxe_qp *qp,
 static inline enum ib_wc_status rxe_wr_measure(struct rxe_swqe *wqe,
 					       const struct rxe_wr_op *op)
 {
-	bool atomic = op->kind == RXE_OP_ATOMIC;
-	u64 length = 0;
-	u32 i;
+	u64 length = rxe_sge_total(wqe->sge, wqe->num_sge);
 
-	for (i = 0; i < wqe->num_sge; i++)
-		length += wqe->sge[i].length;
-	if (length > RXE_MAX_MSG || (atomic && length < sizeof(u64)))
+	if (length > RXE_MAX_MSG || (op->word && length < sizeof(u64)))
 		return IB_WC_LOC_LEN_ERR;
-	wqe->length = atomic ? sizeof(u64) : length;
+	wqe->length = op->word ? sizeof(u64) : length;
 	return IB_WC_SUCCESS;
 }
 
