@@ -24,7 +24,7 @@ modules_ensure() {
 	exec {build_fd}>&-
 }
 
-# modules_make DIR [MAKE-ARGUMENT...]: without the flags of a make that has called us, as -s would empty the log
+# modules_make DIR [MAKE-ARGUMENT...]: drops the flags of a make that called us, as -s would empty the log
 modules_make() {
 	local dir=$1 kdir=$LINUX_BUILD inside=(in_linux "$VM_LINUX")
 

@@ -11,8 +11,8 @@ import sys
 
 NAMES = ('section', 'driver', 'path', 'request', 'memory', 'where', 'wait', 'cold by', 'deed', 'regions',
          'bytes', 'lanes', 'processes', 'threads', 'mib', 'kib', 'object', 'rcu')
-FIGURES = ('p50_us', 'mib_s', 'register_us', 'deregister_us', 'make_us', 'destroy_us', 'cold_ms', 'warm_ms', 'touch_ms', 'us',
-           'table_kib', 'fault_ms', 'ms')
+FIGURES = ('p50_us', 'mib_s', 'register_us', 'deregister_us', 'make_us', 'destroy_us', 'cold_ms', 'warm_ms',
+           'touch_ms', 'us', 'table_kib', 'fault_ms', 'ms')
 
 
 def figures(path):

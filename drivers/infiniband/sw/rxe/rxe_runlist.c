@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The run list of each CPU; rxe_runlist_rt.c takes its place with PREEMPT_RT. */
+/* The run list of each CPU; with PREEMPT_RT, rxe_runlist_rt.c replaces it. */
 #include <linux/interrupt.h>
 #include <linux/percpu.h>
 

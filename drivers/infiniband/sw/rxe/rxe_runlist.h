@@ -23,7 +23,7 @@ void rxe_runlist_add(struct rxe_task *task);
 void rxe_runlist_add_apart(struct rxe_task *task);
 
 /**
- * rxe_runlist_hold() - delay the run list until the packets at hand are received
+ * rxe_runlist_hold() - delay the run list until all packets are received
  *
  * Context: softirq.
  */

@@ -116,7 +116,6 @@ void rxe_tasks_run(struct list_head *tasks)
 	rxe_tasks_defer(tasks);
 }
 
-
 /**
  * rxe_task_run_init() - create the workqueues
  *
