@@ -49,6 +49,17 @@ settings() {
 	fi
 }
 
+# The scheduler's server for threads that real-time threads starve: on a busy host, its timer's function finds
+# that it has queued its own timer, and warns (hrtimer_forward()). uml has no real-time threads.
+stop_fair_server() {
+	local runtime
+
+	[[ $VM_KERNEL == uml ]] || return 0
+	for runtime in /sys/kernel/debug/sched/*_server/cpu*/runtime; do
+		[[ ! -e $runtime ]] || echo 0 >"$runtime"
+	done
+}
+
 # lockdep turns itself off after its first report, and then it would miss the defects of our driver.
 check_lockdep() {
 	if grep -qs 'debug_locks: *0' /proc/lockdep_stats; then
@@ -156,6 +167,7 @@ readonly kmemleak=/sys/kernel/debug/kmemleak
 mount_shares
 mount_modules
 settings
+stop_fair_server
 check_lockdep
 forget_leaks
 load_driver
