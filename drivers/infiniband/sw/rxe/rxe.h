@@ -119,40 +119,7 @@ struct rxe_quota {
 	atomic_t used;
 };
 
-void rxe_quota_init(struct rxe_dev *rxe);
-extern const struct ib_device_ops rxe_counted_ops;
-
-/* --- rxe_join.c: where multicast groups are joined ------------------------ */
-
-/**
- * struct rxe_joined - a multicast group that the device's netdevs have joined
- * @gid: the group's address
- * @node: in rxe_dev.joined; protected by RTNL and inlets_lock
- * @joins: list of struct rxe_join, one for each netdev; protected like @node
- */
-struct rxe_joined {
-	union ib_gid gid;
-	struct list_head node;
-	struct list_head joins;
-};
-
-struct rxe_inlet;
-
-struct rxe_inlet *rxe_inlet_get(struct rxe_dev *rxe, struct net_device *ndev);
-void rxe_inlet_put(struct rxe_dev *rxe, struct rxe_inlet *inlet);
-int rxe_join(struct rxe_dev *rxe, struct rxe_joined *joined);
-void rxe_leave(struct rxe_dev *rxe, struct rxe_joined *joined);
-int rxe_join_init(struct rxe_dev *rxe);
-void rxe_join_destroy(struct rxe_dev *rxe);
-
-/* --- rxe_gid.c: the device's addresses ------------------------------------ */
-
 #define RXE_GID_BITS	7
-
-bool rxe_has_address(struct rxe_dev *rxe, const union ib_gid *gid,
-		     const struct net_device *ndev);
-int rxe_add_gid(const struct ib_gid_attr *attr, void **context);
-int rxe_del_gid(const struct ib_gid_attr *attr, void **context);
 
 /* --- the device ---------------------------------------------------------- */
 
@@ -254,72 +221,6 @@ static inline void rxe_count(struct rxe_dev *rxe, enum rxe_counter counter)
 {
 	rxe_count_add(rxe, counter, 1);
 }
-
-/**
- * struct rxe_ucontext - a user context
- * @ib: the RDMA core's part
- */
-struct rxe_ucontext {
-	struct ib_ucontext ib;
-};
-
-/**
- * struct rxe_pd - a protection domain
- * @ib: the RDMA core's part
- * @qps: list of the domain's queue pairs; protected by @qps_lock
- * @qps_lock: protects @qps; sleeps; rq.lock of the queue pairs is taken inside
- */
-struct rxe_pd {
-	struct ib_pd ib;
-	struct list_head qps;
-	struct mutex qps_lock;
-};
-
-/**
- * struct rxe_named_av - an address that a user's send request names by a number
- * @rcu: frees the address after a grace period: readers copy it under RCU
- * @pd: the protection domain of the queue pairs that may use the address
- * @av: the address; constant
- * @priority: skb->priority of packets to the address; constant
- */
-struct rxe_named_av {
-	struct rcu_head rcu;
-	const struct ib_pd *pd;
-	struct rxe_av av;
-	u32 priority;
-};
-
-/**
- * struct rxe_ah - an address handle
- * @ib: the RDMA core's part
- * @av: the address in the form that the data path uses
- * @attr: the same address in the form of the verbs API
- * @num: names the address in a user's send requests; 0: no number
- */
-struct rxe_ah {
-	struct ib_ah ib;
-	struct rxe_av av;
-	struct rdma_ah_attr attr;
-	u32 num;
-};
-
-static inline struct rxe_pd *to_rpd(struct ib_pd *ib)
-{
-	return container_of(ib, struct rxe_pd, ib);
-}
-
-static inline struct rxe_ah *to_rah(struct ib_ah *ib)
-{
-	return container_of(ib, struct rxe_ah, ib);
-}
-
-/* --- rxe_device.c -------------------------------------------------------- */
-
-int rxe_device_add(const char *name, struct net_device *ndev);
-void rxe_device_removing(struct rxe_dev *rxe);
-void rxe_device_link_changed(struct rxe_dev *rxe);
-
-extern const struct ib_device_ops rxe_device_ops;
 
 /**
  * rxe_active_mtu() - the largest path MTU that the netdev allows

@@ -8,6 +8,7 @@
 #include <rdma/ib_cache.h>
 
 #include "rxe_ah.h"
+#include "rxe_gid.h"
 #include "rxe_limits.h"
 
 static bool rxe_gid_is_ipv4(const union ib_gid *gid)

@@ -12,6 +12,8 @@
 #include "rxe.h"
 #include "rxe_cq.h"
 #include "rxe_limits.h"
+#include "rxe_mmap.h"
+#include "rxe_pd.h"
 
 /* --- adding --------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
 #include <linux/mm.h>
 #include <linux/unaligned.h>
 
-#include "rxe_wire.h"
+#include "rxe_crc32.h"
 
 /* The remainder after 8 bytes of all ones, starting from all ones. */
 #define RXE_CRC32_SEED	0xdebb20e3

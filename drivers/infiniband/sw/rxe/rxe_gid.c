@@ -10,7 +10,8 @@
 #include <linux/slab.h>
 #include <net/ipv6.h>
 
-#include "rxe.h"
+#include "rxe_gid.h"
+#include "rxe_join.h"
 
 /**
  * struct rxe_address - an address of the device

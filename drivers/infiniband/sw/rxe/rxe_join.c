@@ -16,7 +16,7 @@
 #include <net/addrconf.h>
 #include <net/ipv6.h>
 
-#include "rxe.h"
+#include "rxe_join.h"
 
 /**
  * struct rxe_inlet - a netdev that receives packets to the device's groups

@@ -18,6 +18,7 @@
 
 #include "rxe_keep.h"
 #include "rxe_qp.h"
+#include "rxe_skb.h"
 #include "rxe_wire.h"
 
 #define RXE_KEEP_AFTER_NS	NSEC_PER_MSEC

@@ -7,8 +7,11 @@
 #include <rdma/rdma_netlink.h>
 
 #include "rxe.h"
+#include "rxe_crc32.h"
+#include "rxe_device.h"
 #include "rxe_net.h"
 #include "rxe_qp_verbs.h"
+#include "rxe_skb.h"
 #include "rxe_task.h"
 #include "rxe_wire.h"
 

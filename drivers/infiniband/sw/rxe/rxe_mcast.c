@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "rxe_counters.h"
+#include "rxe_join.h"
 #include "rxe_mcast.h"
 #include "rxe_pktq.h"
 #include "rxe_qp.h"

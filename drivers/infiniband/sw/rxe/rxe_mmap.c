@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 
 #include "rxe.h"
-#include "rxe_ring.h"
+#include "rxe_mmap.h"
 
 /**
  * struct rxe_offer - a ring that user space may map

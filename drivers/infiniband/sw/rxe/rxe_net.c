@@ -14,6 +14,7 @@
 #include <net/udp_tunnel.h>
 
 #include "rxe_counters.h"
+#include "rxe_gid.h"
 #include "rxe_mcast.h"
 #include "rxe_net.h"
 #include "rxe_pktq.h"

@@ -13,6 +13,7 @@
 #include "rxe_keep.h"
 #include "rxe_pktq.h"
 #include "rxe_qp.h"
+#include "rxe_skb.h"
 #include "rxe_wire.h"
 
 /**

@@ -22,6 +22,7 @@
 
 #include "rxe_ah.h"
 #include "rxe_mcast.h"
+#include "rxe_mmap.h"
 #include "rxe_mw.h"
 #include "rxe_pd.h"
 #include "rxe_qp_state.h"

@@ -18,6 +18,7 @@
 #include "rxe_mw.h"
 #include "rxe_pd.h"
 #include "rxe_qp_verbs.h"
+#include "rxe_quota.h"
 #include "rxe_srq.h"
 
 static unsigned int rxe_max_objects;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Rings shared with user space: rxe_ring.c; and mapping them: rxe_mmap.c */
+/* rxe_ring.c: rings shared with user space */
 #ifndef RXE_RING_H
 #define RXE_RING_H
 
@@ -84,12 +84,5 @@ static inline void rxe_ring_publish_consumer(struct rxe_ring *ring, u32 index)
 {
 	smp_store_release(&ring->buf->consumer_index, index & ring->mask);
 }
-
-/* --- rxe_mmap.c ---------------------------------------------------------- */
-
-int rxe_mmap(struct ib_ucontext *context, struct vm_area_struct *vma);
-int rxe_mmap_offer(struct rxe_dev *rxe, struct ib_ucontext *context,
-		   struct rxe_ring *ring, struct mminfo *info);
-void rxe_mmap_withdraw(struct rxe_dev *rxe, struct rxe_ring *ring);
 
 #endif /* RXE_RING_H */

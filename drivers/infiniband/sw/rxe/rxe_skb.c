@@ -16,7 +16,7 @@
 #include <linux/percpu.h>
 #include <linux/sizes.h>
 
-#include "rxe_wire.h"
+#include "rxe_skb.h"
 
 #define RXE_SKB_PAGE_ORDER	get_order(SZ_32K)
 #define RXE_SKB_PAGE_SIZE	(PAGE_SIZE << RXE_SKB_PAGE_ORDER)

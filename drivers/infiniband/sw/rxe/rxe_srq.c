@@ -9,6 +9,8 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "rxe.h"
+#include "rxe_mmap.h"
+#include "rxe_pd.h"
 #include "rxe_srq.h"
 
 /* --- taking --------------------------------------------------------------- */

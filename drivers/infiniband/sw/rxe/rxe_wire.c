@@ -4,7 +4,9 @@
 #include <linux/udp.h>
 #include <linux/unaligned.h>
 
+#include "rxe_crc32.h"
 #include "rxe_limits.h"
+#include "rxe_skb.h"
 #include "rxe_wire.h"
 
 struct rxe_bth {

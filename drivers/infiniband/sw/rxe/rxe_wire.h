@@ -211,14 +211,4 @@ void rxe_wire_decode(struct sk_buff *skb, struct rxe_headers *headers);
 void rxe_wire_seal(struct sk_buff *skb);
 bool rxe_wire_intact(struct sk_buff *skb);
 
-/* rxe_skb.c */
-struct sk_buff *rxe_skb_alloc(unsigned int len);
-void rxe_skb_free(struct sk_buff *skb);
-void rxe_skb_module_exit(void);
-
-/* rxe_crc32.c */
-u32 rxe_crc32(const void *p, size_t len);
-void rxe_crc32_module_init(void);
-void rxe_crc32_module_exit(void);
-
 #endif /* RXE_WIRE_H */
