@@ -56,6 +56,12 @@ linux_ensure() {
 	once "$VM_LINUX" "linux $(guest_name)" linux_make
 }
 
+# Makes the kernel of VM_KERNEL and VM_DEBUG with its headers: Debian's, in the root, or one of our own.
+kernel_ensure() {
+	root_ensure
+	! own_kernel || linux_ensure
+}
+
 # The reports that a debug kernel makes without our driver do not fail a run with our driver.
 linux_own_reports() { echo "$VM_LINUX.own-$(hash_of "$VM_LIB/provoke.sh" "$VM_LIB/klog.sh")"; }
 

@@ -19,8 +19,7 @@ run_dir_make() {
 
 # Makes everything that the guest boots from: the root, the kernel, the images.
 guest_ensure() {
-	root_ensure
-	! own_kernel || linux_ensure
+	kernel_ensure
 	user_process || image_ensure
 	[[ ! $VM_DISK || -e $VM_DISK ]] || disk_make "$VM_DISK"
 	initrd_ensure
